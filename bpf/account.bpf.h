@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Budgets, counters of what was done, and the events that are worth one. */
+#ifndef SHEARPIN_ACCOUNT_BPF_H
+#define SHEARPIN_ACCOUNT_BPF_H
+
+#include "decide.bpf.h"
+
+#define RING_WAKE_BYTES (1024 * 1024) /* the loader polls; it is woken only when this much waits */
+
+__noinline int emit(const struct work *w, __u32 type)
+{
+	struct sp_event *e;
+	bool wake;
+
+	if (!w)
+		return 0;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		count_stat(SP_STAT_RING_LOST);
+		return 0;
+	}
+	e->ns = w->now;
+	e->type = type;
+	e->rule = w->rule;
+	flow_key(&w->p, w->slot, &e->flow);
+	e->verdict = w->verdict;
+	e->hook = w->hook;
+	e->dir = w->p.dir;
+	e->budget = control.spent;
+	wake = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= RING_WAKE_BYTES;
+	bpf_ringbuf_submit(e, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* The first of all packets that finds a budget spent says so. */
+static __always_inline void spend(const struct work *w, enum sp_budget budget)
+{
+	if (__sync_val_compare_and_swap(&control.spent, SP_BUDGET_NONE, budget) == SP_BUDGET_NONE)
+		emit(w, SP_EVENT_BUDGET);
+}
+
+/* Is there budget for this packet to be hit? new_flow: it is the first of its flow in this window. */
+static __always_inline bool within_budget(const struct work *w, bool new_flow)
+{
+	if (control.spent)
+		return false;
+	if (control.deadline_ns && w->now >= control.deadline_ns)
+		spend(w, SP_BUDGET_DURATION);
+	else if (control.max_packets &&
+		 __sync_fetch_and_add(&spent.packets, w->segments) + w->segments > control.max_packets)
+		spend(w, SP_BUDGET_PACKETS);
+	else if (new_flow && control.max_flows && __sync_fetch_and_add(&spent.flows, 1) >= control.max_flows)
+		spend(w, SP_BUDGET_FLOWS);
+	else
+		return true;
+	return false;
+}
+
+/* Take the winner's verdict out of the budgets, or turn it into SP_SUPPRESS; tell of a flow's first hit. */
+__noinline int charge(struct work *w)
+{
+	struct sp_flow_key key;
+	struct sp_flow *flow;
+	bool first;
+
+	if (!w)
+		return 0;
+	flow_key(&w->p, w->slot, &key);
+	flow = bpf_map_lookup_elem(&flows, &key);
+	first = flow && !flow->announced && !__sync_val_compare_and_swap(&flow->announced, 0, 1);
+	if (!within_budget(w, first)) {
+		w->verdict = SP_SUPPRESS;
+		return 0;
+	}
+	if (flow)
+		__sync_fetch_and_add(&flow->hits[w->p.dir & 1], w->segments);
+	if (first)
+		emit(w, SP_EVENT_FLOW_HIT);
+	return 0;
+}
+
+static __always_inline void account(const struct work *w, bool failed)
+{
+	struct sp_counters *c = bpf_map_lookup_elem(&counters, &w->slot);
+
+	if (!c)
+		return;
+	c->verdict[w->verdict < SP_VERDICTS ? w->verdict : SP_DROP] += w->segments;
+	if (failed)
+		c->failed += w->segments;
+	if (w->verdict <= SP_SUPPRESS)
+		return;
+	if (!c->first_ns)
+		c->first_ns = w->now;
+	c->last_ns = w->now;
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Randomness that can be replayed: a draw is a hash of (seed, flow, direction, the packet's index in the flow), never of
+ * the order of arrival or the CPU. tests/unit/test_chance.c and the lab compute the same numbers from recorded flows.
+ * mix64 is the finaliser of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+ */
+#ifndef SHEARPIN_CHANCE_BPF_H
+#define SHEARPIN_CHANCE_BPF_H
+
+#include <linux/types.h>
+
+#include "abi.h"
+
+static inline __attribute__((always_inline)) __u64 mix64(__u64 x)
+{
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+/* The same for both directions of a flow. */
+static inline __attribute__((always_inline)) __u64 flow_hash(const __u32 *local, const __u32 *remote,
+							     __u16 local_port, __u16 remote_port, __u8 proto)
+{
+	__u64 h = (__u64)proto << 32 | (__u32)local_port << 16 | remote_port;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		h = mix64(h + 0x9e3779b97f4a7c15ULL + ((__u64)local[i] << 32 | remote[i]));
+	return h;
+}
+
+/* What the draw is for; parts of one rule must not share their luck. */
+enum draw {
+	DRAW_SHARE = 0x5348,
+	DRAW_FLOW = 0x464c,
+	DRAW_LOSS = 0x4c4f,
+};
+
+/* 32 bits; compare with a threshold of 0..2^32: hit if below. */
+static inline __attribute__((always_inline)) __u32 draw(__u64 seed, enum draw what, __u64 flow, __u32 dir,
+							__u32 index)
+{
+	return mix64(mix64(seed ^ what) ^ flow ^ mix64((__u64)(dir + 1) << 32 | index)) >> 32;
+}
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What every part of the programs needs: types, helpers, the mapped control page and the maps. */
+#ifndef SHEARPIN_COMMON_BPF_H
+#define SHEARPIN_COMMON_BPF_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+
+#ifndef IPPROTO_HOPOPTS
+#define IPPROTO_HOPOPTS 0
+#define IPPROTO_ROUTING 43
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_ICMPV6 58
+#define IPPROTO_DSTOPTS 60
+#endif
+#ifndef IPPROTO_MH
+#define IPPROTO_MH 135
+#endif
+
+/*
+ * 'Next program, else pass' under tcx and TC_ACT_UNSPEC under clsact are the same number. TCX_PASS would hide the
+ * packet from the programs behind ours and overwrite skb->tc_index.
+ */
+#define SP_TC_NEXT (-1)
+
+#define LOOPBACK_IFINDEX 1
+
+struct sp_control control;
+struct sp_spent spent;
+struct sp_rehearsed rehearsed;
+struct sp_rule rules[SP_MAX_RULES];
+struct sp_bits protocols[256];
+struct sp_bits any_prefix4, any_prefix6; /* the rules that name no remote prefix of the family */
+struct sp_bits local_ports[SP_PORTS];
+struct sp_bits remote_ports[SP_PORTS];
+
+/* By ifindex; the loader sizes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_bits);
+} interfaces SEC(".maps");
+
+/* Each entry holds the rules of the shorter prefixes that cover it, too: one lookup is enough. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_prefix4);
+	__type(value, struct sp_bits);
+} prefixes4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_prefix6);
+	__type(value, struct sp_bits);
+} prefixes6 SEC(".maps");
+
+/* By slot: one a window of each rule. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SP_STATS);
+	__type(key, __u32);
+	__type(value, __u64);
+} stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SP_MAX_FLOWS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_flow_key);
+	__type(value, struct sp_flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 * 1024 * 1024);
+} events SEC(".maps");
+
+/* Keep the compiler from proving a bound in a way that the verifier can't follow. */
+#define opaque(x) asm volatile("" : "+r"(x))
+
+static __always_inline void count_stat(__u32 stat)
+{
+	__u64 *n = bpf_map_lookup_elem(&stats, &stat);
+
+	if (n)
+		(*n)++;
+}
+
+#endif

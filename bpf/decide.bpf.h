@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Of all rules that match a packet and whose window is open, the hardest verdict wins. Time is an argument (work.now),
+ * randomness a hash of arguments; the entry points pass the clock, tests pass their own.
+ */
+#ifndef SHEARPIN_DECIDE_BPF_H
+#define SHEARPIN_DECIDE_BPF_H
+
+#include "chance.bpf.h"
+#include "classify.bpf.h"
+#include "gate.bpf.h"
+
+#define NO_SLOT 0xffffffffU
+
+struct work {
+	struct packet p;
+	struct sp_bits match;
+	__u64 now;
+	__u32 segments; /* what a GSO packet counts for */
+	__u32 bytes;
+	__u32 ifindex;
+	__u32 rule;   /* the winner so far */
+	__u32 slot;   /* its window; NO_SLOT: no rule was open */
+	__u8 verdict; /* enum sp_verdict, its */
+	__u8 hook;
+};
+
+static __always_inline bool is_syn(const struct packet *p)
+{
+	return p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}
+
+static __always_inline __u64 key_hash(const struct sp_flow_key *k)
+{
+	return flow_hash(k->local, k->remote, k->local_port, k->remote_port, k->proto);
+}
+
+static __always_inline bool flow_drawn(const struct sp_rule *r, const struct sp_flow_key *k, enum draw what,
+				       __u64 below)
+{
+	return below >= SP_ALWAYS || control.rehearsal || draw(r->seed, what, key_hash(k), 0, 0) < below;
+}
+
+/* What a rule's verdict depends on beside the packet. */
+struct passage {
+	struct sp_flow_key key;
+	__u32 seen; /* packets of the flow in this direction before this one */
+	__u32 lost; /* and how many of them were hit */
+	__u32 segments;
+};
+
+static __always_inline bool is_lost(const struct sp_rule *r, const struct packet *p, const struct passage *a)
+{
+	if (r->drop_below >= SP_ALWAYS)
+		return true;
+	if (r->drop_below && draw(r->seed, DRAW_LOSS, key_hash(&a->key), p->dir, a->seen) < r->drop_below)
+		return true;
+	/* A GSO packet goes as a whole, once the flow owes as many losses as it has segments. */
+	return r->drop_every && a->lost + a->segments <= (a->seen + a->segments) / r->drop_every;
+}
+
+/* What the rule does to a packet that its window is open for. */
+static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, const struct packet *p,
+						    const struct passage *a)
+{
+	__u8 sender = p->dir == SP_DIR_OUT ? SP_END_LOCAL : SP_END_REMOTE;
+	bool syn = is_syn(p);
+
+	if (is_lost(r, p, a))
+		return SP_DROP;
+	if (!(r->reset_ends | r->refuse) || !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
+		return SP_PASS;
+	if (r->reset_ends && p->proto == IPPROTO_TCP) {
+		if (p->tcp_flags & TCP_RST)
+			return SP_PASS;
+		if (!syn)
+			return SP_RESET;
+		/* A new connection is refused to the end that asks, if that end is to be reset. */
+		return r->reset_ends & sender ? SP_REFUSE : SP_DROP;
+	}
+	if (r->refuse && (syn || p->proto == IPPROTO_UDP))
+		return SP_REFUSE;
+	return SP_PASS;
+}
+
+/* Without a branch (Warren, Hacker's Delight, 5-1). */
+static __always_inline __u32 count_ones(__u64 x)
+{
+	x -= x >> 1 & 0x5555555555555555ULL;
+	x = (x & 0x3333333333333333ULL) + (x >> 2 & 0x3333333333333333ULL);
+	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+	return x * 0x0101010101010101ULL >> 56;
+}
+
+/* The lowest set bit's number, taken out of the vector; SP_MAX_RULES: none is left. */
+static __always_inline __u32 take_bit(struct sp_bits *b)
+{
+	__u64 w;
+	__u32 n;
+	int i;
+
+	for (i = 0; i < SP_WORDS - 1 && !b->w[i & (SP_WORDS - 1)]; i++)
+		;
+	w = b->w[i & (SP_WORDS - 1)];
+	if (!w)
+		return SP_MAX_RULES;
+	b->w[i & (SP_WORDS - 1)] = w & (w - 1);
+	n = i * 64 + count_ones((w & -w) - 1);
+	opaque(n); /* any rule: the verifier need not follow each */
+	return n & (SP_MAX_RULES - 1);
+}
+
+static __always_inline void flow_key(const struct packet *p, __u32 slot, struct sp_flow_key *ret_key)
+{
+	__builtin_memcpy(ret_key->local, local_addr(p), sizeof(ret_key->local));
+	__builtin_memcpy(ret_key->remote, remote_addr(p), sizeof(ret_key->remote));
+	ret_key->slot = slot;
+	ret_key->local_port = local_port(p);
+	ret_key->remote_port = remote_port(p);
+	ret_key->proto = p->proto;
+	__builtin_memset(ret_key->pad, 0, sizeof(ret_key->pad));
+}
+
+static __always_inline struct sp_flow *flow_get(const struct sp_flow_key *key, __u64 now)
+{
+	struct sp_flow *flow = bpf_map_lookup_elem(&flows, key);
+
+	if (!flow) {
+		struct sp_flow fresh = {.first_ns = now};
+
+		bpf_map_update_elem(&flows, key, &fresh, BPF_NOEXIST);
+		flow = bpf_map_lookup_elem(&flows, key);
+	}
+	return flow;
+}
+
+static __always_inline void count_verdict(__u32 slot, enum sp_verdict verdict, __u32 segments)
+{
+	struct sp_counters *c = bpf_map_lookup_elem(&counters, &slot);
+
+	if (c && verdict < SP_VERDICTS)
+		c->verdict[verdict] += segments;
+}
+
+/* The harder verdict stays the winner; the other rule has let the packet pass. */
+static __always_inline void contend(struct work *w, __u32 rule, __u32 slot, enum sp_verdict verdict)
+{
+	if (w->slot != NO_SLOT && verdict <= w->verdict) {
+		count_verdict(slot, SP_PASS, w->segments);
+		return;
+	}
+	if (w->slot != NO_SLOT)
+		count_verdict(w->slot, SP_PASS, w->segments);
+	w->rule = rule;
+	w->slot = slot;
+	w->verdict = verdict;
+}
+
+/* Count the packet in its flow and tell how many came before. */
+static __always_inline void flow_pass(const struct work *w, struct sp_counters *c, struct passage *a)
+{
+	struct sp_flow *flow = flow_get(&a->key, w->now);
+	__u32 dir = w->p.dir & 1;
+
+	a->lost = 0;
+	if (!flow) {
+		a->seen = c->untracked;
+		c->untracked += w->segments;
+		return;
+	}
+	a->lost = flow->hits[dir];
+	a->seen = __sync_fetch_and_add(&flow->packets[dir], w->segments);
+	flow->last_ns = w->now;
+	__sync_fetch_and_add(&flow->bytes, w->bytes);
+}
+
+/* Not static: the verifier looks at it once, by itself, however many rules match. */
+__noinline int decide_rule(struct work *w, __u32 rule)
+{
+	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
+	struct sp_counters *c;
+	struct passage a;
+	__u32 slot;
+
+	if (!w)
+		return 0;
+	slot = window_at(r, w->now);
+	if ((int)slot == WINDOW_CLOSED)
+		return 0;
+	flow_key(&w->p, slot, &a.key);
+	a.segments = w->segments;
+	if (!flow_drawn(r, &a.key, DRAW_SHARE, r->share))
+		return 0;
+	c = bpf_map_lookup_elem(&counters, &slot);
+	if (!c)
+		return 0;
+	c->matched += w->segments;
+	c->bytes += w->bytes;
+	flow_pass(w, c, &a);
+	contend(w, rule, slot, rule_verdict(r, &w->p, &a));
+	return 0;
+}
+
+/* As if every window were open, every draw lost, and no budget spent. Counts nothing. */
+__noinline int rehearse_rule(struct work *w, __u32 rule)
+{
+	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
+	enum sp_verdict verdict;
+	struct passage a = {};
+
+	if (!w)
+		return 0;
+	verdict = r->drop_below || r->drop_every ? SP_DROP : rule_verdict(r, &w->p, &a);
+	if (w->slot != NO_SLOT && verdict <= w->verdict)
+		return 0;
+	w->rule = rule;
+	w->slot = r->first_slot;
+	w->verdict = verdict;
+	return 0;
+}
+
+static long decide_next(__u64 __attribute__((unused)) i, struct work *w)
+{
+	__u32 rule = take_bit(&w->match);
+
+	if (rule >= SP_MAX_RULES)
+		return 1;
+	if (control.rehearsal)
+		rehearse_rule(w, rule);
+	else
+		decide_rule(w, rule);
+	return 0;
+}
+
+/* Consider every matching rule; the winner is in w->rule, w->slot, w->verdict. */
+static __always_inline void decide(struct work *w)
+{
+	w->slot = NO_SLOT;
+	w->verdict = SP_PASS;
+	bpf_loop(SP_MAX_RULES, decide_next, w, 0);
+}
+
+#endif

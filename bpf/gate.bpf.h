@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* When a rule acts. Time comes in as an argument. Shared with user space, whose report speaks of the same windows. */
+#ifndef SHEARPIN_GATE_BPF_H
+#define SHEARPIN_GATE_BPF_H
+
+#include <linux/types.h>
+
+#include "abi.h"
+
+#define WINDOW_CLOSED (-1)
+
+/* The slot of the window that is open at `now`, or WINDOW_CLOSED: before, after, between, or a burst's pause. */
+static inline __attribute__((always_inline)) int window_at(const struct sp_rule *r, __u64 now)
+{
+	__u64 since = now - r->start_ns;
+	__u32 instance = 0;
+
+	if (now < r->start_ns)
+		return WINDOW_CLOSED;
+	if (since >= r->length_ns) {
+		__u64 n = since / r->every_ns;
+
+		if (n >= r->times)
+			return WINDOW_CLOSED;
+		instance = n;
+		since -= n * r->every_ns;
+		if (since >= r->length_ns)
+			return WINDOW_CLOSED;
+	}
+	if (r->burst_off_ns && since % (r->burst_on_ns + r->burst_off_ns) >= r->burst_on_ns)
+		return WINDOW_CLOSED;
+	return r->first_slot + instance;
+}
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The programs: parse -> classify -> decide (gate, chance) -> act -> account, at every hook. */
+#include "account.bpf.h"
+#include "refuse.bpf.h"
+#include "sockets.bpf.h"
+
+#define PULL_BYTES 256 /* enough for all headers that parse() follows */
+
+/* Count what is no packet of ours and let it pass. */
+static __always_inline void count_unparsed(enum parsed parsed)
+{
+	if (parsed == PARSED_FRAGMENT)
+		count_stat(SP_STAT_FRAGMENT);
+	else if (parsed != PARSED_NOT_IP)
+		count_stat(SP_STAT_UNPARSABLE);
+}
+
+/* Not static: the verifier looks at it once, and what follows need not be checked for every path through it. */
+__noinline int parse_skb(struct __sk_buff *skb, struct packet *p)
+{
+	enum parsed parsed = PARSED_BAD;
+	int try;
+
+	if (!p)
+		return PARSED_BAD;
+	for (try = 0; try < 2; try++) {
+		parsed = parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, p);
+		if (parsed != PARSED_SHORT ||
+		    bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES))
+			break;
+	}
+	return parsed;
+}
+
+/* Find and decide; true: w holds a verdict to carry out. */
+static __always_inline bool judge(struct work *w, enum sp_hook hook)
+{
+	w->hook = hook;
+	w->now = bpf_ktime_get_ns();
+	decide(w);
+	if (control.rehearsal) {
+		rehearsed.rule = w->rule;
+		rehearsed.verdict = w->verdict;
+		return false;
+	}
+	if (w->slot == NO_SLOT)
+		return false;
+	if (w->verdict > SP_SUPPRESS)
+		charge(w);
+	return true;
+}
+
+/* Packets that the programs or the loader made themselves pass, uncounted by any rule. */
+static __always_inline bool is_own(struct __sk_buff *skb, enum sp_hook hook)
+{
+	if (skb->tc_index == control.magic) {
+		if (hook == SP_HOOK_TC_IN || skb->ifindex != LOOPBACK_IFINDEX)
+			skb->tc_index = 0;
+	} else if (skb->mark != control.mark) {
+		return false;
+	}
+	count_stat(SP_STAT_OWN);
+	return true;
+}
+
+/* Silence. On egress not TC_ACT_SHOT: the local TCP would learn of it at once. A redirect to nowhere ends as a success. */
+static __always_inline int drop(const struct work *w)
+{
+	if (w->hook == SP_HOOK_TC_OUT && !(rules[w->rule & (SP_MAX_RULES - 1)].flags & SP_RULE_LOSS_LOCAL))
+		return bpf_redirect(0, 0);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int act(struct __sk_buff *skb, const struct work *w)
+{
+	const struct sp_rule *r = &rules[w->rule & (SP_MAX_RULES - 1)];
+
+	switch (w->verdict) {
+	case SP_DROP:
+		return drop(w);
+	case SP_RESET:
+		return reset_segment(skb, &w->p, r->reset_ends);
+	case SP_REFUSE:
+		if (w->p.proto == IPPROTO_TCP && (r->reset_ends || r->refuse == SP_REFUSE_TCP_RESET))
+			return refuse_syn(skb, &w->p);
+		return refuse_icmp(skb, &w->p, r->refuse);
+	default:
+		return SP_TC_NEXT;
+	}
+}
+
+static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
+{
+	struct work w;
+	enum parsed parsed;
+	int action;
+
+	if (!control.armed)
+		return SP_TC_NEXT;
+	if (is_own(skb, hook))
+		return SP_TC_NEXT;
+	w.p.dir = hook == SP_HOOK_TC_OUT ? SP_DIR_OUT : SP_DIR_IN;
+	parsed = parse_skb(skb, &w.p);
+	if (parsed != PARSED) {
+		count_unparsed(parsed);
+		return SP_TC_NEXT;
+	}
+	if (!classify(&w.p, skb->ifindex, &control.hook[hook], &w.match))
+		return SP_TC_NEXT;
+	w.segments = skb->gso_segs ?: 1;
+	w.bytes = w.p.ip_len;
+	if (!judge(&w, hook))
+		return SP_TC_NEXT;
+	action = act(skb, &w);
+	if (action != CANNOT) {
+		account(&w, false);
+		return action;
+	}
+	w.verdict = SP_DROP;
+	account(&w, true);
+	return drop(&w);
+}
+
+SEC("tc")
+int tc_in(struct __sk_buff *skb)
+{
+	return handle_skb(skb, SP_HOOK_TC_IN);
+}
+
+SEC("tc")
+int tc_out(struct __sk_buff *skb)
+{
+	return handle_skb(skb, SP_HOOK_TC_OUT);
+}
+
+/* Only rules that drop are enabled here: see plan_choose_hooks(). */
+SEC("xdp")
+int xdp_in(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u64 len = end - data;
+	enum parsed parsed;
+	struct work w;
+
+	if (!control.armed)
+		return XDP_PASS;
+	opaque(len);
+	w.p.dir = SP_DIR_IN;
+	parsed = parse(data, end, len, &w.p);
+	if (parsed != PARSED) {
+		count_unparsed(parsed);
+		return XDP_PASS;
+	}
+	if (!classify(&w.p, ctx->ingress_ifindex, &control.hook[SP_HOOK_XDP], &w.match))
+		return XDP_PASS;
+	w.segments = 1;
+	w.bytes = w.p.ip_len;
+	if (!judge(&w, SP_HOOK_XDP))
+		return XDP_PASS;
+	account(&w, false);
+	return w.verdict == SP_DROP ? XDP_DROP : XDP_PASS;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A walk over the TCP sockets of a network namespace: an idle connection sends no packet that a reset could answer, so when
+ * a window opens, this finds the ones that a reset rule hits and hands out the sequence numbers that both ends expect.
+ * The loader sends the RST segments.
+ */
+#ifndef SHEARPIN_SOCKETS_BPF_H
+#define SHEARPIN_SOCKETS_BPF_H
+
+#include "account.bpf.h"
+#include "vmlinux.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+
+/* States in which a connection has both sequence numbers; <net/tcp_states.h>. */
+#define TCP_ESTABLISHED 1
+#define TCP_FIN_WAIT1 4
+#define TCP_FIN_WAIT2 5
+#define TCP_CLOSE_WAIT 8
+#define TCP_LAST_ACK 9
+#define TCP_CLOSING 11
+
+static __always_inline bool is_connection(__u8 state)
+{
+	return state == TCP_ESTABLISHED || (state >= TCP_FIN_WAIT1 && state <= TCP_FIN_WAIT2) ||
+	       (state >= TCP_CLOSE_WAIT && state <= TCP_LAST_ACK) || state == TCP_CLOSING;
+}
+
+static __always_inline bool is_mapped(const __u32 *addr)
+{
+	return !addr[0] && !addr[1] && addr[2] == bpf_htonl(0xffff);
+}
+
+/* The socket as a packet that it would send. */
+static __always_inline void packet_of_socket(struct sock_common *sk, struct packet *p)
+{
+	struct kernel_in6_addr addr;
+
+	__builtin_memset(p, 0, sizeof(*p));
+	if (sk->skc_family == AF_INET6) {
+		bpf_probe_read_kernel(&addr, sizeof(addr), &sk->skc_v6_rcv_saddr);
+		__builtin_memcpy(p->src, &addr, sizeof(p->src));
+		bpf_probe_read_kernel(&addr, sizeof(addr), &sk->skc_v6_daddr);
+		__builtin_memcpy(p->dst, &addr, sizeof(p->dst));
+		p->family = is_mapped(p->dst) ? 4 : 6;
+	} else {
+		p->src[2] = p->dst[2] = bpf_htonl(0xffff);
+		p->src[3] = sk->skc_rcv_saddr;
+		p->dst[3] = sk->skc_daddr;
+		p->family = 4;
+	}
+	p->sport = sk->skc_num;
+	p->dport = bpf_ntohs(sk->skc_dport);
+	p->proto = IPPROTO_TCP;
+	p->tcp_flags = TCP_ACK;
+	p->dir = SP_DIR_OUT;
+}
+
+/* The interface that the connection goes through: where it sends to, or else where it last received from. */
+static __always_inline __u32 socket_ifindex(struct sock *sk)
+{
+	struct dst_entry *route = sk->sk_dst_cache;
+
+	return route ? route->dev->ifindex : sk->sk_rx_dst_ifindex;
+}
+
+struct socket_work {
+	struct work w;
+	struct sp_flow_key key;
+	__u8 ends;
+};
+
+/* The first open reset rule among the matches takes the connection. */
+static long take_socket(__u64 __attribute__((unused)) i, struct socket_work *s)
+{
+	__u32 rule = take_bit(&s->w.match), slot;
+	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
+
+	if (rule >= SP_MAX_RULES)
+		return 1;
+	slot = window_at(r, s->w.now);
+	if ((int)slot == WINDOW_CLOSED || !r->reset_ends || !flow_drawn(r, &s->key, DRAW_SHARE, r->share) ||
+	    !flow_drawn(r, &s->key, DRAW_FLOW, r->flow_below))
+		return 0;
+	s->w.rule = rule;
+	s->w.slot = slot;
+	s->ends = r->reset_ends;
+	return 1;
+}
+
+/* In the flow table and the budgets like a packet; false: a budget is spent. */
+static __always_inline bool charge_socket(struct work *w)
+{
+	struct sp_flow_key key;
+
+	flow_key(&w->p, w->slot, &key);
+	flow_get(&key, w->now);
+	charge(w);
+	return w->verdict == SP_RESET;
+}
+
+SEC("iter/tcp")
+int sockets(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *sk = ctx->sk_common;
+	struct socket_work s = {};
+	struct sp_socket found = {};
+	struct sp_bits enabled;
+	struct tcp_sock *tp;
+	__u32 ifindex;
+
+	if (!sk || !is_connection(sk->skc_state))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	packet_of_socket(sk, &s.w.p);
+	ifindex = socket_ifindex((struct sock *)tp);
+	enabled = control.hook[SP_HOOK_TC_OUT];
+	bits_or(&enabled, &control.hook[SP_HOOK_TC_IN]);
+	if (!classify(&s.w.p, ifindex, &enabled, &s.w.match))
+		return 0;
+	flow_key(&s.w.p, NO_SLOT, &s.key);
+	s.w.now = bpf_ktime_get_ns();
+	s.w.slot = NO_SLOT;
+	s.w.segments = 0;
+	s.w.hook = SP_HOOK_SOCKETS;
+	s.w.verdict = SP_RESET;
+	bpf_loop(SP_MAX_RULES, take_socket, &s, 0);
+	if (s.w.slot == NO_SLOT || !charge_socket(&s.w))
+		return 0;
+	flow_key(&s.w.p, s.w.slot, &found.flow);
+	found.snd_nxt = tp->snd_nxt;
+	found.rcv_nxt = tp->rcv_nxt;
+	found.rule = s.w.rule;
+	found.ifindex = ifindex;
+	found.ends = s.ends;
+	found.family = s.w.p.family;
+	bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
+	return 0;
+}
+
+#endif

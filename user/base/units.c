@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/units.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/timeutil.h"
+
+#define BILLION 1000000000ULL
+#define DRAWS (1ULL << 32)
+
+struct unit {
+	const char *name;
+	uint64_t ns;
+};
+
+static const struct unit units[] = {
+	{"h", 3600 * NS_PER_S}, {"ms", NS_PER_MS}, {"m", 60 * NS_PER_S},
+	{"s", NS_PER_S},        {"us", NS_PER_US}, {"ns", 1},
+};
+
+/* A digit or more; *text is moved past all of them. */
+static int take_digits(const char **text, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	int err = 0;
+
+	if (!isdigit((unsigned char)**text))
+		return -EINVAL;
+	for (; isdigit((unsigned char)**text); (*text)++) {
+		unsigned digit = **text - '0';
+
+		if (value > (UINT64_MAX - digit) / 10)
+			err = -ERANGE;
+		value = value * 10 + digit;
+	}
+	*ret_value = value;
+	return err;
+}
+
+/* "12" or "12.5": the whole and, in billionths, the fraction. */
+static int take_decimal(const char **text, uint64_t *ret_whole, uint64_t *ret_billionths)
+{
+	uint64_t unit = BILLION / 10;
+	int err;
+
+	*ret_billionths = 0;
+	err = take_digits(text, ret_whole);
+	if (err || **text != '.')
+		return err;
+	(*text)++;
+	if (!isdigit((unsigned char)**text))
+		return -EINVAL;
+	for (; isdigit((unsigned char)**text); (*text)++, unit /= 10) {
+		if (!unit && **text != '0')
+			return -EINVAL;
+		*ret_billionths += (**text - '0') * unit;
+	}
+	return 0;
+}
+
+static const struct unit *take_unit(const char **text)
+{
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		size_t len = strlen(units[i].name);
+
+		if (strncmp(*text, units[i].name, len) != 0)
+			continue;
+		*text += len;
+		return &units[i];
+	}
+	return NULL;
+}
+
+/* One part, "30s" of "1m30s"; its unit must be smaller than that of the part before. */
+static int take_duration_part(const char **text, uint64_t *ret_ns, uint64_t *unit_before)
+{
+	unsigned __int128 fraction;
+	uint64_t whole, billionths;
+	const struct unit *unit;
+	int err;
+
+	err = take_decimal(text, &whole, &billionths);
+	if (err)
+		return err;
+	unit = take_unit(text);
+	if (!unit || unit->ns >= *unit_before || (billionths && **text))
+		return -EINVAL;
+	fraction = (unsigned __int128)billionths * unit->ns;
+	if (fraction % BILLION)
+		return -EINVAL;
+	fraction /= BILLION;
+	if (whole > (UINT64_MAX - fraction) / unit->ns)
+		return -ERANGE;
+	*ret_ns = whole * unit->ns + fraction;
+	*unit_before = unit->ns;
+	return 0;
+}
+
+int parse_duration(const char *text, uint64_t *ret_ns)
+{
+	uint64_t total = 0, unit_before = UINT64_MAX;
+	bool negative = *text == '-';
+
+	text += negative;
+	do {
+		uint64_t ns;
+		int err = take_duration_part(&text, &ns, &unit_before);
+
+		if (err)
+			return err;
+		if (ns > UINT64_MAX - total)
+			return -ERANGE;
+		total += ns;
+	} while (*text);
+	if (negative)
+		return -ERANGE;
+	*ret_ns = total;
+	return 0;
+}
+
+int parse_percent(const char *text, uint64_t *ret_below)
+{
+	uint64_t whole, billionths, below;
+	bool negative = *text == '-';
+	int err;
+
+	text += negative;
+	err = take_decimal(&text, &whole, &billionths);
+	if (err)
+		return err;
+	while (*text == ' ')
+		text++;
+	if (strcmp(text, "%") != 0)
+		return -EINVAL;
+	if (negative || whole > 100 || (whole == 100 && billionths))
+		return -ERANGE;
+	/* 100 % is 1e11 billionths; 2^32 of them need more than 64 bits. */
+	below = ((unsigned __int128)(whole * BILLION + billionths) * DRAWS + 50 * BILLION) / (100 * BILLION);
+	*ret_below = below || !(whole || billionths) ? below : 1;
+	return 0;
+}
+
+int parse_u64(const char *text, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	int err;
+
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+		size_t digits = strspn(text + 2, "0123456789abcdefABCDEF");
+
+		if (!digits || text[2 + digits])
+			return -EINVAL;
+		for (text += 2; *text; text++) {
+			unsigned digit =
+				isdigit((unsigned char)*text) ? *text - '0' : (*text | 32) - 'a' + 10;
+
+			if (value >> 60)
+				return -ERANGE;
+			value = value << 4 | digit;
+		}
+	} else {
+		size_t digits = strspn(text, "0123456789");
+
+		if (!digits || text[digits])
+			return -EINVAL;
+		err = take_digits(&text, &value);
+		if (err)
+			return err;
+	}
+	*ret_value = value;
+	return 0;
+}
+
+int parse_ports(const char *text, struct port_range *ret_range)
+{
+	uint64_t first, last;
+	int err, err_last = 0;
+
+	err = take_digits(&text, &first);
+	if (err == -EINVAL)
+		return err;
+	last = first;
+	if (*text == '-') {
+		text++;
+		err_last = take_digits(&text, &last);
+	}
+	if (*text || err_last == -EINVAL)
+		return -EINVAL;
+	if (err || err_last || !first || first > last || last > UINT16_MAX)
+		return -ERANGE;
+	*ret_range = (struct port_range){first, last};
+	return 0;
+}
+
+static int parse_prefix_len(const char *text, unsigned most, unsigned *ret_len)
+{
+	uint64_t len;
+	size_t digits = strspn(text, "0123456789");
+
+	if (!digits || text[digits] || (digits > 1 && *text == '0'))
+		return -EINVAL;
+	if (parse_u64(text, &len) || len > most)
+		return -ERANGE;
+	*ret_len = len;
+	return 0;
+}
+
+/* Clears what lies beyond the prefix; true when there was something. */
+static bool clear_host_bits(struct prefix *p)
+{
+	unsigned bytes = p->family == AF_INET ? 4 : 16;
+	bool any = false;
+
+	for (unsigned i = 0; i < bytes; i++) {
+		unsigned kept = p->len <= i * 8 ? 0 : p->len - i * 8;
+		uint8_t mask = kept >= 8 ? 0xff : (uint8_t)(0xff00 >> kept);
+
+		any |= (p->addr[i] & (uint8_t)~mask) != 0;
+		p->addr[i] &= mask;
+	}
+	return any;
+}
+
+static bool is_mapped(const struct prefix *p)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return p->family == AF_INET6 && p->len >= 96 && !memcmp(p->addr, mapped, sizeof(mapped));
+}
+
+static int parse_address(const char *text, struct prefix *ret)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *slash = strchrnul(text, '/');
+	size_t len = slash - text;
+	unsigned most;
+
+	if (!len || len >= sizeof(address))
+		return -EINVAL;
+	memcpy(address, text, len);
+	address[len] = '\0';
+	ret->family = strchr(address, ':') ? AF_INET6 : AF_INET;
+	if (inet_pton(ret->family, address, ret->addr) != 1)
+		return -EINVAL;
+	most = ret->family == AF_INET ? 32 : 128;
+	ret->len = most;
+	return *slash ? parse_prefix_len(slash + 1, most, &ret->len) : 0;
+}
+
+static int parse_any(const char *text, struct prefix *ret_prefix, bool host_bits)
+{
+	struct prefix p = {0};
+	int err;
+
+	err = parse_address(text, &p);
+	if (err)
+		return err;
+	if (is_mapped(&p))
+		return -EAFNOSUPPORT;
+	if (clear_host_bits(&p) && !host_bits)
+		return -EDOM;
+	*ret_prefix = p;
+	return 0;
+}
+
+int parse_prefix(const char *text, struct prefix *ret_prefix)
+{
+	return parse_any(text, ret_prefix, false);
+}
+
+int parse_network(const char *text, struct prefix *ret_prefix)
+{
+	return parse_any(text, ret_prefix, true);
+}
+
+void format_prefix(const struct prefix *prefix, char *text, unsigned long size)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	if (!inet_ntop(prefix->family, prefix->addr, address, sizeof(address)))
+		address[0] = '\0';
+	snprintf(text, size, "%s/%u", address, prefix->len);
+}

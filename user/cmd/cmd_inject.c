@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shearpin inject: one fault, now. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/drill_command.h"
+
+struct inject_args {
+	struct drill_args drill;
+	const char *duration, *proto, *remote, *remote_port, *local_port, *direction, *share, *repeat, *burst,
+		*seed;
+	bool anything;
+};
+
+#define WORD(name, member, argument, help)                                                                   \
+	{                                                                                                    \
+		name, 0, OPTION_STRING, offsetof(struct inject_args, member), argument, NULL, help           \
+	}
+
+static const struct option_spec options[] = {
+	WORD("for", duration, "D", "how long: 20s, 250ms (must be given)"),
+	WORD("proto", proto, "P", "tcp, udp or icmp; otherwise any"),
+	WORD("remote", remote, "A[,A]", "addresses or prefixes of the other side"),
+	WORD("remote-port", remote_port, "P[,P]", "its ports, or ranges like 30001-30013"),
+	WORD("local-port", local_port, "P[,P]", "this side's ports"),
+	WORD("direction", direction, "in|out|both", "otherwise both"),
+	WORD("share", share, "PERCENT", "only this share of the flows"),
+	WORD("repeat", repeat, "N/D", "N times, D from opening to opening: 3/60s"),
+	WORD("burst", burst, "ON/OFF", "within the window, ON of fault and OFF of none: 5s/15s"),
+	WORD("seed", seed, "N", "the same seed gives the same faults; otherwise drawn"),
+	{"anything", 0, OPTION_FLAG, offsetof(struct inject_args, anything), NULL, NULL,
+	 "allow a fault that names neither an address nor a port"},
+	DRILL_OPTIONS(struct inject_args),
+};
+
+static const struct command_spec command = {
+	.name = "inject",
+	.synopsis = "FAULT... --for D [OPTION...]",
+	.about = "Injects one fault now. FAULT is one of\n"
+		 "  drop  loss=5%  loss=every:10  reset=both|local|remote\n"
+		 "  refuse=tcp-reset|icmp-port|icmp-host|icmp-admin\n"
+		 "with percent=P and loss_as=local where wanted; several make a combined fault.\n\n"
+		 "  shearpin inject reset=both --proto tcp --remote 10.1.0.2 --remote-port 40001 --for 20s",
+	.options = options,
+	.n_options = sizeof(options) / sizeof(*options),
+	.min_words = 1,
+	.max_words = ANY_WORDS,
+	.words = "a fault",
+};
+
+static int inject(const struct inject_args *args, const struct words *faults,
+		  const struct scenario_options *scenario, int argc, char **argv)
+{
+	const struct inject_words words = {
+		.faults = faults->items,
+		.n_faults = faults->count,
+		.duration = args->duration,
+		.proto = args->proto,
+		.remote = args->remote,
+		.remote_port = args->remote_port,
+		.local_port = args->local_port,
+		.direction = args->direction,
+		.share = args->share,
+		.repeat = args->repeat,
+		.burst = args->burst,
+		.seed = args->seed,
+		.interface = args->drill.interface,
+		.anything = args->anything,
+	};
+	struct scenario_errors errors = {0};
+	struct plan *plan = NULL;
+	int err = scenario_from_words(&words, scenario, &plan, &errors);
+
+	if (err) {
+		fprintf(stderr, "%s", errors.text ?: "shearpin inject: out of memory\n");
+		free(errors.text);
+		return err == -ENOMEM ? STATUS_HOST_FAILED : STATUS_USAGE;
+	}
+	return drill_command(&command, &args->drill, plan, NULL, 0, argc, argv);
+}
+
+int cmd_inject(int argc, char **argv)
+{
+	struct inject_args args = {0};
+	struct setting *meta = NULL;
+	struct words words;
+	int status;
+
+	if (!options_parse(&command, argc, argv, &args, &words, &status))
+		return status;
+	status = STATUS_USAGE;
+	if (settings_parse(&command, "meta", &args.drill.meta, &meta)) {
+		const struct scenario_options scenario = {.meta = meta, .n_meta = args.drill.meta.count};
+
+		status = inject(&args, &words, &scenario, argc, argv);
+	}
+	settings_free(meta, args.drill.meta.count);
+	options_free(&command, &args);
+	return status;
+}

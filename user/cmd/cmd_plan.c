@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shearpin plan: what a scenario would do. Needs no privilege and touches nothing. */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/timeutil.h"
+#include "cmd/drill_command.h"
+
+#define COLUMNS 64      /* of the picture */
+#define SHOWN_WINDOWS 6 /* of a step with many, before the ellipsis */
+#define SHOWN_PORTS 12  /* and addresses, of a target */
+
+struct plan_args {
+	struct words set, meta;
+	const char *interface, *hook;
+	bool json;
+};
+
+static const struct option_spec options[] = {
+	{"set", 0, OPTION_LIST, offsetof(struct plan_args, set), "K=V", NULL,
+	 "give a variable of the scenario another value"},
+	{"meta", 0, OPTION_LIST, offsetof(struct plan_args, meta), "K=V", NULL,
+	 "add to what goes into every report"},
+	{"interface", 'i', OPTION_STRING, offsetof(struct plan_args, interface), "NAME[,NAME]", NULL,
+	 "act on these interfaces instead of the scenario's"},
+	{"hook", 0, OPTION_STRING, offsetof(struct plan_args, hook), "auto|xdp|tc", "auto",
+	 "where faults act on packets that come in"},
+	{"json", 0, OPTION_FLAG, offsetof(struct plan_args, json), NULL, NULL, "one JSON document"},
+};
+
+static const struct command_spec command = {
+	.name = "plan",
+	.synopsis = "FILE [OPTION...]",
+	.about =
+		"Reads a scenario file, checks it throughout, and shows what a run of it would do: targets,\n"
+		"a time line, rules with the hooks they act at, limits, probes and objectives. Needs no\n"
+		"privilege and touches nothing.",
+	.options = options,
+	.n_options = sizeof(options) / sizeof(*options),
+	.min_words = 1,
+	.max_words = 1,
+	.words = "a scenario file",
+};
+
+struct line { /* a window, or what stands for several */
+	const struct plan_step *step;
+	uint64_t opens, closes;
+	uint32_t instance; /* from 0 */
+	uint32_t more;     /* windows that are not shown; 0: this is one */
+};
+
+/* Durations of one statement at a time: a ring of buffers. */
+static const char *duration(uint64_t ns)
+{
+	static char texts[4][40];
+	static unsigned next;
+	char *text = texts[next++ % 4];
+
+	format_duration_exact(ns, text, sizeof(texts[0]));
+	return text;
+}
+
+/* {"loss":"3%","refuse":"icmp-port"} as the words of `inject`: loss=3% refuse=icmp-port */
+static void print_fault(const struct plan_fault *fault)
+{
+	int depth = 0;
+
+	for (const char *s = fault->text; *s; s++) {
+		depth += (*s == '{') - (*s == '}');
+		if (*s == ',')
+			putchar(' ');
+		else if (*s == ':')
+			putchar(depth == 1 ? '=' : ':');
+		else if (!strchr("{}\"", *s))
+			putchar(*s);
+	}
+}
+
+static void print_head(const struct plan *plan)
+{
+	printf("%s", plan->name);
+	if (plan->description)
+		printf(": %.*s", (int)strcspn(plan->description, "\n"), plan->description);
+	printf("\n\n  scenario   %s\n", plan->source);
+	if (plan->seed_given)
+		printf("  seed       %" PRIu64 "\n", plan->seed);
+	else
+		printf("  seed       none given: each run draws its own and records it\n");
+	printf("  interface ");
+	for (size_t i = 0; i < plan->n_interfaces; i++)
+		printf(" %s", plan->interfaces[i]);
+	printf("%s\n", plan->n_interfaces ? "" : " those that the routes to the targets lead through");
+	printf("  length     %s baseline, %s steps, at most %s recovery\n", duration(plan->baseline_ns),
+	       duration(plan->length_ns), duration(plan->recovery_ns));
+	for (size_t i = 0; i < plan->n_meta; i++)
+		printf("%s%s=%s%s", i ? " " : "  meta       ", plan->meta[i].key, plan->meta[i].value,
+		       i + 1 == plan->n_meta ? "\n" : "");
+}
+
+static void print_ports(const char *what, const struct port_range *ranges, size_t n)
+{
+	if (!n)
+		return;
+	printf(", %s", what);
+	for (size_t i = 0; i < n && i < SHOWN_PORTS; i++) {
+		printf("%s%u", i ? "," : " ", ranges[i].first);
+		if (ranges[i].last != ranges[i].first)
+			printf("-%u", ranges[i].last);
+	}
+	if (n > SHOWN_PORTS)
+		printf(" and %zu more", n - SHOWN_PORTS);
+}
+
+static void print_remotes(const struct plan_target *t)
+{
+	char text[64];
+
+	printf(t->n_remotes ? ", remote" : ", any remote address");
+	for (size_t i = 0; i < t->n_remotes && i < SHOWN_PORTS; i++) {
+		format_prefix(&t->remotes[i], text, sizeof(text));
+		if (t->remotes[i].len == (t->remotes[i].family == AF_INET ? 32 : 128))
+			*strchr(text, '/') = '\0';
+		printf("%s%s", i ? "," : " ", text);
+	}
+	if (t->n_remotes > SHOWN_PORTS)
+		printf(" and %zu more", t->n_remotes - SHOWN_PORTS);
+}
+
+static const char *proto_name(uint8_t proto)
+{
+	return proto == IPPROTO_TCP    ? "tcp"
+	       : proto == IPPROTO_UDP  ? "udp"
+	       : proto == IPPROTO_ICMP ? "icmp"
+				       : "any protocol";
+}
+
+static double percent(uint64_t below)
+{
+	return 100.0 * below / PLAN_ALWAYS;
+}
+
+static void print_targets(const struct plan *plan, int width)
+{
+	static const char *const ways[] = {
+		[PLAN_IN] = "what comes in", [PLAN_OUT] = "what goes out", [PLAN_BOTH] = "both directions"};
+
+	printf("\nTargets\n");
+	for (size_t i = 0; i < plan->n_targets; i++) {
+		const struct plan_target *t = &plan->targets[i];
+
+		printf("  %-*s  %s", width, t->name, proto_name(t->proto));
+		print_remotes(t);
+		print_ports("remote port", t->remote_ports, t->n_remote_ports);
+		print_ports("local port", t->local_ports, t->n_local_ports);
+		printf(", %s", ways[t->direction]);
+		for (size_t k = 0; k < t->n_interfaces; k++)
+			printf("%s%s", k ? "," : ", on ", t->interfaces[k]);
+		if (t->share < PLAN_ALWAYS)
+			printf(", %.3g%% of the flows", percent(t->share));
+		putchar('\n');
+	}
+}
+
+static int width_of(const struct plan *plan)
+{
+	size_t width = 8;
+
+	for (size_t i = 0; i < plan->n_steps; i++)
+		width = strlen(plan->steps[i].name) > width ? strlen(plan->steps[i].name) : width;
+	for (size_t i = 0; i < plan->n_targets; i++)
+		width = strlen(plan->targets[i].name) > width ? strlen(plan->targets[i].name) : width;
+	for (size_t i = 0; i < plan->n_probes; i++)
+		width = strlen(plan->probes[i].name) > width ? strlen(plan->probes[i].name) : width;
+	return width < 24 ? width : 24;
+}
+
+/* ---- the time line ---- */
+
+/* The column of a time; the picture goes from the start of the baseline to the end of the recovery. */
+static unsigned column_of(const struct plan *plan, uint64_t ns)
+{
+	long double total = (long double)plan->baseline_ns + plan->length_ns + plan->recovery_ns;
+
+	return (plan->baseline_ns + (long double)ns) * COLUMNS / total;
+}
+
+static void print_bar(const struct plan *plan, const struct plan_step *step, int width)
+{
+	char bar[COLUMNS + 1];
+	const struct plan_window *w = &step->window;
+
+	memset(bar, '.', COLUMNS);
+	bar[COLUMNS] = '\0';
+	for (uint32_t i = 0; i < w->times; i++) {
+		unsigned first = column_of(plan, plan_opens(w, i)), end = column_of(plan, plan_closes(w, i));
+
+		for (unsigned c = first; c < COLUMNS && (c < end || c == first); c++)
+			bar[c] = w->burst_on_ns ? '%' : '#';
+	}
+	printf("  %-*.*s  %s\n", width, width, step->name, bar);
+}
+
+static void print_picture(const struct plan *plan, int width)
+{
+	unsigned zero = column_of(plan, 0), end = column_of(plan, plan->length_ns);
+	char phases[COLUMNS + 1];
+	uint64_t total = plan->baseline_ns + plan->length_ns + plan->recovery_ns;
+
+	for (unsigned c = 0; c < COLUMNS; c++)
+		phases[c] = c < zero ? 'b' : c < end ? ' ' : 'r';
+	phases[COLUMNS] = '\0';
+	printf("\nTime line (a column is %s; # fault, %% fault in bursts, b baseline, r recovery)\n",
+	       duration(total / COLUMNS / NS_PER_MS * NS_PER_MS));
+	printf("  %-*s  %s\n", width, "", phases);
+	for (size_t i = 0; i < plan->n_steps; i++)
+		print_bar(plan, &plan->steps[i], width);
+	putchar('\n');
+}
+
+static size_t add_lines(const struct plan_step *step, struct line *lines)
+{
+	const struct plan_window *w = &step->window;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < w->times; i++) {
+		bool skip = w->times > SHOWN_WINDOWS + 2 && i == SHOWN_WINDOWS;
+		uint32_t last = skip ? w->times - 2 : i;
+
+		lines[n++] = (struct line){.step = step,
+					   .opens = plan_opens(w, i),
+					   .closes = plan_closes(w, last),
+					   .instance = i,
+					   .more = skip ? w->times - 1 - i : 0};
+		i = last;
+	}
+	return n;
+}
+
+static int by_opening(const void *left, const void *right)
+{
+	const struct line *a = left, *b = right;
+
+	if (a->opens != b->opens)
+		return a->opens < b->opens ? -1 : 1;
+	return a->step < b->step ? -1 : a->step > b->step;
+}
+
+static void print_window(const struct plan *plan, const struct line *line, int width)
+{
+	const struct plan_window *w = &line->step->window;
+	char count[24] = "";
+
+	printf("  %12s  %12s  ", duration(line->opens), duration(line->closes));
+	if (line->more) {
+		printf("%-*.*s  ... %u more, one every %s\n", width, width, line->step->name, line->more,
+		       duration(w->every_ns));
+		return;
+	}
+	if (w->times > 1)
+		snprintf(count, sizeof(count), "%u/%u", line->instance + 1, w->times);
+	printf("%-*.*s  %7s  ", width, width, line->step->name, count);
+	print_fault(&line->step->fault);
+	printf(" on ");
+	for (size_t i = 0; i < line->step->n_targets; i++)
+		printf("%s%s", i ? ", " : "", plan->targets[line->step->targets[i]].name);
+	if (w->burst_on_ns)
+		printf(", %s on and %s off in turn", duration(w->burst_on_ns), duration(w->burst_off_ns));
+	putchar('\n');
+}
+
+static int print_windows(const struct plan *plan, int width)
+{
+	struct line *lines = calloc(plan->n_steps * (SHOWN_WINDOWS + 3), sizeof(*lines));
+	char start[48];
+	size_t n = 0;
+
+	if (!lines)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_steps; i++)
+		n += add_lines(&plan->steps[i], lines + n);
+	qsort(lines, n, sizeof(*lines), by_opening);
+	printf("  %12s  %12s\n", "opens", "closes");
+	snprintf(start, sizeof(start), "-%s", duration(plan->baseline_ns));
+	if (plan->baseline_ns)
+		printf("  %12s  %12s  baseline: nothing happens, %s\n", start, "0s",
+		       plan->n_probes ? "every probe must be healthy" : "no probe to watch");
+	for (size_t i = 0; i < n; i++)
+		print_window(plan, &lines[i], width);
+	if (plan->recovery_ns)
+		printf("  %12s  %12s  recovery: observed until all is healthy, at most %s\n",
+		       duration(plan->length_ns), duration(plan->length_ns + plan->recovery_ns),
+		       duration(plan->recovery_ns));
+	free(lines);
+	return 0;
+}
+
+/* ---- rules and the rest ---- */
+
+static void print_rules(const struct plan *plan)
+{
+	printf("\nRules (%zu, with %u windows)\n", plan->n_rules, plan->n_slots);
+	for (size_t i = 0; i < plan->n_rules; i++) {
+		const struct plan_rule *r = &plan->rules[i];
+
+		printf("  %3zu  ", i);
+		print_fault(&plan->steps[r->step].fault);
+		printf(" on %s (%s)\n", plan->targets[r->target].name, plan->steps[r->step].name);
+		if (r->why_in)
+			printf("       %-10s  %s\n", r->hooks & PLAN_HOOK_XDP ? "xdp" : "tc-ingress",
+			       r->why_in);
+		if (r->why_out)
+			printf("       %-10s  %s\n", "tc-egress", r->why_out);
+	}
+}
+
+static void print_limits(const struct plan *plan)
+{
+	if (!plan->max_packets && !plan->max_flows && !plan->max_duration_ns)
+		return;
+	printf("\nLimits (the kernel ends every fault at the first that is reached)\n");
+	if (plan->max_packets)
+		printf("  packets    %" PRIu64 " hit\n", plan->max_packets);
+	if (plan->max_flows)
+		printf("  flows      %" PRIu64 " hit\n", plan->max_flows);
+	if (plan->max_duration_ns)
+		printf("  duration   %s\n", duration(plan->max_duration_ns));
+}
+
+static void print_probes(const struct plan *plan, int width)
+{
+	if (!plan->n_probes)
+		return;
+	printf("\nProbes\n");
+	for (size_t i = 0; i < plan->n_probes; i++) {
+		const struct plan_probe *p = &plan->probes[i];
+		bool v6 = strchr(p->host, ':');
+
+		printf("  %-*.*s  connects to %s%s%s:%u every %s, waits %s\n", width, width, p->name,
+		       v6 ? "[" : "", p->host, v6 ? "]" : "", p->port, duration(p->every_ns),
+		       duration(p->timeout_ns));
+	}
+}
+
+static void print_objectives(const struct plan *plan)
+{
+	static const char *const names[] = {"recovery, median",          "recovery, 95th percentile",
+					    "recovery, 99th percentile", "recovery, worst",
+					    "detection, worst",          "windows without recovery"};
+
+	if (!plan->n_slos)
+		return;
+	printf("\nObjectives\n");
+	for (size_t i = 0; i < plan->n_slos; i++) {
+		const struct plan_slo *s = &plan->slos[i];
+
+		printf("  %-25s  at most ", names[s->key]);
+		if (s->key == SLO_UNRECOVERED)
+			printf("%" PRIu64, s->limit);
+		else
+			printf("%s", duration(s->limit));
+		if (s->step >= 0)
+			printf(", step %s", plan->steps[s->step].name);
+		if (s->probe >= 0)
+			printf(", probe %s", plan->probes[s->probe].name);
+		putchar('\n');
+	}
+}
+
+static int print_plan(const struct plan *plan)
+{
+	int width = width_of(plan), err;
+
+	print_head(plan);
+	print_targets(plan, width);
+	print_picture(plan, width);
+	err = print_windows(plan, width);
+	if (err)
+		return err;
+	print_rules(plan);
+	print_limits(plan);
+	print_probes(plan, width);
+	print_objectives(plan);
+	return 0;
+}
+
+static int print_json(const struct plan *plan)
+{
+	char *text;
+	int err = plan_to_json(plan, &text);
+
+	if (err)
+		return err;
+	puts(text);
+	free(text);
+	return 0;
+}
+
+/* ---- the command ---- */
+
+static int show(const char *path, const struct scenario_options *scenario, enum hook_mode mode, bool json)
+{
+	struct scenario_errors errors = {0};
+	struct plan *plan = NULL;
+	int err;
+
+	err = scenario_load(path, scenario, &plan, &errors);
+	if (err) {
+		fputs(errors.text ? errors.text : "shearpin plan: out of memory\n", stderr);
+		free(errors.text);
+		return err == -ENOMEM ? STATUS_HOST_FAILED : STATUS_USAGE;
+	}
+	plan_choose_hooks(plan, mode);
+	err = json ? print_json(plan) : print_plan(plan);
+	plan_free(plan);
+	if (err)
+		fprintf(stderr, "shearpin plan: %s\n", strerror(-err));
+	return err ? STATUS_HOST_FAILED : STATUS_OK;
+}
+
+int cmd_plan(int argc, char **argv)
+{
+	struct setting *set = NULL, *meta = NULL;
+	struct plan_args args = {0};
+	struct words words;
+	enum hook_mode mode;
+	int status;
+
+	if (!options_parse(&command, argc, argv, &args, &words, &status))
+		return status;
+	status = STATUS_USAGE;
+	if (settings_parse(&command, "set", &args.set, &set) &&
+	    settings_parse(&command, "meta", &args.meta, &meta) && parse_hook(&command, args.hook, &mode)) {
+		const struct scenario_options scenario = {.vars = set,
+							  .n_vars = args.set.count,
+							  .meta = meta,
+							  .n_meta = args.meta.count,
+							  .interface = args.interface};
+
+		status = show(words.items[0], &scenario, mode, args.json);
+	}
+	settings_free(set, args.set.count);
+	settings_free(meta, args.meta.count);
+	options_free(&command, &args);
+	return status;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/drill_command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/timeutil.h"
+#include "cmd/progress.h"
+#include "report/report.h"
+#include "slo/slo.h"
+
+bool settings_parse(const struct command_spec *command, const char *option, const struct words *words,
+		    struct setting **ret_settings)
+{
+	struct setting *settings = calloc(words->count + 1, sizeof(*settings));
+
+	*ret_settings = settings;
+	for (size_t i = 0; settings && i < words->count; i++) {
+		char *key;
+
+		if (!split_setting(words->items[i], &key, &settings[i].value)) {
+			usage_error(command, "--%s %s: expected NAME=VALUE", option, words->items[i]);
+			return false;
+		}
+		settings[i].key = key;
+	}
+	return settings;
+}
+
+void settings_free(struct setting *settings, size_t n)
+{
+	for (size_t i = 0; settings && i < n; i++)
+		free((char *)settings[i].key);
+	free(settings);
+}
+
+/* The place of a word in a list, or -1 after a usage error. */
+static int parse_word(const struct command_spec *command, const char *option, const char *text,
+		      const char *const *list, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!strcmp(text, list[i]))
+			return i;
+	usage_error(command, "--%s %s: expected %s, %s or %s", option, text, list[0], list[1], list[2]);
+	return -1;
+}
+
+bool parse_hook(const struct command_spec *command, const char *text, enum hook_mode *ret_mode)
+{
+	static const char *const names[] = {[HOOK_AUTO] = "auto", [HOOK_XDP] = "xdp", [HOOK_TC] = "tc"};
+	int i = parse_word(command, "hook", text, names, 3);
+
+	*ret_mode = i;
+	return i >= 0;
+}
+
+static bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode)
+{
+	static const char *const names[] = {
+		[ATTACH_AUTO] = "auto", [ATTACH_TCX] = "tcx", [ATTACH_CLSACT] = "clsact"};
+	int i = parse_word(command, "attach", text, names, 3);
+
+	*ret_mode = i;
+	return i >= 0;
+}
+
+bool enter_netns(const struct command_spec *command, const char *name)
+{
+	char path[512];
+	bool done;
+	int fd;
+
+	if (!name)
+		return true;
+	snprintf(path, sizeof(path), strchr(name, '/') ? "%s" : "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	done = fd >= 0 && !setns(fd, CLONE_NEWNET);
+	if (!done)
+		fprintf(stderr, "shearpin %s: --netns %s: %s: %s\n", command->name, name, path,
+			strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+static int write_document(int dirfd, const char *name, const struct results *results,
+			  void (*make)(const struct results *results, struct buf *out))
+{
+	struct buf text = {0};
+	int fd, err = 0;
+
+	make(results, &text);
+	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (text.failed || fd < 0)
+		err = text.failed ? -ENOMEM : -errno;
+	for (size_t done = 0; !err && done < text.len;) {
+		ssize_t n = write(fd, text.data + done, text.len - done);
+
+		if (n < 0)
+			err = -errno;
+		else
+			done += n;
+	}
+	if (fd >= 0 && close(fd) && !err)
+		err = -errno;
+	buf_free(&text);
+	return err;
+}
+
+static int judge(const char *directory, struct results **ret_results)
+{
+	int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err;
+
+	if (dirfd < 0)
+		return -errno;
+	err = slo_compute(dirfd, directory, ret_results);
+	if (!err)
+		err = write_document(dirfd, "results.json", *ret_results, report_json);
+	if (!err)
+		err = write_document(dirfd, "report.md", *ret_results, report_markdown);
+	close(dirfd);
+	return err;
+}
+
+static void print_slo(FILE *out, const struct result_slo *slo)
+{
+	char value[32] = "-", limit[32];
+
+	if (slo->is_count) {
+		snprintf(limit, sizeof(limit), "%" PRIu64, slo->limit);
+		if (slo->value != NO_NS)
+			snprintf(value, sizeof(value), "%" PRIu64, slo->value);
+	} else {
+		format_duration(slo->limit, limit, sizeof(limit));
+		if (slo->value != NO_NS)
+			format_duration(slo->value, value, sizeof(value));
+	}
+	fprintf(out, "  %s  %-14s %10s  (limit %s, %" PRIu64 " samples", slo->pass ? "PASS" : "FAIL",
+		slo->key, value, limit, slo->samples);
+	if (slo->missing)
+		fprintf(out, ", %" PRIu64 " without a value", slo->missing);
+	fputs(")\n", out);
+}
+
+static void print_summary(FILE *out, const struct results *results, const char *directory)
+{
+	static const char *const outcomes[] = {"passed", "SLO missed", "aborted", "interrupted",
+					       "host failed"};
+
+	fprintf(out, "%s: %s%s%s\n", results->name, outcomes[results->outcome], results->reason ? ": " : "",
+		results->reason ?: "");
+	for (size_t i = 0; i < results->n_slos; i++)
+		print_slo(out, &results->slos[i]);
+	fprintf(out, "  every rule's counters %s; %" PRIu64 " events lost\n",
+		results->balanced ? "add up" : "DO NOT ADD UP", results->lost);
+	for (size_t i = 0; i < results->n_incomplete; i++)
+		fprintf(out, "  INCOMPLETE: %s\n", results->incomplete[i]);
+	fprintf(out, "report: %s/report.md\n", directory);
+}
+
+static int print_json(const struct results *results)
+{
+	struct buf text = {0};
+
+	report_json(results, &text);
+	if (text.failed) {
+		buf_free(&text);
+		return -ENOMEM;
+	}
+	fwrite(text.data, 1, text.len, stdout);
+	buf_free(&text);
+	return fflush(stdout) ? -errno : 0;
+}
+
+static int status_of(enum drill_outcome outcome)
+{
+	switch (outcome) {
+	case DRILL_DONE:
+		return STATUS_OK;
+	case DRILL_REFUSED:
+		return STATUS_REFUSED;
+	case DRILL_ABORTED:
+		return STATUS_ABORTED;
+	case DRILL_INTERRUPTED:
+		return STATUS_INTERRUPTED;
+	case DRILL_HOST_FAILED:
+		break;
+	}
+	return STATUS_HOST_FAILED;
+}
+
+/* Judge, write the documents, say how it went. */
+static int conclude(const struct command_spec *command, const struct drill_result *result, bool json)
+{
+	struct results *results = NULL;
+	int status = status_of(result->outcome), err;
+
+	if (!result->directory) {
+		fprintf(stderr, "shearpin %s: %s%s\n", command->name,
+			result->outcome == DRILL_REFUSED ? "refused, nothing was touched: " : "",
+			result->reason);
+		return status;
+	}
+	if (result->outcome == DRILL_HOST_FAILED)
+		fprintf(stderr, "shearpin %s: %s\n", command->name, result->reason);
+	err = judge(result->directory, &results);
+	if (!err && json)
+		err = print_json(results);
+	if (err) {
+		fprintf(stderr, "shearpin %s: can't make the report in %s: %s; every fault has ended\n",
+			command->name, result->directory, strerror(-err));
+		status = STATUS_HOST_FAILED;
+	}
+	if (results) {
+		print_summary(json ? stderr : stdout, results, result->directory);
+		if (status == STATUS_OK)
+			status = results->exit;
+	}
+	results_free(results);
+	return status;
+}
+
+int drill_command(const struct command_spec *command, const struct drill_args *args, struct plan *plan,
+		  const char *text, size_t len, int argc, char **argv)
+{
+	struct drill_options options = {
+		.out = args->out,
+		.scenario_text = text,
+		.scenario_len = len,
+		.command = argv,
+		.n_command = argc,
+		.protect = args->protect.items,
+		.n_protect = args->protect.count,
+		.on_event = progress_event,
+		.on_tick = progress_tick,
+	};
+	struct drill_result result;
+	struct progress progress;
+	enum hook_mode hook;
+	int status = STATUS_USAGE;
+
+	if (!parse_hook(command, args->hook, &hook) ||
+	    !parse_attach(command, args->attach, &options.attach) || !enter_netns(command, args->netns))
+		goto out;
+	plan_choose_hooks(plan, hook);
+	progress_open(&progress, args->json ? stderr : stdout, plan->name);
+	options.arg = &progress;
+	drill_run(plan, &options, &result);
+	progress_close(&progress);
+	status = conclude(command, &result, args->json);
+	free(result.directory);
+out:
+	plan_free(plan);
+	return status;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What `run` and `inject` share: the options of a run, carrying it out, judging it, and saying how it went. */
+#ifndef SHEARPIN_DRILL_COMMAND_H
+#define SHEARPIN_DRILL_COMMAND_H
+
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+#include "drill/drill.h"
+#include "scenario/scenario.h"
+
+struct drill_args {
+	const char *interface, *netns, *out, *hook, *attach;
+	struct words meta, protect;
+	bool json;
+};
+
+/* Rows of an option table, for a struct that has `struct drill_args drill` as a member. */
+#define DRILL_OPTIONS(type)                                                                                  \
+	{"interface",                                                                                        \
+	 'i',                                                                                                \
+	 OPTION_STRING,                                                                                      \
+	 offsetof(type, drill.interface),                                                                    \
+	 "IF",                                                                                               \
+	 NULL,                                                                                               \
+	 "act on this interface; otherwise the routes to the targets decide"},                               \
+		{"netns",                                                                                    \
+		 0,                                                                                          \
+		 OPTION_STRING,                                                                              \
+		 offsetof(type, drill.netns),                                                                \
+		 "NAME",                                                                                     \
+		 NULL,                                                                                       \
+		 "act inside this network namespace (of `ip netns`, or a path)"},                            \
+		{"out",                                                                                      \
+		 'o',                                                                                        \
+		 OPTION_STRING,                                                                              \
+		 offsetof(type, drill.out),                                                                  \
+		 "DIR",                                                                                      \
+		 NULL,                                                                                       \
+		 "the run directory to make; otherwise runs/<UTC time>-<name>"},                             \
+		{"hook",                                                                                     \
+		 0,                                                                                          \
+		 OPTION_STRING,                                                                              \
+		 offsetof(type, drill.hook),                                                                 \
+		 "auto|xdp|tc",                                                                              \
+		 "auto",                                                                                     \
+		 "where faults on arriving packets act"},                                                    \
+		{"attach",                                                                                   \
+		 0,                                                                                          \
+		 OPTION_STRING,                                                                              \
+		 offsetof(type, drill.attach),                                                               \
+		 "auto|tcx|clsact",                                                                          \
+		 "auto",                                                                                     \
+		 "how tc programs are attached"},                                                            \
+		{"protect",                                                                                  \
+		 0,                                                                                          \
+		 OPTION_LIST,                                                                                \
+		 offsetof(type, drill.protect),                                                              \
+		 "ADDR[:PORT]",                                                                              \
+		 NULL,                                                                                       \
+		 "refuse the run if a rule would hit this peer"},                                            \
+		{"meta", 0, OPTION_LIST, offsetof(type, drill.meta), "K=V", NULL, "goes into the report"},   \
+	{                                                                                                    \
+		"json", 0, OPTION_FLAG, offsetof(type, drill.json), NULL, NULL,                              \
+			"one JSON document on standard output; messages go to standard error"                \
+	}
+
+/* K=V words as settings; false: said what is wrong. Free the array and its keys with settings_free(). */
+bool settings_parse(const struct command_spec *command, const char *option, const struct words *words,
+		    struct setting **ret_settings);
+void settings_free(struct setting *settings, size_t n);
+
+/* The value of --hook, --attach; false: said what is wrong. */
+bool parse_hook(const struct command_spec *command, const char *text, enum hook_mode *ret_mode);
+
+/* Enter the namespace of --netns (NULL: stay); false: said why not. */
+bool enter_netns(const struct command_spec *command, const char *name);
+
+/* Carry out a plan; takes it over. The text is the scenario file's (NULL for none). Returns the exit status. */
+int drill_command(const struct command_spec *command, const struct drill_args *args, struct plan *plan,
+		  const char *text, size_t len, int argc, char **argv);
+
+#endif

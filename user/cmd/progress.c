@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/progress.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/timeutil.h"
+
+#define WINDOW_ROWS 12
+#define FLOW_LINES 8 /* of a window; events.jsonl has them all */
+
+enum colour { PLAIN, RED, GREEN, YELLOW, DIM };
+
+static const char *paint(const struct progress *p, enum colour colour)
+{
+	static const char *const codes[] = {"\033[0m", "\033[31m", "\033[32m", "\033[33m", "\033[2m"};
+
+	return p->colour ? codes[colour] : "";
+}
+
+void progress_open(struct progress *p, FILE *out, const char *name)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	memset(p, 0, sizeof(*p));
+	p->out = out;
+	p->name = name;
+	p->terminal = isatty(fileno(out)) && term && strcmp(term, "dumb");
+	p->colour = p->terminal && !(no_color && *no_color);
+}
+
+/* What is worth telling of an event's data, in this order. */
+static const struct {
+	const char *type;
+	const char *keys[9];
+} told[] = {
+	{"run.start", {"name", "seed", "kernel", "attach"}},
+	{"fault.open", {"fault"}},
+	{"fault.close",
+	 {"matched", "passed", "dropped", "reset", "refused", "suppressed", "idle_reset", "flows"}},
+	{"flow.hit", {"verdict", "hook", "idle"}},
+	{"probe.up", {"probe", "latency_ns"}},
+	{"probe.down", {"probe", "error"}},
+	{"budget", {"limit"}},
+	{"lost", {"count"}},
+	{"packets", {"fragments", "unparsable", "own"}},
+	{"abort", {"reason"}},
+	{"run.end", {"outcome", "reason", "balanced", "lost"}},
+};
+
+static void print_value(FILE *out, const char *key, const json_t *value)
+{
+	char *text;
+
+	if (!value || json_is_null(value))
+		return;
+	text = json_is_string(value) ? strdup(json_string_value(value))
+				     : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	if (text)
+		fprintf(out, "  %s=%s", key, text);
+	free(text);
+}
+
+/* What comes in numbers is left to the log: unchanged samples, the clock, flows beyond the first few of a window. */
+static bool is_left_out(struct progress *p, const struct log_event *event, const json_t *data)
+{
+	if (!strcmp(event->type, "fault.open"))
+		p->flows = 0;
+	if (!strcmp(event->type, "flow.hit"))
+		return ++p->flows > FLOW_LINES;
+	if (!strncmp(event->type, "probe.", 6))
+		return !json_is_true(json_object_get(data, "changed"));
+	return !strcmp(event->type, "clock") || !strcmp(event->type, "flow.end");
+}
+
+static void print_data(FILE *out, const char *type, const json_t *data)
+{
+	for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++) {
+		if (strcmp(told[i].type, type))
+			continue;
+		for (size_t k = 0; k < 9 && told[i].keys[k]; k++)
+			print_value(out, told[i].keys[k], json_object_get(data, told[i].keys[k]));
+	}
+}
+
+void progress_event(void *progress, const struct log_event *event, uint64_t ts_ns)
+{
+	struct progress *p = progress;
+	json_t *data = event->data ? json_loads(event->data, 0, NULL) : NULL;
+	time_t seconds = ts_ns / NS_PER_S;
+	struct tm utc;
+
+	if (p->terminal || is_left_out(p, event, data)) {
+		json_decref(data);
+		return;
+	}
+	gmtime_r(&seconds, &utc);
+	fprintf(p->out, "%02d:%02d:%02d.%03" PRIu64 "  %-12s", utc.tm_hour, utc.tm_min, utc.tm_sec,
+		(uint64_t)(ts_ns % NS_PER_S / NS_PER_MS), event->type);
+	if (event->step)
+		fprintf(p->out, "  %s", event->step);
+	if (event->instance)
+		fprintf(p->out, " #%d", event->instance);
+	if (event->target)
+		fprintf(p->out, "  %s", event->target);
+	if (event->flow)
+		fprintf(p->out, "  %s", event->flow);
+	print_data(p->out, event->type, data);
+	if (p->flows == FLOW_LINES && !strcmp(event->type, "flow.hit"))
+		fputs("  (more are in events.jsonl)", p->out);
+	fputc('\n', p->out);
+	fflush(p->out);
+	json_decref(data);
+}
+
+static void format_left(uint64_t now, uint64_t then, char *text, size_t size)
+{
+	uint64_t left = then > now ? then - now : 0;
+
+	snprintf(text, size, "%" PRIu64 ".%" PRIu64 " s", (uint64_t)(left / NS_PER_S),
+		 (uint64_t)(left % NS_PER_S / (100 * NS_PER_MS)));
+}
+
+static void draw_window(struct progress *p, const struct drill_window *w, uint64_t now)
+{
+	const char *state = w->open ? "open" : w->closed ? "closed" : "waits";
+	enum colour colour = w->open ? RED : w->closed ? DIM : PLAIN;
+	char left[32] = "", name[64];
+
+	if (w->open)
+		format_left(now, w->closes_ns, left, sizeof(left));
+	else if (!w->closed && w->opens_ns)
+		format_left(now, w->opens_ns, left, sizeof(left));
+	snprintf(name, sizeof(name), "%.40s %u/%u", w->step->name, w->instance + 1, w->step->window.times);
+	fprintf(p->out, "  %-32s %-14.14s %s%-7s%s %8s  %12" PRIu64 "\033[K\n", name, w->target->name,
+		paint(p, colour), state, paint(p, PLAIN), left, w->hit);
+	p->drawn++;
+}
+
+/* With many windows, those around the first that is not over. */
+static size_t first_row(const struct drill_progress *state)
+{
+	size_t first = 0;
+
+	while (first + WINDOW_ROWS < state->n_windows && state->windows[first].closed &&
+	       state->windows[first + 1].closed)
+		first++;
+	return first;
+}
+
+static void draw_probe(struct progress *p, const struct drill_probe *probe)
+{
+	char latency[32] = "";
+
+	if (probe->known && probe->healthy)
+		format_duration(probe->latency_ns, latency, sizeof(latency));
+	fprintf(p->out, "  probe %-26s %s%-7s%s %8s  %12" PRIu64 " samples\033[K\n", probe->name,
+		paint(p, !probe->known    ? DIM
+			 : probe->healthy ? GREEN
+					  : RED),
+		!probe->known    ? "unknown"
+		: probe->healthy ? "up"
+				 : "down",
+		paint(p, PLAIN), latency, probe->samples);
+	p->drawn++;
+}
+
+void progress_tick(void *progress, const struct drill_progress *state)
+{
+	static const char *const phases[] = {"baseline", "faults", "recovery"};
+	struct progress *p = progress;
+	size_t first = first_row(state);
+	char left[32];
+
+	if (!p->terminal)
+		return;
+	if (p->drawn)
+		fprintf(p->out, "\033[%dA", p->drawn);
+	format_left(state->now_ns, state->phase_ends_ns, left, sizeof(left));
+	fprintf(p->out, "shearpin  %s  %s, %s left  (Ctrl-C ends every fault at once)\033[K\n\033[K\n",
+		p->name, phases[state->phase], left);
+	fprintf(p->out, "  %-32s %-14s %-7s %8s  %12s\033[K\n", "window", "target", "state", "left",
+		"packets hit");
+	p->drawn = 3;
+	for (size_t i = first; i < state->n_windows && i < first + WINDOW_ROWS; i++)
+		draw_window(p, &state->windows[i], state->now_ns);
+	for (size_t i = 0; i < state->n_probes; i++)
+		draw_probe(p, &state->probes[i]);
+	fprintf(p->out, "\033[J");
+	fflush(p->out);
+}
+
+void progress_close(struct progress *p)
+{
+	if (p->drawn)
+		fputc('\n', p->out);
+	fflush(p->out);
+}

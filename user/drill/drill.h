@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A run: claim the interfaces, load, check the operator's flows, attach, observe the baseline, arm, let the kernel open and
+ * close the windows, observe the recovery, and clear. The kernel keeps the windows; this only watches, writes the
+ * evidence, and resets idle connections at each opening.
+ *
+ * One thread, one epoll loop; signals come in through a signalfd. Whatever way drill_run() returns, nothing of the run acts
+ * any more.
+ */
+#ifndef SHEARPIN_DRILL_H
+#define SHEARPIN_DRILL_H
+
+#include "evidence/log.h"
+#include "kernel/engine.h"
+#include "scenario/plan.h"
+
+enum drill_outcome {
+	DRILL_DONE,
+	DRILL_REFUSED, /* before anything was touched */
+	DRILL_ABORTED,
+	DRILL_INTERRUPTED,
+	DRILL_HOST_FAILED,
+};
+
+enum drill_phase {
+	PHASE_BASELINE,
+	PHASE_STEPS,
+	PHASE_RECOVERY,
+};
+
+/* What a progress display shows. */
+struct drill_window {
+	const struct plan_step *step;
+	const struct plan_target *target;
+	uint32_t instance;            /* from 0 */
+	uint64_t opens_ns, closes_ns; /* CLOCK_MONOTONIC; 0 before the run is armed */
+	bool open, closed;
+	uint64_t hit; /* packets not passed */
+};
+
+struct drill_probe {
+	const char *name;
+	bool known, healthy;
+	uint64_t samples, latency_ns;
+};
+
+struct drill_progress {
+	enum drill_phase phase;
+	uint64_t now_ns, phase_ends_ns;
+	const struct drill_window *windows;
+	size_t n_windows;
+	const struct drill_probe *probes;
+	size_t n_probes;
+};
+
+struct drill_options {
+	const char *out;           /* the run directory; NULL: runs/<UTC time>-<name> */
+	const char *scenario_text; /* to be kept verbatim; NULL: none (inject) */
+	size_t scenario_len;
+	char **command;
+	size_t n_command;
+	enum attach_mode attach;
+	const char *const *protect;
+	size_t n_protect;
+	void (*on_event)(void *arg, const struct log_event *event, uint64_t ts_ns); /* may be NULL */
+	void (*on_tick)(void *arg,
+			const struct drill_progress *progress); /* may be NULL; ten times a second */
+	void *arg;
+};
+
+struct drill_result {
+	enum drill_outcome outcome;
+	char reason[320]; /* why, unless DRILL_DONE */
+	char *directory;  /* of the run; NULL if none was made; free() it */
+};
+
+void drill_run(struct plan *plan, const struct drill_options *options, struct drill_result *ret_result);
+
+/* The interfaces of a plan: its own, or those that the routes to its targets lead through (then written into the plan).
+ * False: ret_reason says what is wrong. */
+bool drill_interfaces(struct plan *plan, char *ret_reason, size_t size);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Everything before the first packet: interfaces, claims, programs, the operator's own flows, the run directory. */
+#ifndef SHEARPIN_SETUP_H
+#define SHEARPIN_SETUP_H
+
+#include "drill/journal.h"
+#include "kernel/host.h"
+#include "kernel/netdev.h"
+
+struct setup {
+	struct engine_interface *interfaces;
+	struct netdev *devices;
+	int *claims; /* descriptors; -1: none */
+	size_t n_interfaces;
+	struct engine *engine;
+	struct host_record *record;
+	char *directory;
+	int dirfd; /* -1: none */
+};
+
+/*
+ * DRILL_DONE: all is attached, nothing acts yet. DRILL_REFUSED: nothing was touched, and the reason says what to do.
+ * DRILL_HOST_FAILED: the run directory could not be made. setup_close() in any case.
+ */
+enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct drill_options *options,
+			      char *ret_reason, size_t size);
+/* The record for `shearpin status` and `clear`. 0 or a negative errno. */
+int setup_publish(struct setup *s, const struct plan *plan, const char *directory, uint64_t zero_ns);
+/* run.start and clock. */
+void setup_tell(const struct setup *s, const struct plan *plan, const struct drill_options *options,
+		struct journal *journal);
+/* Take the programs off. */
+void setup_detach(struct setup *s);
+void setup_close(struct setup *s);
+
+#endif

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drill/windows.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/timeutil.h"
+
+/* A second look finds the connections that had a segment under way at the first. */
+#define SECOND_WALK_NS (25 * NS_PER_MS)
+#define ALL_PACKETS 4294967296.0
+
+struct window {
+	const struct plan_rule *rule;
+	const struct plan_step *step;
+	size_t rule_index;
+	uint32_t instance; /* from 0 */
+	uint32_t slot;
+	uint64_t opens, closes, next_walk;
+	uint64_t burst_opens; /* of the burst that next_walk belongs to */
+	bool is_open, is_closed, cut;
+	uint64_t idle_reset, flows_hit;
+};
+
+struct windows {
+	const struct plan *plan;
+	struct engine *engine;
+	struct journal *journal;
+	struct fault_events *fault_events;
+	struct window *items; /* by slot */
+	struct drill_window *view;
+	size_t n, n_closed;
+	uint64_t last_close;
+	bool unbalanced;
+};
+
+int windows_open(const struct plan *plan, struct engine *engine, struct journal *journal,
+		 struct fault_events *fault_events, struct windows **ret)
+{
+	struct windows *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->plan = plan;
+	w->engine = engine;
+	w->journal = journal;
+	w->fault_events = fault_events;
+	w->n = plan->n_slots;
+	w->items = calloc(w->n + 1, sizeof(*w->items));
+	w->view = calloc(w->n + 1, sizeof(*w->view));
+	if (!w->items || !w->view) {
+		windows_close(w);
+		return -ENOMEM;
+	}
+	for (size_t r = 0; r < plan->n_rules; r++) {
+		const struct plan_rule *rule = &plan->rules[r];
+		const struct plan_step *step = &plan->steps[rule->step];
+
+		for (uint32_t i = 0; i < step->window.times; i++) {
+			uint32_t slot = rule->first_slot + i;
+
+			w->items[slot] = (struct window){.rule = rule,
+							 .step = step,
+							 .rule_index = r,
+							 .instance = i,
+							 .slot = slot,
+							 .opens = UINT64_MAX, /* until zero is set */
+							 .closes = UINT64_MAX,
+							 .next_walk = UINT64_MAX};
+			w->view[slot] = (struct drill_window){
+				.step = step, .target = &plan->targets[rule->target], .instance = i};
+		}
+	}
+	*ret = w;
+	return 0;
+}
+
+void windows_close(struct windows *windows)
+{
+	if (!windows)
+		return;
+	free(windows->items);
+	free(windows->view);
+	free(windows);
+}
+
+void windows_set_zero(struct windows *windows, uint64_t zero_ns)
+{
+	for (size_t i = 0; i < windows->n; i++) {
+		struct window *w = &windows->items[i];
+
+		w->opens = zero_ns + plan_opens(&w->step->window, w->instance);
+		w->closes = zero_ns + plan_closes(&w->step->window, w->instance);
+		w->burst_opens = w->opens;
+		w->next_walk = w->step->fault.reset_ends ? w->opens : UINT64_MAX;
+		windows->view[i].opens_ns = w->opens;
+		windows->view[i].closes_ns = w->closes;
+	}
+}
+
+static struct journal_where where(const struct windows *ws, const struct window *w)
+{
+	return (struct journal_where){
+		.step = w->step->name,
+		.instance = w->instance + 1,
+		.target = ws->plan->targets[w->rule->target].name,
+	};
+}
+
+/* Windows of one step are one for those who read fault_events.jsonl: the first rule's stands for all. */
+static bool speaks_for_step(const struct windows *ws, const struct window *w)
+{
+	return !w->rule_index || ws->plan->rules[w->rule_index - 1].step != w->rule->step;
+}
+
+static enum fault_kind kind_of(const struct plan_fault *fault)
+{
+	if (fault->reset_ends)
+		return FAULT_KIND_RESET;
+	if (fault->refuse)
+		return FAULT_KIND_REFUSE;
+	return fault->drop_below >= PLAN_ALWAYS ? FAULT_KIND_DROP : FAULT_KIND_LOSS;
+}
+
+static double loss_percent(const struct plan_fault *fault)
+{
+	if (fault->drop_every)
+		return 100.0 / fault->drop_every;
+	return fault->drop_below * 100.0 / ALL_PACKETS;
+}
+
+static void add_word(struct buf *b, const char *word)
+{
+	if (b->len)
+		buf_puts(b, ",");
+	buf_puts(b, word);
+}
+
+static void add_target(const struct plan_target *t, struct buf *addresses, struct buf *ports)
+{
+	char text[64];
+
+	for (size_t i = 0; i < t->n_remotes; i++) {
+		format_prefix(&t->remotes[i], text, sizeof(text));
+		if (t->remotes[i].len == (t->remotes[i].family == AF_INET ? 32 : 128))
+			text[strcspn(text, "/")] = 0;
+		add_word(addresses, text);
+	}
+	for (size_t i = 0; i < t->n_remote_ports + t->n_local_ports; i++) {
+		const struct port_range *range =
+			i < t->n_remote_ports ? &t->remote_ports[i] : &t->local_ports[i - t->n_remote_ports];
+
+		if (range->first == range->last)
+			snprintf(text, sizeof(text), "%u", range->first);
+		else
+			snprintf(text, sizeof(text), "%u-%u", range->first, range->last);
+		add_word(ports, text);
+	}
+}
+
+static int tell_fault(struct windows *ws, const struct window *w, uint64_t mono_ns,
+		      int (*tell)(struct fault_events *, uint64_t, const struct fault_window *))
+{
+	struct buf addresses = {0}, ports = {0}, interfaces = {0};
+	struct fault_window fault = {
+		.step = w->step->name,
+		.instance = w->instance + 1,
+		.kind = kind_of(&w->step->fault),
+		.duration_ns = w->step->window.for_ns,
+		.loss_percent = loss_percent(&w->step->fault),
+	};
+	int err = -ENOMEM;
+
+	for (size_t i = 0; i < w->step->n_targets; i++)
+		add_target(&ws->plan->targets[w->step->targets[i]], &addresses, &ports);
+	for (size_t i = 0; i < ws->plan->n_interfaces; i++)
+		add_word(&interfaces, ws->plan->interfaces[i]);
+	fault.target_ip = addresses.data ?: "";
+	fault.ports = ports.data ?: "";
+	fault.iface = interfaces.data ?: "";
+	if (!addresses.failed && !ports.failed && !interfaces.failed)
+		err = tell(ws->fault_events, mono_ns + ws->journal->offset_ns, &fault);
+	buf_free(&addresses);
+	buf_free(&ports);
+	buf_free(&interfaces);
+	return err;
+}
+
+static void tell_step(struct windows *ws, const struct window *w, uint64_t mono_ns, const char *type)
+{
+	struct journal_where at = {.step = w->step->name};
+
+	journal_data(ws->journal);
+	journal_write(ws->journal, mono_ns, type, &at);
+}
+
+static int open_window(struct windows *ws, struct window *w)
+{
+	struct journal_where at = where(ws, w);
+	struct json *data;
+
+	if (speaks_for_step(ws, w) && !w->instance)
+		tell_step(ws, w, w->opens, "step.start");
+	data = journal_data(ws->journal);
+	json_u64(data, "rule", w->rule_index);
+	json_u64(data, "opens_ns", w->opens);
+	json_u64(data, "closes_ns", w->closes);
+	json_raw(data, "fault", w->step->fault.text);
+	journal_write(ws->journal, w->opens, "fault.open", &at);
+	w->is_open = true;
+	return speaks_for_step(ws, w) ? tell_fault(ws, w, w->opens, fault_events_apply) : 0;
+}
+
+struct flow_teller {
+	struct windows *ws;
+	struct window *w;
+};
+
+static void tell_flow_end(void *arg, const struct sp_flow_key *key, const struct sp_flow *flow)
+{
+	struct flow_teller *t = arg;
+	struct journal_where at = where(t->ws, t->w);
+	struct json *data = journal_data(t->ws->journal);
+	uint64_t hits = (uint64_t)flow->hits[SP_DIR_IN] + flow->hits[SP_DIR_OUT];
+	char text[160];
+
+	journal_flow(key, text, sizeof(text));
+	at.flow = text;
+	json_u64(data, "rule", t->w->rule_index);
+	json_u64(data, "packets_in", flow->packets[SP_DIR_IN]);
+	json_u64(data, "packets_out", flow->packets[SP_DIR_OUT]);
+	json_u64(data, "hits", hits);
+	json_u64(data, "bytes", flow->bytes);
+	json_u64(data, "first_ns", flow->first_ns);
+	json_u64(data, "last_ns", flow->last_ns);
+	journal_write(t->ws->journal, clock_mono_ns(), "flow.end", &at);
+	if (flow->announced)
+		t->w->flows_hit++;
+}
+
+static void json_time(struct json *data, const char *key, uint64_t ns)
+{
+	if (ns)
+		json_u64(data, key, ns);
+	else
+		json_null(data, key);
+}
+
+static void tell_counters(struct windows *ws, struct window *w, const struct sp_counters *c)
+{
+	struct json *data = journal_data(ws->journal);
+	struct journal_where at = where(ws, w);
+	uint64_t sum = 0;
+
+	for (int v = 0; v < SP_VERDICTS; v++)
+		sum += c->verdict[v];
+	if (sum != c->matched)
+		ws->unbalanced = true;
+	json_u64(data, "rule", w->rule_index);
+	json_u64(data, "opens_ns", w->opens);
+	json_u64(data, "closes_ns", w->closes);
+	json_time(data, "first_hit_ns", c->first_ns);
+	json_time(data, "last_hit_ns", c->last_ns);
+	json_raw(data, "fault", w->step->fault.text);
+	json_u64(data, "matched", c->matched);
+	json_u64(data, "passed", c->verdict[SP_PASS]);
+	json_u64(data, "dropped", c->verdict[SP_DROP]);
+	json_u64(data, "reset", c->verdict[SP_RESET]);
+	json_u64(data, "refused", c->verdict[SP_REFUSE]);
+	json_u64(data, "delayed", 0);
+	json_u64(data, "duplicated", 0);
+	json_u64(data, "altered", 0);
+	json_u64(data, "suppressed", c->verdict[SP_SUPPRESS]);
+	json_u64(data, "bytes", c->bytes);
+	json_u64(data, "flows", w->flows_hit);
+	json_u64(data, "untracked", c->untracked);
+	json_u64(data, "failed", c->failed);
+	json_u64(data, "idle_reset", w->idle_reset);
+	json_bool(data, "cut", w->cut);
+	journal_write(ws->journal, w->closes, "fault.close", &at);
+}
+
+/* The last window of its step, in time. */
+static bool ends_step(const struct window *w)
+{
+	return w->instance + 1 == w->step->window.times;
+}
+
+static int close_window(struct windows *ws, struct window *w)
+{
+	struct flow_teller teller = {ws, w};
+	struct sp_counters counters;
+	int err;
+
+	w->is_open = false;
+	w->is_closed = true;
+	ws->n_closed++;
+	if (w->closes > ws->last_close)
+		ws->last_close = w->closes;
+	err = engine_take_flows(ws->engine, w->slot, tell_flow_end, &teller);
+	if (err >= 0)
+		err = engine_counters(ws->engine, w->slot, &counters);
+	if (err)
+		return err;
+	tell_counters(ws, w, &counters);
+	if (!speaks_for_step(ws, w))
+		return 0;
+	if (ends_step(w) || w->cut)
+		tell_step(ws, w, w->closes, "step.end");
+	return tell_fault(ws, w, w->closes, fault_events_clear);
+}
+
+static void count_idle(void *arg, const struct sp_socket *socket)
+{
+	struct windows *ws = arg;
+
+	if (socket->flow.slot < ws->n)
+		ws->items[socket->flow.slot].idle_reset++;
+}
+
+/* One walk serves every window that is due; then each is set to its next: the second look, or the next burst. */
+static int walk_idle(struct windows *ws, uint64_t now)
+{
+	int err = engine_reset_idle(ws->engine, count_idle, ws);
+
+	for (size_t i = 0; i < ws->n; i++) {
+		struct window *w = &ws->items[i];
+		const struct plan_window *plan = &w->step->window;
+
+		if (!w->is_open || w->next_walk > now)
+			continue;
+		if (w->next_walk == w->burst_opens) {
+			w->next_walk += SECOND_WALK_NS;
+		} else if (plan->burst_off_ns) {
+			w->burst_opens += plan->burst_on_ns + plan->burst_off_ns;
+			w->next_walk = w->burst_opens;
+		} else {
+			w->next_walk = UINT64_MAX;
+		}
+	}
+	return err < 0 ? err : 0;
+}
+
+static uint64_t next_time(const struct window *w)
+{
+	uint64_t close = w->closes + CLOSE_GRACE_NS;
+
+	if (w->is_closed)
+		return UINT64_MAX;
+	if (!w->is_open)
+		return w->opens;
+	return w->next_walk < close ? w->next_walk : close;
+}
+
+int windows_run(struct windows *ws, uint64_t now, uint64_t *ret_next)
+{
+	bool walk = false;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < ws->n; i++) {
+		struct window *w = &ws->items[i];
+
+		if (!w->is_open && !w->is_closed && now >= w->opens)
+			err = open_window(ws, w);
+		if (w->is_open && now >= w->next_walk && now < w->closes)
+			walk = true;
+	}
+	if (!err && walk)
+		err = walk_idle(ws, now);
+	*ret_next = UINT64_MAX;
+	for (size_t i = 0; !err && i < ws->n; i++) {
+		struct window *w = &ws->items[i];
+		uint64_t next;
+
+		if (w->is_open && w->next_walk < w->closes + CLOSE_GRACE_NS && now >= w->closes)
+			w->next_walk = UINT64_MAX;
+		if (w->is_open && now >= w->closes + CLOSE_GRACE_NS)
+			err = close_window(ws, w);
+		next = next_time(w);
+		if (next < *ret_next)
+			*ret_next = next;
+	}
+	return err;
+}
+
+int windows_cut(struct windows *ws, uint64_t now)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < ws->n; i++) {
+		struct window *w = &ws->items[i];
+		int e = 0;
+
+		if (!w->is_open)
+			continue;
+		if (now < w->closes) {
+			w->cut = true;
+			w->closes = now;
+		}
+		e = close_window(ws, w);
+		err = err ?: e;
+	}
+	return err;
+}
+
+static const char *verdict_word(unsigned verdict)
+{
+	switch (verdict) {
+	case SP_DROP:
+		return "dropped";
+	case SP_RESET:
+		return "reset";
+	case SP_REFUSE:
+		return "refused";
+	default:
+		return "passed";
+	}
+}
+
+static const char *hook_word(unsigned hook)
+{
+	static const char *const words[] = {"xdp", "tc-ingress", "tc-egress", "sockets"};
+
+	return hook < sizeof(words) / sizeof(*words) ? words[hook] : "unknown";
+}
+
+static const char *budget_word(unsigned budget)
+{
+	static const char *const words[] = {"none", "packets", "flows", "duration"};
+
+	return budget < sizeof(words) / sizeof(*words) ? words[budget] : "unknown";
+}
+
+void windows_event(struct windows *ws, const struct sp_event *event)
+{
+	struct json *data = journal_data(ws->journal);
+	struct journal_where at;
+	char flow[160];
+
+	if (event->flow.slot >= ws->n)
+		return;
+	at = where(ws, &ws->items[event->flow.slot]);
+	if (event->type == SP_EVENT_BUDGET) {
+		json_string(data, "limit", budget_word(event->budget));
+		journal_write(ws->journal, event->ns, "budget", &at);
+		return;
+	}
+	journal_flow(&event->flow, flow, sizeof(flow));
+	at.flow = flow;
+	json_u64(data, "rule", event->rule);
+	json_string(data, "verdict", verdict_word(event->verdict));
+	json_string(data, "hook", hook_word(event->hook));
+	json_string(data, "direction", event->dir == SP_DIR_OUT ? "out" : "in");
+	json_bool(data, "idle", event->hook == SP_HOOK_SOCKETS);
+	journal_write(ws->journal, event->ns, "flow.hit", &at);
+}
+
+bool windows_all_closed(const struct windows *windows)
+{
+	return windows->n_closed == windows->n;
+}
+
+uint64_t windows_last_close(const struct windows *windows)
+{
+	return windows->last_close;
+}
+
+bool windows_balanced(const struct windows *windows)
+{
+	return !windows->unbalanced;
+}
+
+const struct drill_window *windows_view(struct windows *windows, size_t *ret_n)
+{
+	for (size_t i = 0; i < windows->n; i++) {
+		struct sp_counters c;
+
+		windows->view[i].open = windows->items[i].is_open;
+		windows->view[i].closed = windows->items[i].is_closed;
+		if (windows->items[i].is_open && !engine_counters(windows->engine, i, &c))
+			windows->view[i].hit = c.matched - c.verdict[SP_PASS] - c.verdict[SP_SUPPRESS];
+	}
+	*ret_n = windows->n;
+	return windows->view;
+}

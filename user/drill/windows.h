@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The windows of a run as the process follows them: it writes down what the kernel does. A window is one instance of
+ * one rule.
+ */
+#ifndef SHEARPIN_WINDOWS_H
+#define SHEARPIN_WINDOWS_H
+
+#include "drill/journal.h"
+
+/* Packets whose verdict was under way at the closing are counted by then. */
+#define CLOSE_GRACE_NS (3 * NS_PER_MS)
+
+struct windows;
+
+int windows_open(const struct plan *plan, struct engine *engine, struct journal *journal,
+		 struct fault_events *fault_events, struct windows **ret);
+void windows_close(struct windows *windows);
+
+/* All times are relative to zero_ns from here on. */
+void windows_set_zero(struct windows *windows, uint64_t zero_ns);
+
+/* Do what is due: openings, walks over idle connections, closings. *ret_next: when to call again (UINT64_MAX: all are
+ * closed). 0 or a negative errno. */
+int windows_run(struct windows *windows, uint64_t now, uint64_t *ret_next);
+
+/* End every open window now; the engine is disarmed already. */
+int windows_cut(struct windows *windows, uint64_t now);
+
+/* A record of the kernel. */
+void windows_event(struct windows *windows, const struct sp_event *event);
+
+bool windows_all_closed(const struct windows *windows);
+uint64_t windows_last_close(const struct windows *windows);
+/* Every closed window's counters added up. */
+bool windows_balanced(const struct windows *windows);
+
+/* For the display; reads the counters of open windows. */
+const struct drill_window *windows_view(struct windows *windows, size_t *ret_n);
+
+#endif

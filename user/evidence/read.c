@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "evidence/read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "evidence/hash.h"
+
+#define PREV_KEY ",\"prev\":\""
+#define PREV_SIZE (sizeof(PREV_KEY) - 1 + HASH_HEX + 2)
+
+struct reader {
+	int fd;
+	bool eof;
+	bool skipping; /* inside a line that is too long */
+	size_t start, end;
+	uint64_t seq; /* of the last line */
+	struct line_hash hash;
+	struct read_check check;
+	char data[READ_MAX_LINE];
+};
+
+int reader_open(int dirfd, struct reader **ret_reader)
+{
+	struct reader *reader = malloc(sizeof(*reader));
+	int err;
+
+	if (!reader)
+		return -ENOMEM;
+	memset(reader, 0, offsetof(struct reader, data));
+	line_hash_none(reader->check.head);
+	reader->fd = -1;
+	err = line_hash_init(&reader->hash);
+	if (err)
+		goto fail;
+	reader->fd = openat(dirfd, "events.jsonl", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (reader->fd < 0) {
+		err = -errno;
+		goto fail;
+	}
+	*ret_reader = reader;
+	return 0;
+fail:
+	reader_close(reader);
+	return err;
+}
+
+void reader_close(struct reader *reader)
+{
+	if (!reader)
+		return;
+	if (reader->fd >= 0)
+		close(reader->fd);
+	line_hash_free(&reader->hash);
+	free(reader);
+}
+
+const struct read_check *reader_check(const struct reader *reader)
+{
+	return &reader->check;
+}
+
+static void damaged(struct reader *reader)
+{
+	if (!reader->check.damaged++)
+		reader->check.damaged_line = reader->check.lines;
+}
+
+static int fill(struct reader *reader)
+{
+	ssize_t n;
+
+	memmove(reader->data, reader->data + reader->start, reader->end - reader->start);
+	reader->end -= reader->start;
+	reader->start = 0;
+	do {
+		n = read(reader->fd, reader->data + reader->end, sizeof(reader->data) - reader->end);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	reader->eof = n == 0;
+	reader->end += n;
+	reader->check.bytes += n;
+	return 0;
+}
+
+/* The next whole line; 0 at the end of the file. A line without an end is `cut`, one that is too long is damaged. */
+static int next_line(struct reader *reader, const char **ret_line, size_t *ret_len)
+{
+	size_t seen = 0;
+	char *newline;
+	int err;
+
+	for (;;) {
+		*ret_line = reader->data + reader->start;
+		newline = memchr(*ret_line + seen, '\n', reader->end - reader->start - seen);
+		if (newline) {
+			*ret_len = newline - *ret_line;
+			reader->start += *ret_len + 1;
+			if (!reader->skipping)
+				return 1;
+			reader->skipping = false;
+			seen = 0;
+			continue;
+		}
+		seen = reader->end - reader->start;
+		if (reader->eof) {
+			reader->check.cut = seen > 0 || reader->skipping;
+			return 0;
+		}
+		if (seen == sizeof(reader->data)) {
+			if (!reader->skipping) {
+				reader->check.lines++;
+				reader->seq++;
+				damaged(reader);
+			}
+			reader->skipping = true;
+			reader->start = reader->end;
+			seen = 0;
+		}
+		err = fill(reader);
+		if (err)
+			return err;
+	}
+}
+
+static bool eat(const char **at, const char *end, const char *word)
+{
+	size_t len = strlen(word);
+
+	if ((size_t)(end - *at) < len || memcmp(*at, word, len) != 0)
+		return false;
+	*at += len;
+	return true;
+}
+
+static bool eat_u64(const char **at, const char *end, uint64_t *ret_value)
+{
+	const char *start = *at;
+	uint64_t value = 0;
+
+	for (; *at < end && **at >= '0' && **at <= '9'; (*at)++) {
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(**at - '0'), &value))
+			return false;
+	}
+	*ret_value = value;
+	return *at > start;
+}
+
+static bool eat_type(const char **at, const char *end, char type[READ_MAX_TYPE])
+{
+	const char *quote = memchr(*at, '"', end - *at);
+	size_t len = quote ? (size_t)(quote - *at) : 0;
+
+	if (!len || len >= READ_MAX_TYPE)
+		return false;
+	memcpy(type, *at, len);
+	type[len] = '\0';
+	*at = quote + 1;
+	return true;
+}
+
+/* Does the line end with `,"prev":"<64 hexadecimal digits>"}`? */
+static bool has_prev(const char *line, size_t len)
+{
+	const char *at, *end = line + len;
+
+	if (len < PREV_SIZE)
+		return false;
+	at = end - PREV_SIZE;
+	if (!eat(&at, end, PREV_KEY))
+		return false;
+	return strspn(at, "0123456789abcdef") == HASH_HEX && memcmp(end - 2, "\"}", 2) == 0;
+}
+
+static bool scan(const char *line, size_t len, struct event *ret_event)
+{
+	const char *at = line, *end = line + len;
+
+	*ret_event = (struct event){.line = line, .len = len};
+	if (!eat(&at, end, "{\"seq\":") || !eat_u64(&at, end, &ret_event->seq) ||
+	    !eat(&at, end, ",\"ts_ns\":") || !eat_u64(&at, end, &ret_event->ts_ns) ||
+	    !eat(&at, end, ",\"mono_ns\":") || !eat_u64(&at, end, &ret_event->mono_ns))
+		return false;
+	ret_event->late = eat(&at, end, ",\"late\":true");
+	return eat(&at, end, ",\"type\":\"") && eat_type(&at, end, ret_event->type) && has_prev(line, len);
+}
+
+static void check_chain(struct reader *reader, const struct event *event)
+{
+	const char *prev = event->line + event->len - 2 - HASH_HEX;
+
+	if (memcmp(prev, reader->check.head, HASH_HEX) == 0)
+		return;
+	if (!reader->check.unchained++)
+		reader->check.unchained_line = reader->check.lines;
+}
+
+static void check_seq(struct reader *reader, const struct event *event)
+{
+	if (event->seq != reader->seq + 1 && !reader->check.missing_line)
+		reader->check.missing_line = reader->check.lines;
+	if (event->seq > reader->seq + 1)
+		reader->check.missing += event->seq - reader->seq - 1;
+	reader->seq = event->seq;
+}
+
+int reader_next(struct reader *reader, struct event *ret_event)
+{
+	const char *line = NULL;
+	size_t len = 0;
+	bool good;
+	int err;
+
+	do {
+		err = next_line(reader, &line, &len);
+		if (err <= 0)
+			return err;
+		reader->check.lines++;
+		good = scan(line, len, ret_event);
+		if (good) {
+			check_chain(reader, ret_event);
+			check_seq(reader, ret_event);
+		} else {
+			reader->seq++;
+			damaged(reader);
+		}
+		err = line_hash(&reader->hash, line, len, reader->check.head);
+		if (err)
+			return err;
+	} while (!good);
+	return 1;
+}
+
+json_t *event_json(const struct event *event)
+{
+	return json_loadb(event->line, event->len, JSON_REJECT_DUPLICATES, NULL);
+}

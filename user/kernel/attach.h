@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Attachments that end with their owner. XDP and tcx are links, held by descriptors. Without tcx a clsact filter holds
+ * a stub (bpf/stub.bpf.c) that goes inert with its owner; attach_close() removes it, and a later start or `clear`
+ * removes one that a killed owner has left.
+ */
+#ifndef SHEARPIN_ATTACH_H
+#define SHEARPIN_ATTACH_H
+
+#include <stdbool.h>
+
+#include "kernel/engine.h"
+
+struct attachments;
+
+struct attach_programs {
+	int fd[SP_HOOKS]; /* -1: not wanted at this hook */
+};
+
+int attach_open(enum attach_mode mode, const struct attach_programs *programs, struct attachments **ret);
+int attach_add(struct attachments *a, int ifindex);
+bool attach_uses_tcx(const struct attachments *a);
+/* Detach everything; accepts NULL. */
+void attach_close(struct attachments *a);
+
+/* Remove a stub without an owner from this interface, and the clsact qdisc if it is empty then. 1: removed, 0: none. */
+int attach_sweep(int ifindex);
+
+/* Does the kernel know tcx links? Asked by trying, on an interface that does not exist. */
+bool attach_has_tcx(int tc_prog_fd);
+
+#endif

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/engine.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+
+#include "kernel/attach.h"
+#include "kernel/idle.h"
+#include "kernel/vectors.h"
+#include "shearpin.skel.h"
+
+#define FLOW_BATCH 1024
+
+struct engine {
+	const struct plan *plan;
+	const struct engine_interface *interfaces;
+	size_t n_interfaces;
+	struct shearpin *skel;
+	struct ring_buffer *ring;
+	struct attachments *attachments;
+	struct idle *idle;
+	int n_cpus;
+	void (*on_event)(void *arg, const struct sp_event *event);
+	void *on_event_arg;
+};
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+static bool uses_hook(const struct plan *plan, int hook)
+{
+	for (size_t r = 0; r < plan->n_rules; r++)
+		if (plan->rules[r].hooks & 1 << hook)
+			return true;
+	return false;
+}
+
+bool engine_has_resets(const struct engine *engine)
+{
+	for (size_t i = 0; i < engine->plan->n_steps; i++)
+		if (engine->plan->steps[i].fault.reset_ends)
+			return true;
+	return false;
+}
+
+static int size_maps(struct engine *e, size_t n4, size_t n6)
+{
+	int highest = 1;
+	int err;
+
+	for (size_t i = 0; i < e->n_interfaces; i++)
+		if (e->interfaces[i].ifindex > highest)
+			highest = e->interfaces[i].ifindex;
+	err = bpf_map__set_max_entries(e->skel->maps.interfaces, highest + 1);
+	if (!err)
+		err = bpf_map__set_max_entries(e->skel->maps.prefixes4, n4 ?: 1);
+	if (!err)
+		err = bpf_map__set_max_entries(e->skel->maps.prefixes6, n6 ?: 1);
+	if (!err)
+		err = bpf_map__set_max_entries(e->skel->maps.counters, e->plan->n_slots ?: 1);
+	return err;
+}
+
+static int fill_prefixes(struct engine *e, const struct prefix_rules *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct prefix *p = &list[i].prefix;
+		bool is4 = p->family == AF_INET;
+		struct sp_prefix4 key4 = {.len = p->len};
+		struct sp_prefix6 key6 = {.len = p->len};
+		int err;
+
+		memcpy(is4 ? (void *)&key4.addr : (void *)key6.addr, p->addr, is4 ? 4 : 16);
+		err = bpf_map_update_elem(
+			bpf_map__fd(is4 ? e->skel->maps.prefixes4 : e->skel->maps.prefixes6),
+			is4 ? (void *)&key4 : (void *)&key6, &list[i].rules, BPF_ANY);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static bool rule_uses_interface(const struct plan_target *t, const char *name)
+{
+	for (size_t i = 0; i < t->n_interfaces; i++)
+		if (!strcmp(t->interfaces[i], name))
+			return true;
+	return !t->n_interfaces;
+}
+
+static int fill_interfaces(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_interfaces; i++) {
+		__u32 key = e->interfaces[i].ifindex;
+		struct sp_bits bits = {0};
+		int err;
+
+		for (size_t r = 0; r < e->plan->n_rules; r++)
+			if (rule_uses_interface(&e->plan->targets[e->plan->rules[r].target],
+						e->interfaces[i].name))
+				bits_set(&bits, r);
+		err = bpf_map_update_elem(bpf_map__fd(e->skel->maps.interfaces), &key, &bits, BPF_ANY);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void fill_rule(struct sp_rule *to, const struct plan *plan, const struct plan_rule *rule)
+{
+	const struct plan_step *step = &plan->steps[rule->step];
+	const struct plan_fault *fault = &step->fault;
+
+	*to = (struct sp_rule){
+		.length_ns = step->window.for_ns,
+		.every_ns = step->window.every_ns,
+		.burst_on_ns = step->window.burst_on_ns,
+		.burst_off_ns = step->window.burst_off_ns,
+		.seed = rule->seed,
+		.share = plan->targets[rule->target].share,
+		.drop_below = fault->drop_below,
+		.flow_below = fault->flow_below,
+		.drop_every = fault->drop_every,
+		.times = step->window.times,
+		.first_slot = rule->first_slot,
+		.reset_ends = fault->reset_ends,
+		.refuse = fault->refuse,
+		.flags = fault->loss_local ? SP_RULE_LOSS_LOCAL : 0,
+	};
+}
+
+static int fill_control(struct sp_control *control, const struct plan *plan)
+{
+	uint32_t random[2];
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -errno;
+	control->mark = random[0] | 1;
+	control->magic = random[1] | 1;
+	control->max_packets = plan->max_packets;
+	control->max_flows = plan->max_flows;
+	return 0;
+}
+
+static int fill(struct engine *e, const struct prefix_rules *list4, size_t n4,
+		const struct prefix_rules *list6, size_t n6)
+{
+	struct shearpin__bss *bss = e->skel->bss;
+	struct vectors v = {
+		.protocols = bss->protocols,
+		.local_ports = bss->local_ports,
+		.remote_ports = bss->remote_ports,
+		.any_prefix4 = &bss->any_prefix4,
+		.any_prefix6 = &bss->any_prefix6,
+		.control = &bss->control,
+	};
+	int err = fill_control(&bss->control, e->plan);
+
+	if (!err)
+		err = fill_prefixes(e, list4, n4);
+	if (!err)
+		err = fill_prefixes(e, list6, n6);
+	if (!err)
+		err = fill_interfaces(e);
+	if (err)
+		return err;
+	vectors_fill(e->plan, &v);
+	for (size_t r = 0; r < e->plan->n_rules; r++)
+		fill_rule(&bss->rules[r], e->plan, &e->plan->rules[r]);
+	return 0;
+}
+
+static int on_record(void *arg, void *data, size_t size)
+{
+	struct engine *e = arg;
+
+	if (size >= sizeof(struct sp_event))
+		e->on_event(e->on_event_arg, data);
+	return 0;
+}
+
+static int load(struct engine *e)
+{
+	struct prefix_rules *list4 = NULL, *list6 = NULL;
+	size_t n4 = 0, n6 = 0;
+	int err;
+
+	err = vectors_prefixes(e->plan, AF_INET, &list4, &n4);
+	if (!err)
+		err = vectors_prefixes(e->plan, AF_INET6, &list6, &n6);
+	if (!err)
+		err = size_maps(e, n4, n6);
+	if (err)
+		goto out;
+	bpf_program__set_autoload(e->skel->progs.sockets, engine_has_resets(e));
+	bpf_program__set_autoload(e->skel->progs.xdp_in, uses_hook(e->plan, SP_HOOK_XDP));
+	err = shearpin__load(e->skel);
+	if (!err)
+		err = fill(e, list4, n4, list6, n6);
+out:
+	free(list4);
+	free(list6);
+	return err;
+}
+
+int engine_open(const struct plan *plan, const struct engine_interface *interfaces, size_t n,
+		struct engine **ret_engine)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int err = -ENOMEM;
+
+	if (!e)
+		return -ENOMEM;
+	libbpf_set_print(quiet);
+	e->plan = plan;
+	e->interfaces = interfaces;
+	e->n_interfaces = n;
+	e->n_cpus = libbpf_num_possible_cpus();
+	e->skel = shearpin__open();
+	if (!e->skel) {
+		err = -errno;
+		goto fail;
+	}
+	err = load(e);
+	if (err)
+		goto fail;
+	e->ring = ring_buffer__new(bpf_map__fd(e->skel->maps.events), on_record, e, NULL);
+	if (!e->ring) {
+		err = -errno;
+		goto fail;
+	}
+	*ret_engine = e;
+	return 0;
+fail:
+	engine_close(e);
+	return err;
+}
+
+void engine_close(struct engine *engine)
+{
+	if (!engine)
+		return;
+	if (engine->skel && engine->skel->bss)
+		engine_disarm(engine);
+	attach_close(engine->attachments);
+	idle_close(engine->idle);
+	ring_buffer__free(engine->ring);
+	shearpin__destroy(engine->skel);
+	free(engine);
+}
+
+int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret_culprit)
+{
+	struct attach_programs programs = {.fd = {-1, -1, -1}};
+	int err;
+
+	*ret_culprit = NULL;
+	programs.fd[SP_HOOK_TC_IN] = bpf_program__fd(engine->skel->progs.tc_in);
+	programs.fd[SP_HOOK_TC_OUT] = bpf_program__fd(engine->skel->progs.tc_out);
+	if (uses_hook(engine->plan, SP_HOOK_XDP))
+		programs.fd[SP_HOOK_XDP] = bpf_program__fd(engine->skel->progs.xdp_in);
+	if (engine_has_resets(engine)) {
+		err = idle_open(engine->skel->progs.sockets, engine->skel->bss->control.mark, &engine->idle);
+		if (err)
+			return err;
+	}
+	err = attach_open(mode, &programs, &engine->attachments);
+	for (size_t i = 0; !err && i < engine->n_interfaces; i++) {
+		*ret_culprit = engine->interfaces[i].name;
+		err = attach_add(engine->attachments, engine->interfaces[i].ifindex);
+	}
+	if (err) {
+		attach_close(engine->attachments);
+		engine->attachments = NULL;
+	}
+	return err;
+}
+
+const char *engine_attached_as(const struct engine *engine)
+{
+	return attach_uses_tcx(engine->attachments) ? "tcx" : "clsact";
+}
+
+void engine_arm(struct engine *engine, uint64_t zero_ns)
+{
+	const struct plan *plan = engine->plan;
+	struct shearpin__bss *bss = engine->skel->bss;
+
+	for (size_t r = 0; r < plan->n_rules; r++)
+		bss->rules[r].start_ns = zero_ns + plan->steps[plan->rules[r].step].window.at_ns;
+	if (plan->max_duration_ns)
+		bss->control.deadline_ns = zero_ns + plan->max_duration_ns;
+	__atomic_store_n(&bss->control.armed, 1, __ATOMIC_RELEASE);
+}
+
+void engine_disarm(struct engine *engine)
+{
+	__atomic_store_n(&engine->skel->bss->control.armed, 0, __ATOMIC_RELEASE);
+}
+
+static void counters_add(struct sp_counters *to, const struct sp_counters *c)
+{
+	to->matched += c->matched;
+	to->bytes += c->bytes;
+	for (int v = 0; v < SP_VERDICTS; v++)
+		to->verdict[v] += c->verdict[v];
+	if (c->first_ns && (!to->first_ns || c->first_ns < to->first_ns))
+		to->first_ns = c->first_ns;
+	if (c->last_ns > to->last_ns)
+		to->last_ns = c->last_ns;
+	to->untracked += c->untracked;
+	to->failed += c->failed;
+}
+
+int engine_counters(struct engine *engine, uint32_t slot, struct sp_counters *ret_counters)
+{
+	struct sp_counters each[engine->n_cpus];
+	int err = bpf_map_lookup_elem(bpf_map__fd(engine->skel->maps.counters), &slot, each);
+
+	if (err)
+		return err;
+	memset(ret_counters, 0, sizeof(*ret_counters));
+	for (int i = 0; i < engine->n_cpus; i++)
+		counters_add(ret_counters, &each[i]);
+	return 0;
+}
+
+int engine_stats(struct engine *engine, uint64_t ret_stats[SP_STATS])
+{
+	__u64 each[engine->n_cpus];
+
+	for (__u32 s = 0; s < SP_STATS; s++) {
+		int err = bpf_map_lookup_elem(bpf_map__fd(engine->skel->maps.stats), &s, each);
+
+		if (err)
+			return err;
+		ret_stats[s] = 0;
+		for (int i = 0; i < engine->n_cpus; i++)
+			ret_stats[s] += each[i];
+	}
+	return 0;
+}
+
+unsigned engine_spent(const struct engine *engine)
+{
+	return __atomic_load_n(&engine->skel->bss->control.spent, __ATOMIC_ACQUIRE);
+}
+
+int engine_drain(struct engine *engine, void (*call)(void *arg, const struct sp_event *event), void *arg)
+{
+	engine->on_event = call;
+	engine->on_event_arg = arg;
+	return ring_buffer__consume(engine->ring);
+}
+
+int engine_events_fd(const struct engine *engine)
+{
+	return ring_buffer__epoll_fd(engine->ring);
+}
+
+struct flow_batch {
+	struct sp_flow_key keys[FLOW_BATCH];
+	struct sp_flow flows[FLOW_BATCH];
+	struct sp_flow_key mine[FLOW_BATCH];
+};
+
+/* Read one batch; hand out and delete what belongs to the slot. 0, -ENOENT after the last batch, or an error. */
+static int take_batch(int fd, uint32_t slot, void *in, void *out, struct flow_batch *b, int *taken,
+		      void (*call)(void *arg, const struct sp_flow_key *key, const struct sp_flow *flow),
+		      void *arg)
+{
+	__u32 n = FLOW_BATCH, mine = 0;
+	int err = bpf_map_lookup_batch(fd, in, out, b->keys, b->flows, &n, NULL);
+	bool last = err == -ENOENT;
+
+	if (err && !last)
+		return err;
+	for (__u32 i = 0; i < n; i++) {
+		if (b->keys[i].slot != slot)
+			continue;
+		call(arg, &b->keys[i], &b->flows[i]);
+		b->mine[mine++] = b->keys[i];
+	}
+	*taken += mine;
+	for (__u32 i = 0; i < mine; i++) {
+		err = bpf_map_delete_elem(fd, &b->mine[i]);
+		if (err && err != -ENOENT)
+			return err;
+	}
+	return last ? -ENOENT : 0;
+}
+
+int engine_take_flows(struct engine *engine, uint32_t slot,
+		      void (*call)(void *arg, const struct sp_flow_key *key, const struct sp_flow *flow),
+		      void *arg)
+{
+	int fd = bpf_map__fd(engine->skel->maps.flows);
+	struct flow_batch *b = malloc(sizeof(*b));
+	struct sp_flow_key position;
+	int taken = 0, err;
+	bool first = true;
+
+	if (!b)
+		return -ENOMEM;
+	do {
+		err = take_batch(fd, slot, first ? NULL : &position, &position, b, &taken, call, arg);
+		first = false;
+	} while (!err);
+	free(b);
+	return err == -ENOENT ? taken : err;
+}
+
+int engine_reset_idle(struct engine *engine, void (*call)(void *arg, const struct sp_socket *socket),
+		      void *arg)
+{
+	return idle_reset(engine->idle, call, arg);
+}
+
+static int test_run_skb(int fd, int ifindex, const void *frame, size_t len)
+{
+	struct __sk_buff skb = {.ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .ctx_in = &skb,
+		    .ctx_size_in = sizeof(skb), .repeat = 1);
+
+	return bpf_prog_test_run_opts(fd, &opts);
+}
+
+static int test_run_xdp(int fd, int ifindex, const void *frame, size_t len)
+{
+	struct xdp_md xdp = {.data_end = len, .ingress_ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .ctx_in = &xdp,
+		    .ctx_size_in = sizeof(xdp), .repeat = 1);
+
+	return bpf_prog_test_run_opts(fd, &opts);
+}
+
+int engine_rehearse(struct engine *engine, enum sp_hook hook, int ifindex, const void *frame, size_t len,
+		    int *ret_rule)
+{
+	struct shearpin__bss *bss = engine->skel->bss;
+	int err;
+
+	*ret_rule = -1;
+	if (!bits_any_set(&bss->control.hook[hook]))
+		return 0;
+	bss->rehearsed.verdict = SP_PASS;
+	bss->control.rehearsal = 1;
+	bss->control.armed = 1;
+	if (hook == SP_HOOK_XDP)
+		err = test_run_xdp(bpf_program__fd(engine->skel->progs.xdp_in), ifindex, frame, len);
+	else
+		err = test_run_skb(bpf_program__fd(hook == SP_HOOK_TC_IN ? engine->skel->progs.tc_in
+									 : engine->skel->progs.tc_out),
+				   ifindex, frame, len);
+	bss->control.armed = 0;
+	bss->control.rehearsal = 0;
+	if (!err && bss->rehearsed.verdict > SP_SUPPRESS)
+		*ret_rule = bss->rehearsed.rule;
+	return err;
+}
+
+int engine_ids(const struct engine *engine, struct engine_ids *ret_ids)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+	int err = bpf_obj_get_info_by_fd(bpf_map__fd(engine->skel->maps.counters), &info, &len);
+
+	if (!err)
+		ret_ids->counters = info.id;
+	return err;
+}

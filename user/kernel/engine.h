@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The programs in the kernel, from one plan: load, attach, arm, read, disarm. Everything the engine puts into the kernel
+ * hangs on file descriptors of this process and goes when it goes, in whatever way.
+ *
+ * Order: engine_open (load; nothing acts) -> engine_rehearse -> engine_attach (still nothing acts) -> engine_arm with
+ * the time zero of all windows (from here on the kernel opens and closes them) -> engine_disarm -> engine_close.
+ * Functions return 0 or a negative errno. One thread uses an engine. Times are CLOCK_MONOTONIC nanoseconds.
+ */
+#ifndef SHEARPIN_ENGINE_H
+#define SHEARPIN_ENGINE_H
+
+#include <linux/types.h>
+
+#include "abi.h"
+#include "scenario/plan.h"
+
+struct engine;
+
+enum attach_mode {
+	ATTACH_AUTO, /* tcx, or clsact where the kernel has no tcx (before 6.6) */
+	ATTACH_TCX,
+	ATTACH_CLSACT,
+};
+
+struct engine_interface {
+	const char *name;
+	int ifindex;
+};
+
+/* Load the programs and fill the maps. -ENOSYS and the like: see engine_missing(). */
+int engine_open(const struct plan *plan, const struct engine_interface *interfaces, size_t n,
+		struct engine **ret_engine);
+void engine_close(struct engine *engine);
+
+/* Attach to the interfaces, at the hooks that the plan's rules use. On failure nothing stays attached, and *ret_culprit is
+ * the interface's name (static as long as the plan lives). */
+int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret_culprit);
+const char *engine_attached_as(const struct engine *engine); /* "tcx", "clsact" */
+
+/* Set every rule's windows relative to zero_ns and switch on. */
+void engine_arm(struct engine *engine, uint64_t zero_ns);
+/* Switch off: with this store, every packet passes. */
+void engine_disarm(struct engine *engine);
+
+/* The counters of a slot, over all CPUs. */
+int engine_counters(struct engine *engine, uint32_t slot, struct sp_counters *ret_counters);
+int engine_stats(struct engine *engine, uint64_t ret_stats[SP_STATS]);
+
+/* Budget spent: enum sp_budget. */
+unsigned engine_spent(const struct engine *engine);
+
+/* Events that wait in the ring buffer, oldest first; returns their number or a negative errno. */
+int engine_drain(struct engine *engine, void (*call)(void *arg, const struct sp_event *event), void *arg);
+int engine_events_fd(const struct engine *engine); /* becomes readable when many wait */
+
+/* Take the flows of a slot out of the flow table; returns their number or a negative errno. */
+int engine_take_flows(struct engine *engine, uint32_t slot,
+		      void (*call)(void *arg, const struct sp_flow_key *key, const struct sp_flow *flow),
+		      void *arg);
+
+/* Reset the idle connections of this network namespace that an open reset rule matches, both ends as the rule says;
+ * returns how many, or a negative errno. For each, call tells the slot. */
+int engine_reset_idle(struct engine *engine, void (*call)(void *arg, const struct sp_socket *socket),
+		      void *arg);
+bool engine_has_resets(const struct engine *engine);
+
+/*
+ * Put one packet through the program of a hook as if every window were open, without touching anything: the rule that would
+ * hit it, or -1. The packet is an Ethernet frame. May be called before engine_attach() only.
+ */
+int engine_rehearse(struct engine *engine, enum sp_hook hook, int ifindex, const void *frame, size_t len,
+		    int *ret_rule);
+
+/* Ids of the maps that `shearpin status` reads from another process. */
+struct engine_ids {
+	uint32_t counters;
+};
+int engine_ids(const struct engine *engine, struct engine_ids *ret_ids);
+
+#endif

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/lifeline.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/if_ether.h>
+
+#define ANY_PORT 40000 /* stands for a port that nothing names */
+#define TCP_STATE_ESTABLISHED 1
+#define MAX_ANCESTORS 64
+
+struct guarded {
+	struct in6_addr local, remote;    /* IPv4-mapped for IPv4 */
+	uint16_t local_port, remote_port; /* 0: any */
+	bool named;                       /* by --protect: `remote_port` may be on either side */
+	const char *why;
+};
+
+struct lifeline {
+	struct guarded *flows;
+	size_t n;
+};
+
+static int add(struct lifeline *l, const struct guarded *flow)
+{
+	struct guarded *flows = realloc(l->flows, (l->n + 1) * sizeof(*flows));
+
+	if (!flows)
+		return -ENOMEM;
+	l->flows = flows;
+	flows[l->n++] = *flow;
+	return 0;
+}
+
+static int read_address(const char *text, struct in6_addr *ret)
+{
+	char mapped[INET6_ADDRSTRLEN + 8];
+
+	if (inet_pton(AF_INET6, text, ret) == 1)
+		return 0;
+	snprintf(mapped, sizeof(mapped), "::ffff:%.40s", text);
+	return strchr(text, '.') && inet_pton(AF_INET6, mapped, ret) == 1 ? 0 : -EINVAL;
+}
+
+/* "client-address client-port server-address server-port", sshd(8). */
+static int add_ssh(struct lifeline *l)
+{
+	struct guarded flow = {.why = "the operator's SSH connection"};
+	const char *text = getenv("SSH_CONNECTION");
+	char remote[64], local[64];
+
+	if (!text ||
+	    sscanf(text, "%63s %hu %63s %hu", remote, &flow.remote_port, local, &flow.local_port) != 4 ||
+	    read_address(remote, &flow.remote) || read_address(local, &flow.local))
+		return 0;
+	return add(l, &flow);
+}
+
+struct inodes {
+	unsigned long *items;
+	size_t n;
+};
+
+static int add_inode(struct inodes *set, unsigned long inode)
+{
+	unsigned long *items = realloc(set->items, (set->n + 1) * sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	set->items = items;
+	items[set->n++] = inode;
+	return 0;
+}
+
+static int add_sockets_of(pid_t pid, struct inodes *set)
+{
+	char path[64], target[64];
+	const struct dirent *entry;
+	int err = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return 0; /* it has ended, or hides from us: then it is not this session's */
+	while (!err && (entry = readdir(dir))) {
+		ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		unsigned long inode;
+
+		target[len > 0 ? len : 0] = 0;
+		if (sscanf(target, "socket:[%lu]", &inode) == 1)
+			err = add_inode(set, inode);
+	}
+	closedir(dir);
+	return err;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], line[512], *after;
+	pid_t parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	/* The name in brackets may hold anything; what follows the last bracket does not. */
+	if (fgets(line, sizeof(line), file) && (after = strrchr(line, ')')) &&
+	    sscanf(after, ") %*c %d", &parent) != 1)
+		parent = 0;
+	fclose(file);
+	return parent;
+}
+
+/* An address of /proc/net/tcp, tcp6: words in host order, as hexadecimal numbers. */
+static bool read_proc_address(const char *hex, struct in6_addr *ret)
+{
+	size_t words = strlen(hex) / 8;
+	uint32_t word;
+
+	if (words != 1 && words != 4)
+		return false;
+	memset(ret, 0, sizeof(*ret));
+	ret->s6_addr[10] = ret->s6_addr[11] = words == 1 ? 0xff : 0;
+	for (size_t i = 0; i < words; i++) {
+		if (sscanf(hex + 8 * i, "%8x", &word) != 1)
+			return false;
+		memcpy(ret->s6_addr + (words == 1 ? 12 : 4 * i), &word, sizeof(word));
+	}
+	return true;
+}
+
+static int add_connections(struct lifeline *l, const char *table, const struct inodes *set)
+{
+	struct guarded flow = {.why = "a connection of this shell's ancestors"};
+	char line[512], local[40], remote[40];
+	unsigned local_port, remote_port, state;
+	unsigned long inode;
+	FILE *file = fopen(table, "re");
+	int err = 0;
+
+	if (!file)
+		return errno == ENOENT ? 0 : -errno; /* no IPv6 */
+	while (!err && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " %*d: %39[^:]:%x %39[^:]:%x %x %*s %*s %*s %*s %*s %lu", local, &local_port,
+			   remote, &remote_port, &state, &inode) != 6 ||
+		    state != TCP_STATE_ESTABLISHED)
+			continue;
+		for (size_t i = 0; !err && i < set->n; i++) {
+			if (set->items[i] != inode || !read_proc_address(local, &flow.local) ||
+			    !read_proc_address(remote, &flow.remote))
+				continue;
+			flow.local_port = local_port;
+			flow.remote_port = remote_port;
+			err = add(l, &flow);
+		}
+	}
+	fclose(file);
+	return err;
+}
+
+static int add_ancestors(struct lifeline *l)
+{
+	struct inodes set = {0};
+	pid_t pid = getppid();
+	int err = 0;
+
+	for (int i = 0; !err && pid > 0 && i < MAX_ANCESTORS; i++) {
+		err = add_sockets_of(pid, &set);
+		pid = parent_of(pid);
+	}
+	if (!err)
+		err = add_connections(l, "/proc/self/net/tcp", &set);
+	if (!err)
+		err = add_connections(l, "/proc/self/net/tcp6", &set);
+	free(set.items);
+	return err;
+}
+
+int lifeline_open(struct lifeline **ret)
+{
+	struct lifeline *l = calloc(1, sizeof(*l));
+	int err;
+
+	if (!l)
+		return -ENOMEM;
+	err = add_ssh(l);
+	if (!err)
+		err = add_ancestors(l);
+	if (err) {
+		lifeline_close(l);
+		return err;
+	}
+	*ret = l;
+	return 0;
+}
+
+void lifeline_close(struct lifeline *lifeline)
+{
+	if (!lifeline)
+		return;
+	free(lifeline->flows);
+	free(lifeline);
+}
+
+static int read_port(const char *text, uint16_t *ret)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+
+	if (!isdigit((unsigned char)*text) || *end || !port || port > 65535)
+		return -EINVAL;
+	*ret = port;
+	return 0;
+}
+
+int lifeline_protect(struct lifeline *lifeline, const char *text)
+{
+	struct guarded flow = {.named = true, .why = "--protect"};
+	char address[64];
+	const char *port = NULL;
+	size_t len = strlen(text);
+
+	if (*text == '[') {
+		const char *close = strchr(text, ']');
+
+		if (!close || (close[1] && close[1] != ':'))
+			return -EINVAL;
+		port = close[1] ? close + 2 : NULL;
+		len = close - ++text;
+	} else if (strchr(text, ':') == strrchr(text, ':') && strchr(text, ':')) {
+		port = strchr(text, ':') + 1;
+		len = port - 1 - text;
+	}
+	if (len >= sizeof(address))
+		return -EINVAL;
+	snprintf(address, sizeof(address), "%.*s", (int)len, text);
+	if (read_address(address, &flow.remote) || (port && read_port(port, &flow.remote_port)))
+		return -EINVAL;
+	return add(lifeline, &flow);
+}
+
+/* A packet of a guarded flow, as a frame. */
+struct probe {
+	struct in6_addr src, dst;
+	uint16_t sport, dport;
+	uint8_t proto;
+	bool syn;
+};
+
+struct frame {
+	uint8_t bytes[128];
+	size_t len;
+};
+
+static void put(struct frame *f, const void *data, size_t len)
+{
+	memcpy(f->bytes + f->len, data, len);
+	f->len += len;
+}
+
+static void put_ip(struct frame *f, const struct probe *p, size_t payload)
+{
+	if (IN6_IS_ADDR_V4MAPPED(&p->src) || IN6_IS_ADDR_V4MAPPED(&p->dst)) {
+		struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = p->proto};
+
+		ip.tot_len = htons(sizeof(ip) + payload);
+		memcpy(&ip.saddr, p->src.s6_addr + 12, 4);
+		memcpy(&ip.daddr, p->dst.s6_addr + 12, 4);
+		put(f, &ip, sizeof(ip));
+	} else {
+		struct ip6_hdr ip = {.ip6_flow = htonl(6U << 28), .ip6_hlim = 64, .ip6_nxt = p->proto};
+
+		ip.ip6_plen = htons(payload);
+		ip.ip6_src = p->src;
+		ip.ip6_dst = p->dst;
+		put(f, &ip, sizeof(ip));
+	}
+}
+
+static void build_frame(const struct probe *p, struct frame *f)
+{
+	bool is4 = IN6_IS_ADDR_V4MAPPED(&p->src) || IN6_IS_ADDR_V4MAPPED(&p->dst);
+	struct ethhdr eth = {.h_proto = htons(is4 ? ETH_P_IP : ETH_P_IPV6)};
+	struct tcphdr tcp = {
+		.source = htons(p->sport), .dest = htons(p->dport), .doff = 5, .syn = p->syn, .ack = !p->syn};
+	struct udphdr udp = {
+		.source = htons(p->sport), .dest = htons(p->dport), .len = htons(sizeof(udp) + 1)};
+
+	f->len = 0;
+	put(f, &eth, sizeof(eth));
+	put_ip(f, p, (p->proto == IPPROTO_TCP ? sizeof(tcp) : sizeof(udp)) + 1);
+	if (p->proto == IPPROTO_TCP)
+		put(f, &tcp, sizeof(tcp));
+	else
+		put(f, &udp, sizeof(udp));
+	put(f, "x", 1);
+}
+
+struct check {
+	struct engine *engine;
+	const struct engine_interface *interfaces;
+	size_t n;
+	int rule;
+};
+
+/* 1: some hook of some interface would hit it. */
+static int check_packet(struct check *c, const struct probe *outgoing)
+{
+	struct probe incoming = *outgoing;
+	struct frame frame;
+
+	incoming.src = outgoing->dst;
+	incoming.dst = outgoing->src;
+	incoming.sport = outgoing->dport;
+	incoming.dport = outgoing->sport;
+	for (int hook = 0; hook < SP_HOOKS; hook++) {
+		build_frame(hook == SP_HOOK_TC_OUT ? outgoing : &incoming, &frame);
+		for (size_t i = 0; i < c->n; i++) {
+			int err = engine_rehearse(c->engine, hook, c->interfaces[i].ifindex, frame.bytes,
+						  frame.len, &c->rule);
+
+			if (err || c->rule >= 0)
+				return err ?: 1;
+		}
+	}
+	return 0;
+}
+
+static int check_ports(struct check *c, const struct guarded *flow, uint16_t local_port, uint16_t remote_port)
+{
+	struct probe probe = {
+		.src = flow->local, .dst = flow->remote, .sport = local_port, .dport = remote_port};
+	int found;
+
+	probe.proto = IPPROTO_TCP;
+	found = check_packet(c, &probe);
+	probe.syn = true; /* it must be able to come back, too */
+	found = found ?: check_packet(c, &probe);
+	probe.proto = IPPROTO_UDP;
+	if (flow->named)
+		found = found ?: check_packet(c, &probe);
+	return found;
+}
+
+static uint16_t first_port(const struct port_range *ranges, size_t n)
+{
+	return n ? ranges[0].first : ANY_PORT;
+}
+
+/* A named peer has no certain ports: try those that each rule's target names. */
+static int check_named(struct check *c, const struct guarded *flow, const struct plan *plan)
+{
+	int found = 0;
+
+	for (size_t r = 0; !found && r < plan->n_rules; r++) {
+		const struct plan_target *t = &plan->targets[plan->rules[r].target];
+		uint16_t local = first_port(t->local_ports, t->n_local_ports);
+		uint16_t remote = first_port(t->remote_ports, t->n_remote_ports);
+
+		if (!flow->remote_port) {
+			found = check_ports(c, flow, local, remote);
+			continue;
+		}
+		found = check_ports(c, flow, local, flow->remote_port);
+		found = found ?: check_ports(c, flow, flow->remote_port, remote);
+	}
+	return found;
+}
+
+static void describe(const struct guarded *flow, char *text, size_t size)
+{
+	char address[INET6_ADDRSTRLEN] = "?";
+	bool is4 = IN6_IS_ADDR_V4MAPPED(&flow->remote);
+
+	inet_ntop(is4 ? AF_INET : AF_INET6, is4 ? (const void *)(flow->remote.s6_addr + 12) : &flow->remote,
+		  address, sizeof(address));
+	if (flow->remote_port)
+		snprintf(text, size, "%s with %s port %u", flow->why, address, flow->remote_port);
+	else
+		snprintf(text, size, "%s with %s", flow->why, address);
+}
+
+int lifeline_check(struct lifeline *lifeline, struct engine *engine, const struct plan *plan,
+		   const struct engine_interface *interfaces, size_t n, struct lifeline_hit *ret_hit)
+{
+	struct check c = {.engine = engine, .interfaces = interfaces, .n = n};
+
+	for (size_t i = 0; i < lifeline->n; i++) {
+		const struct guarded *flow = &lifeline->flows[i];
+		int found = flow->named ? check_named(&c, flow, plan)
+					: check_ports(&c, flow, flow->local_port, flow->remote_port);
+
+		if (!found)
+			continue;
+		if (found > 0) {
+			describe(flow, ret_hit->flow, sizeof(ret_hit->flow));
+			ret_hit->rule = c.rule;
+		}
+		return found;
+	}
+	return 0;
+}

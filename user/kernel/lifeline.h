@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The flows that a run must not cut: the operator's SSH connection, the established TCP connections of this process's
+ * ancestors, and what --protect names. Each is put through the very programs and maps that are about to be attached.
+ */
+#ifndef SHEARPIN_LIFELINE_H
+#define SHEARPIN_LIFELINE_H
+
+#include "kernel/engine.h"
+
+struct lifeline;
+
+/* Collect the operator's own flows, from SSH_CONNECTION and /proc. 0 or a negative errno. */
+int lifeline_open(struct lifeline **ret);
+void lifeline_close(struct lifeline *lifeline);
+
+/* "10.0.0.5", "10.0.0.5:22", "[fd00::5]:22": anything with that peer, or with that port on either side. -EINVAL. */
+int lifeline_protect(struct lifeline *lifeline, const char *text);
+
+struct lifeline_hit {
+	char flow[160]; /* what would be hit, for people */
+	int rule;
+};
+
+/* 0: nothing of it would be hit; 1: *ret_hit would be; or a negative errno. */
+int lifeline_check(struct lifeline *lifeline, struct engine *engine, const struct plan *plan,
+		   const struct engine_interface *interfaces, size_t n, struct lifeline_hit *ret_hit);
+
+#endif

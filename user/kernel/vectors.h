@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The bit vectors that the programs classify with, from the plan's targets. */
+#ifndef SHEARPIN_VECTORS_H
+#define SHEARPIN_VECTORS_H
+
+#include <linux/types.h>
+
+#include "abi.h"
+#include "scenario/plan.h"
+
+static inline void bits_set(struct sp_bits *b, size_t i)
+{
+	b->w[i / 64] |= 1ULL << (i % 64);
+}
+
+static inline bool bits_any_set(const struct sp_bits *b)
+{
+	for (int i = 0; i < SP_WORDS; i++)
+		if (b->w[i])
+			return true;
+	return false;
+}
+
+/* Tables in the programs' mapped memory, all zero before. */
+struct vectors {
+	struct sp_bits *protocols;    /* [256] */
+	struct sp_bits *local_ports;  /* [SP_PORTS] */
+	struct sp_bits *remote_ports; /* [SP_PORTS] */
+	struct sp_bits *any_prefix4, *any_prefix6;
+	struct sp_control *control;
+};
+
+void vectors_fill(const struct plan *plan, const struct vectors *v);
+
+/* The distinct prefixes of one family over all targets, each with the rules of all that cover it; free() it. */
+struct prefix_rules {
+	struct prefix prefix;
+	struct sp_bits rules;
+};
+int vectors_prefixes(const struct plan *plan, int family, struct prefix_rules **ret_list, size_t *ret_n);
+
+#endif

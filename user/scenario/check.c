@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The checks that need more than one value: what refers, what fits together, what is too much. */
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/suggest.h"
+#include "base/timeutil.h"
+#include "scenario/model.h"
+
+#define NOWHERE SIZE_MAX
+
+struct named { /* how find_name() sees an array of targets, steps or probes */
+	const char *what;
+	const struct node *node; /* their section; NULL: there is none */
+	const void *items;
+	size_t count, size, name_offset;
+};
+
+static const char *name_of(const struct named *list, size_t i)
+{
+	const struct text *name =
+		(const void *)((const char *)list->items + i * list->size + list->name_offset);
+
+	return name->s;
+}
+
+/* The index, or NOWHERE and a mistake: unless the whole section is wrong, which is told already. */
+static size_t find_name(struct reader *r, const struct named *list, const struct text *name)
+{
+	struct suggest s = {.word = name->s};
+	char text[QUOTED_SIZE];
+
+	if (list->node && !list->count)
+		return NOWHERE;
+	for (size_t i = 0; i < list->count; i++) {
+		if (!name_of(list, i))
+			continue;
+		if (!strcmp(name_of(list, i), name->s))
+			return i;
+		if (!errors_full(r->errors))
+			suggest_try(&s, name_of(list, i));
+	}
+	quote_value(name->s, text);
+	if (s.best)
+		mistake(r->errors, name->node, "unknown %s %s, did you mean `%s`?", list->what, text, s.best);
+	else
+		mistake(r->errors, name->node, "unknown %s %s", list->what, text);
+	return NOWHERE;
+}
+
+static bool given(const struct node *map, const char *key)
+{
+	return map && node_get(map, key);
+}
+
+/* ---- targets ---- */
+
+static bool has_ports(const struct model_target *t)
+{
+	return given(t->node, "remote_port") || given(t->node, "local_port");
+}
+
+static void tell_unnamed(struct reader *r, const struct model_target *t)
+{
+	char text[QUOTED_SIZE];
+
+	if (t->node->origin)
+		mistake(r->errors, t->node,
+			"neither an address nor a port is named, expected --remote, --remote-port or "
+			"--local-port");
+	else
+		mistake(r->errors, t->name.node,
+			"target %s names neither an address nor a port, expected `remote`, `remote_port` or "
+			"`local_port`, or `anything: true`",
+			quote_value(t->name.s, text));
+}
+
+/* Nothing named, or a prefix of length 0: only on request. */
+static void check_width(struct reader *r, const struct model_target *t)
+{
+	if (has_ports(t) || given(t->node, "cgroup"))
+		return;
+	if (!given(t->node, "remote")) {
+		tell_unnamed(r, t);
+		return;
+	}
+	for (size_t i = 0; i < t->remotes.count; i++)
+		if (!t->remotes.items[i].len) {
+			mistake(r->errors, t->remotes.node,
+				"a prefix of length 0 is every address, expected a longer one, ports, or "
+				"`anything: true`");
+			return;
+		}
+}
+
+static void check_interfaces(struct reader *r, const struct model *m, const struct model_target *t)
+{
+	char text[QUOTED_SIZE];
+
+	if (!m->interfaces.count)
+		return;
+	for (size_t i = 0; i < t->interfaces.count; i++) {
+		size_t k = 0;
+
+		while (k < m->interfaces.count &&
+		       strcmp(m->interfaces.items[k].s, t->interfaces.items[i].s) != 0)
+			k++;
+		if (k == m->interfaces.count)
+			mistake(r->errors, t->interfaces.items[i].node,
+				"interface %s is not among those of the scenario, expected such as %s",
+				quote_value(t->interfaces.items[i].s, text), m->interfaces.items[0].s);
+	}
+}
+
+static void check_target(struct reader *r, const struct model *m, const struct model_target *t)
+{
+	if (t->node->kind != NODE_MAP || t->node->bad)
+		return;
+	if (!m->anything.n && !t->anything.n)
+		check_width(r, t);
+	if (t->proto.node && t->proto.n == IPPROTO_ICMP && has_ports(t))
+		mistake(r->errors, t->proto.node,
+			"icmp has no ports, expected tcp, udp or any beside a port");
+	check_interfaces(r, m, t);
+}
+
+/* ---- faults ---- */
+
+static void check_fault(struct reader *r, const struct model_fault *f)
+{
+	const struct node *n = f->node;
+	bool drop = given(n, "drop"), loss = given(n, "loss"),
+	     connections = given(n, "reset") || given(n, "refuse");
+	const struct node *percent = f->percent.node, *loss_as = f->loss_as.node;
+
+	if (drop && loss)
+		mistake(r->errors, node_get(n, "loss")->key,
+			"`loss` beside `drop`, expected the one or the other");
+	if (percent && !drop && !connections)
+		mistake(r->errors, percent->key, "`percent` without `drop`, `reset` or `refuse`%s",
+			loss ? ", expected the percentage as the value of `loss`" : "");
+	if (loss_as && !drop && !loss)
+		mistake(r->errors, loss_as->key, "`loss_as` without `drop` or `loss`");
+}
+
+/* What the fault asks of the target; told at the fault, since a target may serve several steps. */
+static void check_fit(struct reader *r, const struct model_fault *f, const struct model_target *t)
+{
+	bool tcp = t->proto.n == IPPROTO_TCP || t->proto.n == MODEL_PROTO_ANY;
+	char text[QUOTED_SIZE];
+
+	quote_value(t->name.s, text);
+	if (f->reset.node && !tcp)
+		mistake(r->errors, f->reset.node,
+			"`reset` acts on TCP alone, expected `proto: tcp` or any in target %s", text);
+	if (f->refuse.node && f->refuse.n == PLAN_REFUSE_TCP_RESET && !tcp)
+		mistake(r->errors, f->refuse.node,
+			"`refuse: tcp-reset` acts on TCP alone, expected `proto: tcp` or any in target %s",
+			text);
+	if (f->refuse.node && f->refuse.n != PLAN_REFUSE_TCP_RESET && t->proto.n == IPPROTO_ICMP)
+		mistake(r->errors, f->refuse.node,
+			"`refuse` acts on TCP and UDP, expected one of them in target %s", text);
+	if (f->loss_as.node && f->loss_as.n == MODEL_LOSS_LOCAL && t->direction.n == PLAN_IN)
+		mistake(r->errors, f->loss_as.node,
+			"`loss_as: local` acts on what goes out, expected another `direction` in target %s",
+			text);
+}
+
+/* ---- steps ---- */
+
+struct plan_window model_window(const struct model_step *s)
+{
+	struct plan_window w = {.at_ns = s->at.n, .for_ns = s->length.n, .every_ns = s->length.n, .times = 1};
+
+	if (s->repeat.times.node && s->repeat.times.n > 1) {
+		w.times = s->repeat.times.n;
+		w.every_ns = s->repeat.every.n;
+	}
+	w.burst_on_ns = s->burst.on.n;
+	w.burst_off_ns = s->burst.off.n;
+	return w;
+}
+
+static void check_times(struct reader *r, const struct model_step *s)
+{
+	const struct value *every = &s->repeat.every;
+
+	if (every->node && s->length.node && every->n < s->length.n)
+		mistake(r->errors, every->node,
+			"`every: %s` is shorter than `for: %s`, expected at least as long", every->node->text,
+			s->length.node->text);
+}
+
+static void resolve_targets(struct reader *r, const struct model *m, struct model_step *s)
+{
+	const struct named targets = {
+		"target",     node_get(m->node, "targets"), m->targets,
+		m->n_targets, sizeof(*m->targets),          offsetof(struct model_target, name)};
+
+	s->target_index = arena_array(r->arena, s->targets.count, sizeof(*s->target_index));
+	for (size_t i = 0; s->target_index && i < s->targets.count; i++) {
+		size_t found = find_name(r, &targets, &s->targets.items[i]);
+
+		s->target_index[i] = found;
+		if (found != NOWHERE)
+			check_fit(r, &s->fault, &m->targets[found]);
+	}
+}
+
+static void check_unique(struct reader *r, const struct model *m, size_t i)
+{
+	const struct text *name = &m->steps[i].name;
+	char text[QUOTED_SIZE];
+
+	for (size_t k = 0; name->s && k < i; k++) {
+		const struct text *other = &m->steps[k].name;
+
+		if (!other->s || strcmp(other->s, name->s) != 0)
+			continue;
+		mistake(r->errors, name->node, "a second step %s, the first is in line %u",
+			quote_value(name->s, text), other->node->line);
+		return;
+	}
+}
+
+static void check_totals(struct reader *r, const struct model *m)
+{
+	uint64_t rules = 0, windows = 0;
+
+	for (size_t i = 0; i < m->n_steps; i++) {
+		const struct model_step *s = &m->steps[i];
+		bool fitted = rules <= PLAN_MAX_RULES && windows <= PLAN_MAX_SLOTS;
+
+		rules += s->targets.count;
+		windows += s->targets.count * model_window(s).times;
+		if (fitted && rules > PLAN_MAX_RULES)
+			mistake(r->errors, s->node, "more than %d rules up to here (one a step and target)",
+				PLAN_MAX_RULES);
+		else if (fitted && windows > PLAN_MAX_SLOTS)
+			mistake(r->errors, s->node,
+				"more than %d windows up to here (the `times` of every step and target)",
+				PLAN_MAX_SLOTS);
+	}
+}
+
+static void check_duration(struct reader *r, const struct model *m)
+{
+	const struct value *limit = &m->limits.duration;
+	const struct model_step *last = NULL;
+	char end_text[32], name[QUOTED_SIZE];
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < m->n_steps; i++) {
+		struct plan_window w = model_window(&m->steps[i]);
+		uint64_t closes = plan_closes(&w, w.times - 1);
+
+		if (closes <= end)
+			continue;
+		end = closes;
+		last = &m->steps[i];
+	}
+	if (!limit->node || !last || limit->n >= end)
+		return;
+	format_duration_exact(end, end_text, sizeof(end_text));
+	mistake(r->errors, limit->node,
+		"`duration: %s` ends before the last window, which closes at %s (step %s)", limit->node->text,
+		end_text, last->name.s ? quote_value(last->name.s, name) : "without a name");
+}
+
+static void resolve_slo(struct reader *r, const struct model *m, struct model_slo *s)
+{
+	const struct named steps = {
+		"step",     node_get(m->node, "steps"), m->steps,
+		m->n_steps, sizeof(*m->steps),          offsetof(struct model_step, name)};
+	const struct named probes = {
+		"probe",     node_get(m->node, "probes"), m->probes,
+		m->n_probes, sizeof(*m->probes),          offsetof(struct model_probe, name)};
+
+	s->step_index = s->step.s ? (int)find_name(r, &steps, &s->step) : -1;
+	s->probe_index = s->probe.s ? (int)find_name(r, &probes, &s->probe) : -1;
+}
+
+void check_model(struct reader *r, struct model *m)
+{
+	for (size_t i = 0; i < m->n_targets; i++)
+		check_target(r, m, &m->targets[i]);
+	for (size_t i = 0; i < m->n_steps; i++) {
+		check_unique(r, m, i);
+		check_times(r, &m->steps[i]);
+		check_fault(r, &m->steps[i].fault);
+		resolve_targets(r, m, &m->steps[i]);
+	}
+	for (size_t i = 0; i < m->n_slos; i++)
+		resolve_slo(r, m, &m->slos[i]);
+	check_totals(r, m);
+	check_duration(r, m);
+}

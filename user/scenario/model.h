@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a scenario means, one struct a mapping, before its parts are put together: names still refer, nothing is
+ * indexed. Every value remembers the node that it came from, so that a check can name its place. All of it lives
+ * in the tree's arena.
+ */
+#ifndef SHEARPIN_SCENARIO_MODEL_H
+#define SHEARPIN_SCENARIO_MODEL_H
+
+#include "scenario/tree.h"
+
+#define MOST_TARGETS 256
+#define MOST_STEPS 256
+#define MOST_PROBES 64
+#define MOST_SLOS 256
+#define MOST_META 256
+#define MOST_INTERFACES 64
+#define MOST_ITEMS 4096 /* addresses or ports of one target */
+#define NAME_SIZE 64
+
+/* A scalar: a time in nanoseconds, a count, a threshold, a word's number. node is NULL: not given, or wrong. */
+struct value {
+	uint64_t n;
+	const struct node *node;
+};
+
+struct text {
+	const char *s;
+	const struct node *node;
+};
+
+struct texts {
+	struct text *items;
+	size_t count;
+	const struct node *node;
+};
+
+struct model_remotes {
+	struct prefix *items;
+	size_t count;
+	const struct node *node;
+};
+
+struct model_ports {
+	struct port_range *items;
+	size_t count;
+	const struct node *node;
+};
+
+struct model_target {
+	const struct node *node;
+	struct text name;
+	struct value proto, direction, share, anything;
+	struct model_remotes remotes;
+	struct model_ports remote_ports, local_ports;
+	struct texts interfaces;
+};
+
+struct model_fault {
+	const struct node *node;
+	struct value drop, loss, loss_every, reset, refuse, percent, loss_as;
+};
+
+struct model_repeat {
+	const struct node *node;
+	struct value times, every;
+};
+
+struct model_burst {
+	const struct node *node;
+	struct value on, off;
+};
+
+struct model_step {
+	const struct node *node;
+	struct text name;
+	struct value at, length;
+	struct model_fault fault;
+	struct texts targets;
+	size_t *target_index; /* of each of `targets`; SIZE_MAX: there is no such target */
+	struct model_repeat repeat;
+	struct model_burst burst;
+};
+
+struct model_address { /* "host:port" of a probe */
+	const char *host;
+	uint16_t port;
+	const struct node *node;
+};
+
+struct model_probe {
+	struct text name;
+	struct model_address tcp;
+	struct value every, timeout;
+};
+
+struct model_slo {
+	const struct node *node;
+	struct value limits[SLO_UNRECOVERED + 1]; /* one of them is given */
+	struct text step, probe;
+	int step_index, probe_index; /* -1: all */
+};
+
+struct model_meta {
+	const char *key, *value;
+};
+
+struct model {
+	const struct node *node;
+	struct text name, description;
+	struct value version, seed, anything, baseline, recovery;
+	struct texts interfaces;
+	struct model_meta *meta;
+	size_t n_meta;
+	struct {
+		struct value packets, flows, duration;
+	} limits;
+	struct model_target *targets;
+	size_t n_targets;
+	struct model_probe *probes;
+	size_t n_probes;
+	struct model_step *steps;
+	size_t n_steps;
+	struct model_slo *slos;
+	size_t n_slos;
+};
+
+struct reader {
+	struct arena *arena;
+	struct errors *errors;
+};
+
+#define MODEL_PROTO_ANY 0
+#define MODEL_LOSS_WIRE 1
+#define MODEL_LOSS_LOCAL 2
+
+/* Tree -> model. Mistakes go to the reader's errors; what is wrong or missing is left out of the model. */
+void read_scenario(struct reader *r, struct node *root, struct model *ret);
+
+/* The checks that need more than one mapping: names that refer, what fits together, limits. Fills in the indices. */
+void check_model(struct reader *r, struct model *m);
+
+/*
+ * A model without mistakes -> plan, hooks chosen as HOOK_AUTO. Names of hosts are resolved here; one that is unknown goes to
+ * `errors`, and there is no plan. 0 or a negative errno (-ENOMEM, or of getrandom()).
+ */
+int compile_model(struct reader *r, const struct model *m, const char *source, struct plan **ret_plan);
+
+/* The windows of a step; its missing or wrong values count as 0. */
+struct plan_window model_window(const struct model_step *s);
+
+/* tree.c has the tree; this reads, checks and compiles it. As scenario_parse(); `errors` are left to the caller. */
+int compile_tree(struct arena *a, struct errors *errors, struct node *root, const char *source,
+		 struct plan **ret_plan);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The compiled plan: what a scenario file or an `inject` command line means, checked and complete. Everything
+ * after the scenario layer works from this and never sees YAML.
+ *
+ * Times are nanoseconds; offsets (`at_ns`) count from the end of the baseline. Shares and percentages are
+ * thresholds for a 32-bit draw: 0 is never, PLAN_ALWAYS (2^32) is always.
+ * A plan owns all it points to; plan_free() accepts NULL.
+ */
+#ifndef SHEARPIN_PLAN_H
+#define SHEARPIN_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/units.h"
+
+#define PLAN_MAX_RULES 256
+#define PLAN_MAX_SLOTS 4096
+#define PLAN_ALWAYS (1ULL << 32)
+
+enum plan_direction {
+	PLAN_IN = 1,
+	PLAN_OUT = 2,
+	PLAN_BOTH = 3,
+};
+
+struct plan_target {
+	char *name;
+	unsigned line;          /* of the scenario file; 0 for a target from the command line */
+	uint8_t proto;          /* IPPROTO_TCP, _UDP, _ICMP (then ICMPv6, too); 0: any */
+	struct prefix *remotes; /* none: any */
+	size_t n_remotes;
+	struct port_range *remote_ports; /* none: any */
+	size_t n_remote_ports;
+	struct port_range *local_ports;
+	size_t n_local_ports;
+	char **interfaces; /* none: all of the plan's */
+	size_t n_interfaces;
+	enum plan_direction direction;
+	uint64_t share; /* of flows */
+};
+
+enum plan_refuse { /* the values of enum sp_refuse */
+		   PLAN_REFUSE_NONE,
+		   PLAN_REFUSE_TCP_RESET,
+		   PLAN_REFUSE_ICMP_PORT,
+		   PLAN_REFUSE_ICMP_HOST,
+		   PLAN_REFUSE_ICMP_ADMIN,
+};
+
+#define PLAN_END_LOCAL 1
+#define PLAN_END_REMOTE 2
+
+/* Keys of one `fault:`. Several may be set; of those that hit a packet the hardest wins. */
+struct plan_fault {
+	uint64_t drop_below; /* drop, loss: share of packets; 0: none */
+	uint32_t drop_every; /* loss: {every: n}; 0: none */
+	bool loss_local;     /* loss_as: local */
+	uint8_t reset_ends;  /* PLAN_END_*, or'ed; 0: none */
+	enum plan_refuse refuse;
+	uint64_t flow_below; /* reset, refuse: share of connections (`percent`), PLAN_ALWAYS without it */
+	char *text;          /* as JSON object, e.g. {"reset":"both"}: what the log and the report say */
+};
+
+struct plan_window {
+	uint64_t at_ns;
+	uint64_t for_ns;
+	uint64_t every_ns; /* distance of two openings; >= for_ns; equal to for_ns when times is 1 */
+	uint32_t times;
+	uint64_t burst_on_ns; /* 0: no bursts */
+	uint64_t burst_off_ns;
+};
+
+struct plan_step {
+	char *name;
+	unsigned line;
+	struct plan_fault fault;
+	struct plan_window window;
+	size_t *targets; /* indices */
+	size_t n_targets;
+};
+
+/* Where a rule acts, as bits. */
+#define PLAN_HOOK_XDP 1
+#define PLAN_HOOK_TC_IN 2
+#define PLAN_HOOK_TC_OUT 4
+
+/* One rule a (step, target) pair. Instance i of rule r counts in slot r.first_slot + i. */
+struct plan_rule {
+	size_t step, target;
+	uint32_t first_slot;
+	uint64_t seed;
+	uint8_t hooks;      /* PLAN_HOOK_*; set by plan_choose_hooks() */
+	const char *why_in; /* static text: why the ingress side is where it is; NULL: no ingress side */
+	const char *why_out;
+};
+
+enum hook_mode {
+	HOOK_AUTO,
+	HOOK_XDP,
+	HOOK_TC,
+};
+
+struct plan_probe {
+	char *name;
+	unsigned line;
+	char *host; /* a numeric address; names are resolved when the plan is compiled */
+	uint16_t port;
+	uint64_t every_ns, timeout_ns;
+};
+
+enum plan_slo_key {
+	SLO_RECOVERY_P50,
+	SLO_RECOVERY_P95,
+	SLO_RECOVERY_P99,
+	SLO_RECOVERY_MAX,
+	SLO_DETECTION_MAX,
+	SLO_UNRECOVERED, /* limit is a count */
+};
+
+struct plan_slo {
+	enum plan_slo_key key;
+	unsigned line;
+	uint64_t limit; /* ns, or a count for SLO_UNRECOVERED; the value must be <= limit */
+	int step;       /* index, or -1: all steps */
+	int probe;      /* index, or -1: all probes */
+};
+
+struct plan_meta {
+	char *key, *value;
+};
+
+struct plan {
+	char *name, *description;
+	char *source; /* path of the scenario file; NULL for `inject` */
+	uint64_t seed;
+	bool seed_given;
+	char **interfaces; /* none: the route to the targets decides (kernel/route) */
+	size_t n_interfaces;
+	struct plan_meta *meta;
+	size_t n_meta;
+	uint64_t max_packets, max_flows, max_duration_ns; /* 0: no limit */
+	struct plan_target *targets;
+	size_t n_targets;
+	struct plan_probe *probes;
+	size_t n_probes;
+	struct plan_step *steps;
+	size_t n_steps;
+	struct plan_rule *rules;
+	size_t n_rules;
+	uint32_t n_slots;
+	struct plan_slo *slos;
+	size_t n_slos;
+	uint64_t baseline_ns, recovery_ns;
+	uint64_t length_ns; /* end of the last window */
+};
+
+/* Opening and closing of instance i, as offsets from the end of the baseline. */
+static inline uint64_t plan_opens(const struct plan_window *w, uint32_t i)
+{
+	return w->at_ns + i * w->every_ns;
+}
+
+static inline uint64_t plan_closes(const struct plan_window *w, uint32_t i)
+{
+	return plan_opens(w, i) + w->for_ns;
+}
+
+/*
+ * The one place that decides between XDP and tc, and says why. XDP acts on packets that come in, and only for drop,
+ * loss and refuse; everything else needs tc. HOOK_AUTO is tc throughout: attaching XDP changes the interface for
+ * everybody (veth: GSO and MTU of the peer; most drivers: a restart of the queues). HOOK_XDP uses XDP wherever it can.
+ */
+void plan_choose_hooks(struct plan *plan, enum hook_mode mode);
+
+/* The plan as the JSON document of docs/run-directory.md. 0 or -ENOMEM; free() the text. */
+int plan_to_json(const struct plan *plan, char **ret_text);
+
+void plan_free(struct plan *plan);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "scenario/plan.h"
+
+static const char *const direction_names[] = {[PLAN_IN] = "in", [PLAN_OUT] = "out", [PLAN_BOTH] = "both"};
+
+static const char *const slo_names[] = {
+	[SLO_RECOVERY_P50] = "recovery_p50",   [SLO_RECOVERY_P95] = "recovery_p95",
+	[SLO_RECOVERY_P99] = "recovery_p99",   [SLO_RECOVERY_MAX] = "recovery_max",
+	[SLO_DETECTION_MAX] = "detection_max", [SLO_UNRECOVERED] = "unrecovered",
+};
+
+static const char *proto_name(uint8_t proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_ICMP:
+		return "icmp";
+	default:
+		return "any";
+	}
+}
+
+static void add_texts(struct json *j, const char *key, char *const *items, size_t n)
+{
+	json_array(j, key);
+	for (size_t i = 0; i < n; i++)
+		json_string(j, NULL, items[i]);
+	json_end_array(j);
+}
+
+static void add_ports(struct json *j, const char *key, const struct port_range *ranges, size_t n)
+{
+	char text[16];
+
+	json_array(j, key);
+	for (size_t i = 0; i < n; i++) {
+		if (ranges[i].first == ranges[i].last)
+			snprintf(text, sizeof(text), "%u", ranges[i].first);
+		else
+			snprintf(text, sizeof(text), "%u-%u", ranges[i].first, ranges[i].last);
+		json_string(j, NULL, text);
+	}
+	json_end_array(j);
+}
+
+static void add_target(struct json *j, const struct plan_target *t)
+{
+	char text[64];
+
+	json_object(j, NULL);
+	json_string(j, "name", t->name);
+	json_string(j, "proto", proto_name(t->proto));
+	json_array(j, "remote");
+	for (size_t i = 0; i < t->n_remotes; i++) {
+		format_prefix(&t->remotes[i], text, sizeof(text));
+		json_string(j, NULL, text);
+	}
+	json_end_array(j);
+	add_ports(j, "remote_port", t->remote_ports, t->n_remote_ports);
+	add_ports(j, "local_port", t->local_ports, t->n_local_ports);
+	add_texts(j, "interface", t->interfaces, t->n_interfaces);
+	json_string(j, "direction", direction_names[t->direction]);
+	json_double(j, "share", (double)t->share / PLAN_ALWAYS);
+	json_end_object(j);
+}
+
+static void add_probe(struct json *j, const struct plan_probe *p)
+{
+	json_object(j, NULL);
+	json_string(j, "name", p->name);
+	json_string(j, "kind", "tcp");
+	json_string(j, "host", p->host);
+	json_u64(j, "port", p->port);
+	json_u64(j, "every_ns", p->every_ns);
+	json_u64(j, "timeout_ns", p->timeout_ns);
+	json_end_object(j);
+}
+
+static void add_step(struct json *j, const struct plan *plan, const struct plan_step *s)
+{
+	json_object(j, NULL);
+	json_string(j, "name", s->name);
+	json_u64(j, "line", s->line);
+	json_raw(j, "fault", s->fault.text);
+	json_array(j, "targets");
+	for (size_t i = 0; i < s->n_targets; i++)
+		json_string(j, NULL, plan->targets[s->targets[i]].name);
+	json_end_array(j);
+	json_u64(j, "at_ns", s->window.at_ns);
+	json_u64(j, "for_ns", s->window.for_ns);
+	json_u64(j, "times", s->window.times);
+	json_u64(j, "every_ns", s->window.every_ns);
+	json_u64(j, "burst_on_ns", s->window.burst_on_ns);
+	json_u64(j, "burst_off_ns", s->window.burst_off_ns);
+	json_end_object(j);
+}
+
+static void add_hook(struct json *j, const char *hook, const char *why)
+{
+	json_object(j, NULL);
+	json_string(j, "hook", hook);
+	json_string(j, "why", why);
+	json_end_object(j);
+}
+
+static void add_rule(struct json *j, const struct plan *plan, size_t i)
+{
+	const struct plan_rule *r = &plan->rules[i];
+
+	json_object(j, NULL);
+	json_u64(j, "id", i);
+	json_string(j, "step", plan->steps[r->step].name);
+	json_string(j, "target", plan->targets[r->target].name);
+	json_array(j, "hooks");
+	if (r->hooks & PLAN_HOOK_XDP)
+		add_hook(j, "xdp", r->why_in);
+	if (r->hooks & PLAN_HOOK_TC_IN)
+		add_hook(j, "tc-ingress", r->why_in);
+	if (r->hooks & PLAN_HOOK_TC_OUT)
+		add_hook(j, "tc-egress", r->why_out);
+	json_end_array(j);
+	json_end_object(j);
+}
+
+static void add_slo(struct json *j, const struct plan *plan, const struct plan_slo *s)
+{
+	json_object(j, NULL);
+	json_string(j, "key", slo_names[s->key]);
+	json_u64(j, "limit", s->limit);
+	json_string(j, "step", s->step < 0 ? NULL : plan->steps[s->step].name);
+	json_string(j, "probe", s->probe < 0 ? NULL : plan->probes[s->probe].name);
+	json_end_object(j);
+}
+
+static void add_head(struct json *j, const struct plan *plan)
+{
+	json_u64(j, "version", 1);
+	json_string(j, "name", plan->name);
+	json_string(j, "description", plan->description);
+	json_string(j, "source", plan->source);
+	json_u64(j, "seed", plan->seed);
+	add_texts(j, "interfaces", plan->interfaces, plan->n_interfaces);
+	json_object(j, "meta");
+	for (size_t i = 0; i < plan->n_meta; i++)
+		json_string(j, plan->meta[i].key, plan->meta[i].value);
+	json_end_object(j);
+	json_u64(j, "baseline_ns", plan->baseline_ns);
+	json_u64(j, "recovery_ns", plan->recovery_ns);
+	json_u64(j, "length_ns", plan->length_ns);
+	json_object(j, "limits");
+	json_u64(j, "packets", plan->max_packets);
+	json_u64(j, "flows", plan->max_flows);
+	json_u64(j, "duration_ns", plan->max_duration_ns);
+	json_end_object(j);
+}
+
+static void add_parts(struct json *j, const struct plan *plan)
+{
+	json_array(j, "targets");
+	for (size_t i = 0; i < plan->n_targets; i++)
+		add_target(j, &plan->targets[i]);
+	json_end_array(j);
+	json_array(j, "probes");
+	for (size_t i = 0; i < plan->n_probes; i++)
+		add_probe(j, &plan->probes[i]);
+	json_end_array(j);
+	json_array(j, "steps");
+	for (size_t i = 0; i < plan->n_steps; i++)
+		add_step(j, plan, &plan->steps[i]);
+	json_end_array(j);
+	json_array(j, "rules");
+	for (size_t i = 0; i < plan->n_rules; i++)
+		add_rule(j, plan, i);
+	json_end_array(j);
+	json_array(j, "slo");
+	for (size_t i = 0; i < plan->n_slos; i++)
+		add_slo(j, plan, &plan->slos[i]);
+	json_end_array(j);
+}
+
+int plan_to_json(const struct plan *plan, char **ret_text)
+{
+	struct buf out = {0};
+	struct json j;
+
+	json_begin(&j, &out);
+	json_object(&j, NULL);
+	add_head(&j, plan);
+	add_parts(&j, plan);
+	json_end_object(&j);
+	*ret_text = buf_take(&out);
+	return *ret_text ? 0 : -ENOMEM;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scenario file -> plan. Pure: no privilege, no kernel; the file is read, nothing else is touched. (A host name in
+ * a probe is resolved by getaddrinfo.) Every mistake in the file is reported, not just the first.
+ */
+#ifndef SHEARPIN_SCENARIO_H
+#define SHEARPIN_SCENARIO_H
+
+#include "scenario/plan.h"
+
+#define SCENARIO_MAX_BYTES (1024 * 1024)
+
+struct setting { /* --set K=V, --meta K=V */
+	const char *key, *value;
+};
+
+struct scenario_options {
+	const struct setting *vars;
+	size_t n_vars;
+	const struct setting *meta;
+	size_t n_meta;
+	const char *interface; /* --interface: replaces the file's; NULL: the file's */
+};
+
+/* Mistakes, in file order. `text` has one "file:line:col: what is wrong, what was expected" a line. */
+struct scenario_errors {
+	char *text; /* NULL: none; free() it */
+	size_t count;
+};
+
+/*
+ * Read and compile a scenario. 0 and *ret_plan; -EINVAL when the file has mistakes (in ret_errors); another
+ * negative errno when it can't be read (-ENOENT, -EACCES, -EFBIG beyond SCENARIO_MAX_BYTES, ...; ret_errors
+ * says it in words, too). The seed is drawn with getrandom() if the file has none.
+ */
+int scenario_load(const char *path, const struct scenario_options *options, struct plan **ret_plan,
+		  struct scenario_errors *ret_errors);
+int scenario_parse(const char *name, const char *text, size_t len, const struct scenario_options *options,
+		   struct plan **ret_plan, struct scenario_errors *ret_errors);
+
+/* The words of `shearpin inject`: faults as key=value, and its options as given (NULL: not given). */
+struct inject_words {
+	const char **faults; /* "reset=both", "loss=5%", "drop", "loss={every: 10}" */
+	size_t n_faults;
+	const char *duration, *proto, *remote, *remote_port, *local_port, *direction, *share, *repeat, *burst;
+	const char *interface, *seed;
+	bool anything;
+};
+
+/* As scenario_parse(); a mistake reads "--remote-port: 70000 is no port, expected 1-65535". */
+int scenario_from_words(const struct inject_words *words, const struct scenario_options *options,
+			struct plan **ret_plan, struct scenario_errors *ret_errors);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading nodes. A mapping is read by a table of its keys; a reader gets the value's node and the place in the model
+ * that the table names, and either fills it or reports a mistake.
+ */
+#ifndef SHEARPIN_SCENARIO_VALUES_H
+#define SHEARPIN_SCENARIO_VALUES_H
+
+#include "scenario/model.h"
+
+typedef void read_fn(struct reader *r, const struct node *n, void *into);
+
+struct field {
+	const char *name;
+	read_fn *read; /* NULL: a key of a later version */
+	size_t offset;
+	bool required;
+};
+
+/* `what` names the mapping: "a step", "an objective". False: the node is no mapping at all. */
+bool read_map(struct reader *r, const struct node *n, const char *what, const struct field *fields,
+	      size_t n_fields, void *into);
+
+/*
+ * An array of `size`-byte items, one for every child of a mapping or list as `kind` asks (NODE_SCALAR: of a list, or one
+ * for a scalar): NULL and a mistake, if n is none, or has no children, or more than `most`.
+ */
+void *read_items(struct reader *r, const struct node *n, enum node_kind kind, size_t most, size_t size,
+		 const char *expected, size_t *ret_count);
+
+/* True, if n is a scalar with something in it; else a mistake is reported, unless it was already. */
+bool is_scalar(struct reader *r, const struct node *n, const char *expected);
+
+/* "70000 is no port, expected 1-65535" */
+void wrong_value(struct reader *r, const struct node *n, const char *noun, const char *expected);
+
+/* Of words, the one that n is: its index, or -1 and a mistake. */
+int read_word(struct reader *r, const struct node *n, const char *const *words, size_t n_words);
+
+/* Readers of single values; `into` is a struct value or struct text. */
+read_fn read_duration, read_positive_duration, read_share, read_count, read_big_count, read_bool, read_seed,
+	read_name, read_plain_text;
+/* Into a struct texts. */
+read_fn read_interfaces, read_names;
+/* Parts of a scenario, into the struct model. */
+read_fn read_targets, read_steps;
+
+#define FIELDS(table) (table), sizeof(table) / sizeof(*(table))
+#define WORDS(list) (list), sizeof(list) / sizeof(*(list))
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "slo/plan_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "slo/get.h"
+
+#define MAX_TIMES 4096 /* as many windows as a plan can have (PLAN_MAX_SLOTS) */
+
+void take_meta(struct results *r, json_t *meta)
+{
+	const char *key;
+	json_t *value;
+
+	free(r->meta);
+	r->meta = NULL;
+	r->n_meta = 0;
+	json_object_foreach(meta, key, value)
+	{
+		if (!json_is_string(value) || !results_grow(r, r->meta, r->n_meta))
+			continue;
+		r->meta[r->n_meta++] = (struct result_pair){
+			.key = results_keep(r, key),
+			.value = results_keep(r, json_string_value(value)),
+		};
+	}
+}
+
+void take_interfaces(struct results *r, const json_t *list)
+{
+	const char *name;
+	size_t i;
+
+	free(r->interfaces);
+	r->interfaces = NULL;
+	r->n_interfaces = 0;
+	for (i = 0; i < json_array_size(list); i++) {
+		name = json_string_value(json_array_get(list, i));
+		if (name && results_grow(r, r->interfaces, r->n_interfaces))
+			r->interfaces[r->n_interfaces++] = results_keep(r, name);
+	}
+}
+
+static void add_list(struct buf *words, const char *before, const json_t *list)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		const char *item = json_string_value(json_array_get(list, i));
+
+		buf_puts(words, i ? "," : before);
+		buf_puts(words, item ? item : "?");
+	}
+}
+
+static void add_target(struct results *r, const json_t *target)
+{
+	const char *name = get_string(target, "name"), *proto = get_string(target, "proto");
+	struct buf words = {0};
+
+	if (!name || !results_grow(r, r->targets, r->n_targets))
+		return;
+	buf_puts(&words, proto ? proto : "any");
+	add_list(&words, " ", json_object_get(target, "remote"));
+	add_list(&words, " ports ", json_object_get(target, "remote_port"));
+	add_list(&words, " local ports ", json_object_get(target, "local_port"));
+	if (words.failed)
+		r->failed = true;
+	else
+		r->targets[r->n_targets++] = (struct result_target){
+			.name = results_keep(r, name),
+			.words = results_keep(r, words.data),
+		};
+	buf_free(&words);
+}
+
+static void add_probe(struct results *r, const json_t *probe)
+{
+	const char *name = get_string(probe, "name");
+
+	if (!name || !results_grow(r, r->probes, r->n_probes))
+		return;
+	r->probes[r->n_probes++] = (struct result_probe_summary){.name = results_keep(r, name)};
+}
+
+static void add_step(struct results *r, const json_t *json)
+{
+	const json_t *targets = json_object_get(json, "targets");
+	uint64_t times = get_u64(json, "times");
+	const char *name = get_string(json, "name"), *target;
+	struct result_step *step;
+	size_t i;
+
+	if (!name || !results_grow(r, r->steps, r->n_steps))
+		return;
+	step = &r->steps[r->n_steps++];
+	*step = (struct result_step){
+		.name = results_keep(r, name),
+		.times = times == NO_NS      ? 1
+			 : times > MAX_TIMES ? MAX_TIMES
+					     : times,
+		.for_ns = get_u64(json, "for_ns"),
+	};
+	for (i = 0; i < json_array_size(targets); i++) {
+		target = json_string_value(json_array_get(targets, i));
+		if (target && results_grow(r, step->targets, step->n_targets))
+			step->targets[step->n_targets++] = results_keep(r, target);
+	}
+}
+
+static void add_slo(struct results *r, const json_t *json)
+{
+	const char *key = get_string(json, "key");
+
+	if (!key || !results_grow(r, r->slos, r->n_slos))
+		return;
+	r->slos[r->n_slos++] = (struct result_slo){
+		.key = results_keep(r, key),
+		.step = results_keep(r, get_string(json, "step")),
+		.probe = results_keep(r, get_string(json, "probe")),
+		.is_count = strcmp(key, "unrecovered") == 0,
+		.limit = get_u64(json, "limit"),
+		.value = NO_NS,
+	};
+}
+
+static void for_each(struct results *r, const json_t *plan, const char *key,
+		     void (*add)(struct results *r, const json_t *item))
+{
+	const json_t *list = json_object_get(plan, key);
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++)
+		add(r, json_array_get(list, i));
+}
+
+int plan_read(int dirfd, struct results *r)
+{
+	int fd = openat(dirfd, "plan.json", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	json_t *plan;
+
+	if (fd < 0)
+		return -errno;
+	plan = json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
+	close(fd);
+	if (!json_is_object(plan) || get_u64(plan, "version") != 1 || !get_string(plan, "name")) {
+		json_decref(plan);
+		return -EBADMSG;
+	}
+	r->name = results_keep(r, get_string(plan, "name"));
+	r->description = results_keep(r, get_string(plan, "description"));
+	r->source = results_keep(r, get_string(plan, "source"));
+	r->seed = json_integer_value(json_object_get(plan, "seed"));
+	take_meta(r, json_object_get(plan, "meta"));
+	take_interfaces(r, json_object_get(plan, "interfaces"));
+	for_each(r, plan, "targets", add_target);
+	for_each(r, plan, "probes", add_probe);
+	for_each(r, plan, "steps", add_step);
+	for_each(r, plan, "slo", add_slo);
+	json_decref(plan);
+	return r->failed ? -ENOMEM : 0;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "slo/results.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+struct result_chunk {
+	struct result_chunk *next;
+	_Alignas(max_align_t) char data[];
+};
+
+#define COUNTER(name, part)                                                                                  \
+	{                                                                                                    \
+#name, offsetof(struct result_counters, name), part                                          \
+	}
+
+const struct result_counter result_counters[] = {
+	COUNTER(matched, false),   COUNTER(passed, true),      COUNTER(dropped, true),
+	COUNTER(reset, true),      COUNTER(refused, true),     COUNTER(delayed, true),
+	COUNTER(duplicated, true), COUNTER(altered, true),     COUNTER(suppressed, true),
+	COUNTER(bytes, false),     COUNTER(flows, false),      COUNTER(untracked, false),
+	COUNTER(failed, false),    COUNTER(idle_reset, false),
+};
+const size_t n_result_counters = sizeof(result_counters) / sizeof(*result_counters);
+
+uint64_t result_counter(const struct result_counters *counters, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)counters + result_counters[i].offset, sizeof(value));
+	return value;
+}
+
+const char *result_outcome_name(enum result_outcome outcome)
+{
+	static const char *const names[] = {
+		[OUTCOME_PASS] = "pass",
+		[OUTCOME_SLO_MISSED] = "slo-missed",
+		[OUTCOME_ABORTED] = "aborted",
+		[OUTCOME_INTERRUPTED] = "interrupted",
+		[OUTCOME_HOST_FAILED] = "host-failed",
+	};
+
+	return names[outcome];
+}
+
+struct results *results_new(void)
+{
+	struct results *results = calloc(1, sizeof(*results));
+
+	if (!results)
+		return NULL;
+	results->start_ts_ns = results->end_ts_ns = NO_NS;
+	results->fragments = results->unparsable = results->own = NO_NS;
+	return results;
+}
+
+void results_free(struct results *results)
+{
+	struct result_chunk *chunk;
+	size_t i;
+
+	if (!results)
+		return;
+	for (i = 0; i < results->n_windows; i++)
+		free(results->windows[i]->parts);
+	for (i = 0; i < results->n_steps; i++)
+		free(results->steps[i].targets);
+	while ((chunk = results->chunks)) {
+		results->chunks = chunk->next;
+		free(chunk);
+	}
+	free(results->interfaces);
+	free(results->meta);
+	free(results->targets);
+	free(results->steps);
+	free(results->incomplete);
+	free(results->notes);
+	free(results->windows);
+	free(results->probes);
+	free(results->slos);
+	free(results->events);
+	free(results->files);
+	free(results);
+}
+
+void *results_alloc(struct results *results, size_t size)
+{
+	struct result_chunk *chunk = calloc(1, sizeof(*chunk) + size);
+
+	if (!chunk) {
+		results->failed = true;
+		return NULL;
+	}
+	chunk->next = results->chunks;
+	results->chunks = chunk;
+	return chunk->data;
+}
+
+const char *results_keep(struct results *results, const char *text)
+{
+	size_t size;
+	char *copy;
+
+	if (!text)
+		return NULL;
+	size = strlen(text) + 1;
+	copy = results_alloc(results, size);
+	return copy ? memcpy(copy, text, size) : "";
+}
+
+static const char *keep_formatted(struct results *results, const char *format, va_list args)
+{
+	struct buf text = {0};
+	const char *kept = "";
+
+	buf_vprintf(&text, format, args);
+	if (text.failed)
+		results->failed = true;
+	else
+		kept = results_keep(results, text.data);
+	buf_free(&text);
+	return kept;
+}
+
+const char *results_keepf(struct results *results, const char *format, ...)
+{
+	const char *text;
+	va_list args;
+
+	va_start(args, format);
+	text = keep_formatted(results, format, args);
+	va_end(args);
+	return text;
+}
+
+void results_lack(struct results *results, const char *format, ...)
+{
+	va_list args;
+
+	if (!results_grow(results, results->incomplete, results->n_incomplete))
+		return;
+	va_start(args, format);
+	results->incomplete[results->n_incomplete++] = keep_formatted(results, format, args);
+	va_end(args);
+}
+
+void results_note(struct results *results, const char *format, ...)
+{
+	va_list args;
+
+	if (!results_grow(results, results->notes, results->n_notes))
+		return;
+	va_start(args, format);
+	results->notes[results->n_notes++] = keep_formatted(results, format, args);
+	va_end(args);
+}
+
+/* The capacity follows from n: it is the next power of two. */
+void *results_more(struct results *results, void *items, size_t n, size_t size)
+{
+	void *more;
+
+	if (n & (n - 1))
+		return items;
+	more = reallocarray(items, n ? 2 * n : 1, size);
+	if (!more) {
+		results->failed = true;
+		return items;
+	}
+	return more;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel types that the programs look into, with just the members they use: CO-RE finds the rest in the running
+ * kernel's BTF. tools/check-vmlinux compares this page with a kernel.
+ */
+#ifndef SHEARPIN_VMLINUX_H
+#define SHEARPIN_VMLINUX_H
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct kernel_in6_addr { /* struct in6_addr of the kernel: UAPI has one by that name */
+	__u32 words[4];
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	struct kernel_in6_addr skc_v6_daddr;
+	struct kernel_in6_addr skc_v6_rcv_saddr;
+};
+
+struct net_device {
+	int ifindex;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct dst_entry *sk_dst_cache;
+	int sk_rx_dst_ifindex;
+};
+
+struct tcp_sock {
+	__u32 rcv_nxt;
+	__u32 snd_nxt;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+};
+
+#pragma clang attribute pop
+
+#endif
