@@ -39,7 +39,11 @@ LIB       := $(BUILD)/libshearpin.a
 # tests/SUITE/test_*.c is one program each; other files of a suite are linked into all of its programs.
 TEST_SRC  := $(wildcard tests/unit/test_*.c tests/packet/test_*.c)
 TEST_BIN  := $(TEST_SRC:%.c=$(BUILD)/%)
-HELP_OBJ   = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(TEST_SRC),$(wildcard tests/$1/*.c)))
+BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
+TEST_BPF  := $(wildcard tests/*/*.bpf.c)
+TEST_SKEL := $(TEST_BPF:%.bpf.c=$(BUILD)/%.skel.h)
+HELP_OBJ   = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(TEST_SRC) $(BENCH_SRC) $(TEST_BPF),$(wildcard tests/$1/*.c)))
 # The fuzzers drive the layers that read what others wrote, with these layers instrumented.
 FUZZ_LAYER := base scenario evidence slo report
 FUZZ_SRC  := $(wildcard tests/fuzz/*.c)
@@ -66,15 +70,21 @@ $(BUILD)/tests/%.o: tests/%.c $(BUILD)/user.flags
 
 # The skeletons must exist before the first compilation; later the dependency files know who needs them.
 $(OBJ) $(TEST_BIN:=.o) $(FUZZ_OBJ) $(FUZZ_BIN): | $(BPF_SKEL)
+$(TEST_BIN:=.o) $(BENCH_BIN:=.o): | $(TEST_SKEL)
+$(foreach s,packet bench,$(call HELP_OBJ,$s)): | $(BPF_SKEL)
 
 $(BUILD)/%.bpf.o: bpf/%.bpf.c $(BUILD)/bpf.flags
 	@mkdir -p $(@D)
 	$(call run,BPF,$(CLANG) $(BPF_C) -MMD -MP -c -o $@ $<)
 
+$(BUILD)/tests/%.bpf.o: tests/%.bpf.c $(BUILD)/bpf.flags
+	@mkdir -p $(@D)
+	$(call run,BPF,$(CLANG) $(BPF_C) -Ibpf -MMD -MP -c -o $@ $<)
+
 # Linking strips the debug sections and keeps the BTF.
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call run,SKEL,$(BPFTOOL) gen object $(BUILD)/$*.linked.o $< && \
-		$(BPFTOOL) gen skeleton $(BUILD)/$*.linked.o name $(subst -,_,$*) > $@.tmp && mv $@.tmp $@)
+		$(BPFTOOL) gen skeleton $(BUILD)/$*.linked.o name $(subst -,_,$(notdir $*)) > $@.tmp && mv $@.tmp $@)
 
 .SECONDEXPANSION:
 $(LIB): $(filter-out $(BUILD)/user/main.o,$(OBJ))
@@ -82,6 +92,9 @@ $(LIB): $(filter-out $(BUILD)/user/main.o,$(OBJ))
 
 $(TEST_BIN): %: %.o $$(call HELP_OBJ,$$(notdir $$(@D))) $(LIB)
 	$(call run,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS))
+
+$(BENCH_BIN): %: %.o $$(call HELP_OBJ,bench) $(BUILD)/tests/packet/scene.o $(LIB)
+	$(call run,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS))
 
 $(BUILD)/fuzz/user/%.o: user/%.c $(BUILD)/bpf.flags
 	@mkdir -p $(@D)
@@ -99,25 +112,27 @@ $(BUILD)/%.flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" > $@
 
-# Each step runs its own make, since the compilers may not be there before the first.
+# Each step runs its own make, since the compilers may not be there before the first; on all processors, unless -j says
+# how many.
+AGAIN = $(MAKE) --no-print-directory $(if $(findstring j,$(MAKEFLAGS)),,-j$(shell nproc))
 drill:
 	@tools/setup drill
-	@$(MAKE) --no-print-directory all
+	@$(AGAIN) all
 	@$(SUDO) $(BUILD)/shearpin lab
 
 test:
 	@tools/setup test
-	@$(MAKE) --no-print-directory all test-programs
+	@$(AGAIN) all test-programs
 	@$(SUDO) tests/run $(BUILD)
 
 skeletons: $(BPF_SKEL)
 test-programs: $(TEST_BIN) $(FUZZ_BIN)
+bench-programs: $(BENCH_BIN)
 unit-programs: $(filter $(BUILD)/tests/unit/%,$(TEST_BIN))
 
 bench:
 	@tools/setup test
-	@$(MAKE) --no-print-directory all
-	@test -x tests/bench/run || { echo 'bench: there is no tests/bench/run' >&2; exit 1; }
+	@$(AGAIN) all bench-programs
 	@$(SUDO) tests/bench/run $(BUILD)
 
 check:
@@ -140,7 +155,7 @@ help:
 SUDO = $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 FORCE:
-.PHONY: all drill test skeletons test-programs unit-programs bench check install clean help FORCE
+.PHONY: all drill test skeletons test-programs bench-programs unit-programs bench check install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/%.bpf.d) $(FUZZ_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)

@@ -132,6 +132,11 @@ _Static_assert(sizeof(struct sp_flow) == 48, "ABI");
 enum sp_event_type {
 	SP_EVENT_FLOW_HIT = 1, /* the first packet of a flow that was not passed */
 	SP_EVENT_BUDGET = 2,   /* a budget was spent; every rule is suppressed from here on */
+	/*
+	 * A local SYN was answered with an ICMP error. TCP ignores one that comes while connect() still holds the
+	 * socket, as it does here; the loader, which is asleep on this, sends it again.
+	 */
+	SP_EVENT_UNREACHABLE = 3,
 };
 
 #define SP_HOOK_SOCKETS SP_HOOKS /* in an event: found by the walk over the sockets, not by a packet */
@@ -152,8 +157,11 @@ struct sp_event {
 	__u8 hook;    /* enum sp_hook */
 	__u8 dir;     /* enum sp_dir */
 	__u8 budget;  /* enum sp_budget */
+	__u32 seq;    /* SP_EVENT_UNREACHABLE: of the SYN */
+	__u8 refuse;  /* SP_EVENT_UNREACHABLE: enum sp_refuse */
+	__u8 pad[3];
 };
-_Static_assert(sizeof(struct sp_event) == 64, "ABI");
+_Static_assert(sizeof(struct sp_event) == 72, "ABI");
 
 /* Keys of the prefix tries; len is in bits, the address in network order. */
 struct sp_prefix4 {

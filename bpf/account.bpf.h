@@ -5,7 +5,8 @@
 
 #include "decide.bpf.h"
 
-#define RING_WAKE_BYTES (1024 * 1024) /* the loader polls; it is woken only when this much waits */
+#define RING_WAKE_BYTES                                                                                      \
+	(1024 * 1024) /* the loader polls; for most events it is woken only when this much waits */
 
 __noinline int emit(const struct work *w, __u32 type)
 {
@@ -27,7 +28,11 @@ __noinline int emit(const struct work *w, __u32 type)
 	e->hook = w->hook;
 	e->dir = w->p.dir;
 	e->budget = control.spent;
-	wake = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= RING_WAKE_BYTES;
+	e->seq = w->p.seq;
+	e->refuse = rules[w->rule & (SP_MAX_RULES - 1)].refuse;
+	__builtin_memset(e->pad, 0, sizeof(e->pad));
+	wake = type == SP_EVENT_UNREACHABLE ||
+	       bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= RING_WAKE_BYTES;
 	bpf_ringbuf_submit(e, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -71,6 +71,18 @@ static __always_inline int drop(const struct work *w)
 	return TC_ACT_SHOT;
 }
 
+static __always_inline int refuse(struct __sk_buff *skb, const struct work *w, const struct sp_rule *r)
+{
+	int action;
+
+	if (w->p.proto == IPPROTO_TCP && (r->reset_ends || r->refuse == SP_REFUSE_TCP_RESET))
+		return refuse_syn(skb, &w->p);
+	action = refuse_icmp(skb, &w->p, r->refuse);
+	if (action != CANNOT && w->p.proto == IPPROTO_TCP && w->p.dir == SP_DIR_OUT)
+		emit(w, SP_EVENT_UNREACHABLE);
+	return action;
+}
+
 static __always_inline int act(struct __sk_buff *skb, const struct work *w)
 {
 	const struct sp_rule *r = &rules[w->rule & (SP_MAX_RULES - 1)];
@@ -81,9 +93,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct work *w)
 	case SP_RESET:
 		return reset_segment(skb, &w->p, r->reset_ends);
 	case SP_REFUSE:
-		if (w->p.proto == IPPROTO_TCP && (r->reset_ends || r->refuse == SP_REFUSE_TCP_RESET))
-			return refuse_syn(skb, &w->p);
-		return refuse_icmp(skb, &w->p, r->refuse);
+		return refuse(skb, w, r);
 	default:
 		return SP_TC_NEXT;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The kernel types that the programs look into, with just the members they use: CO-RE finds the rest in the running
- * kernel's BTF. tools/check-vmlinux compares this page with a kernel.
+ * kernel's BTF. vmlinux/check compares this page with a kernel.
  */
 #ifndef SHEARPIN_VMLINUX_H
 #define SHEARPIN_VMLINUX_H

@@ -110,7 +110,7 @@ class Whole(unittest.TestCase):
         self.assertEqual(document["exit"], 0)
         self.assertEqual([s["instance"] for s in document["steps"]], [1, 2, 3])
         for step in document["steps"]:
-            self.assertGreater(step["reset"], 0)
+            self.assertGreaterEqual(step["reset"] + step["idle_reset"], 1)
 
     def test_client_saw_three_outages(self):
         lines = [line.split() for line in self.messages.partition("What the client saw")[2].splitlines()]

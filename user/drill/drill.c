@@ -244,12 +244,20 @@ static void wait_until(struct drill *d, uint64_t when)
 	}
 }
 
+/* From here on `status` shows the run, and `clear` ends it. */
+static void publish(struct drill *d, uint64_t zero)
+{
+	if (setup_publish(&d->setup, d->plan, d->result->directory, zero))
+		end(d, DRILL_HOST_FAILED, "can't write the record of the run under " HOST_RECORDS);
+}
+
 static void baseline(struct drill *d)
 {
 	const char *unhealthy;
 
 	d->phase = PHASE_BASELINE;
 	d->phase_ends = clock_mono_ns() + d->plan->baseline_ns;
+	publish(d, d->phase_ends + ARM_LEAD_NS);
 	while (!d->stop && clock_mono_ns() < d->phase_ends)
 		wait_until(d, earlier(turn(d), d->phase_ends));
 	if (!d->stop && d->plan->baseline_ns && !probes_healthy(d->probes, &unhealthy))
@@ -268,8 +276,7 @@ static void steps(struct drill *d)
 	data = journal_data(&d->journal);
 	json_u64(data, "zero_ns", zero);
 	journal_write(&d->journal, zero, "baseline.end", NULL);
-	if (setup_publish(&d->setup, d->plan, d->result->directory, zero))
-		end(d, DRILL_HOST_FAILED, "can't write the record of the run under " HOST_RECORDS);
+	publish(d, zero);
 	while (!d->stop && !windows_all_closed(d->windows))
 		wait_until(d, turn(d));
 }
@@ -342,6 +349,8 @@ static void finish(struct drill *d)
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't read the last counters: %s", strerror(-err));
 	tell_end(d);
+	d->next_display = 0;
+	display(d, clock_mono_ns());
 }
 
 static int open_evidence(struct drill *d)

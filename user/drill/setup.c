@@ -373,7 +373,9 @@ int setup_publish(struct setup *s, const struct plan *plan, const char *director
 		json_end_array(&j);
 		json_raw(&j, "plan", document);
 		json_end_object(&j);
-		err = text.failed ? -ENOMEM : host_record_open(text.data, &s->record);
+		err = text.failed ? -ENOMEM
+		      : s->record ? host_record_update(s->record, text.data)
+				  : host_record_open(text.data, &s->record);
 	}
 	buf_free(&text);
 	free(document);

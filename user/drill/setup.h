@@ -24,7 +24,8 @@ struct setup {
  */
 enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct drill_options *options,
 			      char *ret_reason, size_t size);
-/* The record for `shearpin status` and `clear`. 0 or a negative errno. */
+/* The record for `shearpin status` and `clear`, or its next version. During the baseline zero_ns is a forecast. 0 or a
+ * negative errno. */
 int setup_publish(struct setup *s, const struct plan *plan, const char *directory, uint64_t zero_ns);
 /* run.start and clock. */
 void setup_tell(const struct setup *s, const struct plan *plan, const struct drill_options *options,

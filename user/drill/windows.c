@@ -308,6 +308,7 @@ static int close_window(struct windows *ws, struct window *w)
 	if (err)
 		return err;
 	tell_counters(ws, w, &counters);
+	ws->view[w->slot].hit = counters.matched - counters.verdict[SP_PASS] - counters.verdict[SP_SUPPRESS];
 	if (!speaks_for_step(ws, w))
 		return 0;
 	if (ends_step(w) || w->cut)

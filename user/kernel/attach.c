@@ -12,11 +12,13 @@
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 
+#include "kernel/occupants.h"
 #include "stub.skel.h"
 
 /* Behind the filters that others have, in front of nothing that matters: ours passes on what it does not take. */
 #define STUB_PRIORITY 5350
 #define STUB_HANDLE 0x5350
+#define STUB_HANDLE_ALONE 0x5351 /* the clsact qdisc was made for the stub, and goes with it */
 #define STUB_NAME "sp_stub"
 
 /* Linux 6.6; the headers of Debian 12 do not have them. */
@@ -101,10 +103,14 @@ static void tc_hook(struct bpf_tc_hook *hook, int ifindex, enum sp_hook where)
 	hook->attach_point = where == SP_HOOK_TC_IN ? BPF_TC_INGRESS : BPF_TC_EGRESS;
 }
 
+static __u32 stub_handle(const struct attachment *at)
+{
+	return at->created_clsact ? STUB_HANDLE_ALONE : STUB_HANDLE;
+}
+
 static int attach_stub(struct attachment *at, enum sp_hook where, int fd)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = STUB_HANDLE, .priority = STUB_PRIORITY, .prog_fd = fd,
-		    .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = stub_handle(at), .priority = STUB_PRIORITY, .prog_fd = fd);
 	struct bpf_tc_hook hook;
 
 	tc_hook(&hook, at->ifindex, where);
@@ -174,22 +180,57 @@ int attach_add(struct attachments *a, int ifindex)
 	return err ?: attach_tcx(a, at, SP_HOOK_TC_OUT);
 }
 
-static int detach_stub(int ifindex, enum sp_hook where)
+static int detach_stub(int ifindex, enum sp_hook where, __u32 handle)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = STUB_HANDLE, .priority = STUB_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = STUB_PRIORITY);
 	struct bpf_tc_hook hook;
 
 	tc_hook(&hook, ifindex, where);
 	return bpf_tc_detach(&hook, &opts);
 }
 
-static void destroy_clsact(int ifindex)
+/* Others may have come to use the qdisc that was made for the stub; then it stays. */
+static int destroy_clsact(int ifindex)
 {
 	struct bpf_tc_hook hook;
+	int used = occupants_has_filter(ifindex);
+
+	if (used)
+		return used < 0 ? used : 0;
 
 	tc_hook(&hook, ifindex, SP_HOOK_TC_IN);
 	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-	bpf_tc_hook_destroy(&hook);
+	return bpf_tc_hook_destroy(&hook);
+}
+
+/* Is the filter at our place ours? Others may use the same priority and handle. */
+static bool is_stub(int ifindex, enum sp_hook where, __u32 handle)
+{
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = STUB_PRIORITY);
+	char name[BPF_OBJ_NAME_LEN];
+	struct bpf_tc_hook hook;
+
+	tc_hook(&hook, ifindex, where);
+	if (bpf_tc_query(&hook, &opts))
+		return false;
+	occupants_program_name(opts.prog_id, name, sizeof(name));
+	return !strncmp(name, STUB_NAME, strlen(STUB_NAME));
+}
+
+static int sweep(int ifindex, __u32 handle)
+{
+	static const enum sp_hook hooks[] = {SP_HOOK_TC_IN, SP_HOOK_TC_OUT};
+	int removed = 0, err;
+
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++) {
+		if (!is_stub(ifindex, hooks[i], handle))
+			continue;
+		err = detach_stub(ifindex, hooks[i], handle);
+		if (err)
+			return err;
+		removed = 1;
+	}
+	return removed;
 }
 
 void attach_close(struct attachments *a)
@@ -202,10 +243,8 @@ void attach_close(struct attachments *a)
 		for (int hook = 0; hook < SP_HOOKS; hook++)
 			if (at->links[hook] >= 0)
 				close(at->links[hook]);
-		if (at->stubs) {
-			detach_stub(at->ifindex, SP_HOOK_TC_IN);
-			detach_stub(at->ifindex, SP_HOOK_TC_OUT);
-		}
+		if (at->stubs)
+			sweep(at->ifindex, stub_handle(at));
 		if (at->created_clsact)
 			destroy_clsact(at->ifindex);
 	}
@@ -214,38 +253,17 @@ void attach_close(struct attachments *a)
 	free(a);
 }
 
-/* Is the filter at our place ours? Others may use the same priority and handle. */
-static bool is_stub(int ifindex, enum sp_hook where)
-{
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = STUB_HANDLE, .priority = STUB_PRIORITY);
-	struct bpf_prog_info info = {0};
-	__u32 len = sizeof(info);
-	struct bpf_tc_hook hook;
-	int fd, err;
-
-	tc_hook(&hook, ifindex, where);
-	if (bpf_tc_query(&hook, &opts))
-		return false;
-	fd = bpf_prog_get_fd_by_id(opts.prog_id);
-	if (fd < 0)
-		return false;
-	err = bpf_obj_get_info_by_fd(fd, &info, &len);
-	close(fd);
-	return !err && !strncmp(info.name, STUB_NAME, strlen(STUB_NAME));
-}
-
 int attach_sweep(int ifindex)
 {
-	static const enum sp_hook hooks[] = {SP_HOOK_TC_IN, SP_HOOK_TC_OUT};
-	int removed = 0, err;
+	int shared, alone, err;
 
-	for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++) {
-		if (!is_stub(ifindex, hooks[i]))
-			continue;
-		err = detach_stub(ifindex, hooks[i]);
-		if (err)
-			return err;
-		removed = 1;
-	}
-	return removed;
+	libbpf_set_print(NULL);
+	shared = sweep(ifindex, STUB_HANDLE);
+	if (shared < 0)
+		return shared;
+	alone = sweep(ifindex, STUB_HANDLE_ALONE);
+	if (alone <= 0)
+		return alone ?: shared;
+	err = destroy_clsact(ifindex);
+	return err ?: 1;
 }

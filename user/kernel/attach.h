@@ -23,7 +23,8 @@ bool attach_uses_tcx(const struct attachments *a);
 /* Detach everything; accepts NULL. */
 void attach_close(struct attachments *a);
 
-/* Remove a stub without an owner from this interface, and the clsact qdisc if it is empty then. 1: removed, 0: none. */
+/* Remove the stub that a dead owner left on this interface, and the clsact qdisc that was made for it, unless others use it by
+ * now. The caller holds the claim on the interface (kernel/host.h). 1: removed, 0: there was none, or a negative errno. */
 int attach_sweep(int ifindex);
 
 /* Does the kernel know tcx links? Asked by trying, on an interface that does not exist. */

@@ -7,18 +7,22 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
+#include "base/timeutil.h"
 #include "kernel/attach.h"
 #include "kernel/idle.h"
 #include "kernel/vectors.h"
 #include "shearpin.skel.h"
 
 #define FLOW_BATCH 1024
+#define CONNECT_NS                                                                                           \
+	(300 * NS_PER_US) /* from a SYN on its way out to the end of connect()'s hold on the socket */
 
 struct engine {
 	const struct plan *plan;
@@ -27,6 +31,7 @@ struct engine {
 	struct shearpin *skel;
 	struct ring_buffer *ring;
 	struct attachments *attachments;
+	struct raw *raw;
 	struct idle *idle;
 	int n_cpus;
 	void (*on_event)(void *arg, const struct sp_event *event);
@@ -184,12 +189,27 @@ static int fill(struct engine *e, const struct prefix_rules *list4, size_t n4,
 	return 0;
 }
 
+/* By then connect() has let go of its socket. */
+static int repeat_unreachable(struct engine *e, const struct sp_event *event)
+{
+	uint64_t then = event->ns + CONNECT_NS, now = clock_mono_ns();
+	struct timespec pause = {.tv_nsec = then > now ? then - now : 0};
+
+	if (pause.tv_nsec)
+		nanosleep(&pause, NULL);
+	return raw_unreachable(e->raw, event);
+}
+
 static int on_record(void *arg, void *data, size_t size)
 {
+	const struct sp_event *event = data;
 	struct engine *e = arg;
 
-	if (size >= sizeof(struct sp_event))
-		e->on_event(e->on_event_arg, data);
+	if (size < sizeof(*event))
+		return 0;
+	if (event->type == SP_EVENT_UNREACHABLE)
+		return repeat_unreachable(e, event);
+	e->on_event(e->on_event_arg, event);
 	return 0;
 }
 
@@ -258,6 +278,7 @@ void engine_close(struct engine *engine)
 		engine_disarm(engine);
 	attach_close(engine->attachments);
 	idle_close(engine->idle);
+	raw_close(engine->raw);
 	ring_buffer__free(engine->ring);
 	shearpin__destroy(engine->skel);
 	free(engine);
@@ -273,11 +294,11 @@ int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret
 	programs.fd[SP_HOOK_TC_OUT] = bpf_program__fd(engine->skel->progs.tc_out);
 	if (uses_hook(engine->plan, SP_HOOK_XDP))
 		programs.fd[SP_HOOK_XDP] = bpf_program__fd(engine->skel->progs.xdp_in);
-	if (engine_has_resets(engine)) {
-		err = idle_open(engine->skel->progs.sockets, engine->skel->bss->control.mark, &engine->idle);
-		if (err)
-			return err;
-	}
+	err = raw_open(engine->skel->bss->control.mark, &engine->raw);
+	if (!err && engine_has_resets(engine))
+		err = idle_open(engine->skel->progs.sockets, engine->raw, &engine->idle);
+	if (err)
+		return err;
 	err = attach_open(mode, &programs, &engine->attachments);
 	for (size_t i = 0; !err && i < engine->n_interfaces; i++) {
 		*ret_culprit = engine->interfaces[i].name;
@@ -471,6 +492,11 @@ int engine_rehearse(struct engine *engine, enum sp_hook hook, int ifindex, const
 	if (!err && bss->rehearsed.verdict > SP_SUPPRESS)
 		*ret_rule = bss->rehearsed.rule;
 	return err;
+}
+
+struct shearpin *engine_programs(struct engine *engine)
+{
+	return engine->skel;
 }
 
 int engine_ids(const struct engine *engine, struct engine_ids *ret_ids)

@@ -16,6 +16,7 @@
 #include "scenario/plan.h"
 
 struct engine;
+struct shearpin;
 
 enum attach_mode {
 	ATTACH_AUTO, /* tcx, or clsact where the kernel has no tcx (before 6.6) */
@@ -71,6 +72,9 @@ bool engine_has_resets(const struct engine *engine);
  */
 int engine_rehearse(struct engine *engine, enum sp_hook hook, int ifindex, const void *frame, size_t len,
 		    int *ret_rule);
+
+/* The loaded programs and their maps, for tests and measurements. */
+struct shearpin *engine_programs(struct engine *engine);
 
 /* Ids of the maps that `shearpin status` reads from another process. */
 struct engine_ids {

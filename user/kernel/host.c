@@ -58,6 +58,31 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
+/* The record appears under its name whole and locked, also in place of an older one. */
+static int publish(const char *path, const char *json, int *ret_fd)
+{
+	char draft[64];
+	int fd, err = 0;
+
+	snprintf(draft, sizeof(draft), HOST_RECORDS "/.%d.json", getpid());
+	fd = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		err = -errno;
+	if (!err)
+		err = write_all(fd, json, strlen(json));
+	if (!err && rename(draft, path))
+		err = -errno;
+	if (err) {
+		unlink(draft);
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 int host_record_open(const char *json, struct host_record **ret)
 {
 	struct host_record *record = calloc(1, sizeof(*record));
@@ -68,16 +93,24 @@ int host_record_open(const char *json, struct host_record **ret)
 	snprintf(record->path, sizeof(record->path), HOST_RECORDS "/%d.json", getpid());
 	if (mkdir(HOST_RECORDS, 0755) && errno != EEXIST)
 		err = -errno;
-	record->fd = err ? -1 : open(record->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (!err && (record->fd < 0 || flock(record->fd, LOCK_EX | LOCK_NB)))
-		err = -errno;
 	if (!err)
-		err = write_all(record->fd, json, strlen(json));
+		err = publish(record->path, json, &record->fd);
 	if (err) {
-		host_record_close(record);
+		free(record);
 		return err;
 	}
 	*ret = record;
+	return 0;
+}
+
+int host_record_update(struct host_record *record, const char *json)
+{
+	int fd, err = publish(record->path, json, &fd);
+
+	if (err)
+		return err;
+	close(record->fd);
+	record->fd = fd;
 	return 0;
 }
 
@@ -85,10 +118,8 @@ void host_record_close(struct host_record *record)
 {
 	if (!record)
 		return;
-	if (record->fd >= 0) {
-		unlink(record->path);
-		close(record->fd);
-	}
+	unlink(record->path);
+	close(record->fd);
 	free(record);
 }
 
@@ -100,16 +131,36 @@ static bool is_locked(int fd)
 	return false;
 }
 
+/* Open the record that has this name now, and not one that its owner has just replaced. */
+static int open_record(int dirfd, const char *name, bool *ret_alive, struct stat *ret_st)
+{
+	for (;;) {
+		int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+		*ret_alive = is_locked(fd);
+		if (fstat(fd, ret_st)) {
+			int err = -errno;
+
+			close(fd);
+			return err;
+		}
+		if (*ret_alive || ret_st->st_nlink)
+			return fd;
+		close(fd);
+	}
+}
+
 static int read_record(int dirfd, const char *name, struct host_run *run)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 	ssize_t len;
+	int fd = open_record(dirfd, name, &run->alive, &st);
 
 	if (fd < 0)
-		return -errno;
-	run->alive = is_locked(fd);
-	if (fstat(fd, &st) || st.st_size > RECORD_MAX || !(run->json = calloc(1, st.st_size + 1))) {
+		return fd;
+	if (st.st_size > RECORD_MAX || !(run->json = calloc(1, st.st_size + 1))) {
 		close(fd);
 		return -EINVAL;
 	}
@@ -118,6 +169,23 @@ static int read_record(int dirfd, const char *name, struct host_run *run)
 	run->pid = atoi(name);
 	snprintf(run->path, sizeof(run->path), HOST_RECORDS "/%.40s", name);
 	return len < 0 ? -EIO : 0;
+}
+
+int host_forget(const struct host_run *run)
+{
+	struct stat st;
+	bool alive;
+	int err = 0, fd = open_record(AT_FDCWD, run->path, &alive, &st);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	/* Another run may have the number by now: its record is not this one's. */
+	if (alive)
+		err = -EBUSY;
+	else if (unlink(run->path) && errno != ENOENT)
+		err = -errno;
+	close(fd);
+	return err;
 }
 
 int host_runs(struct host_run **ret_runs, size_t *ret_n)

@@ -20,6 +20,8 @@ int host_claim(int ifindex, int *ret_fd);
 struct host_record;
 /* Write this run's record (a JSON document) and lock it. */
 int host_record_open(const char *json, struct host_record **ret);
+/* Write it anew; a reader sees the one or the other. */
+int host_record_update(struct host_record *record, const char *json);
 void host_record_close(struct host_record *record); /* removes it; accepts NULL */
 
 struct host_run {
@@ -32,6 +34,8 @@ struct host_run {
 /* All records; free with host_runs_free(). */
 int host_runs(struct host_run **ret_runs, size_t *ret_n);
 void host_runs_free(struct host_run *runs, size_t n);
+/* Remove the record of a run that has ended. -EBUSY: it has an owner. */
+int host_forget(const struct host_run *run);
 
 /* End a live run: SIGTERM, and SIGKILL if it still holds its record after timeout_ns. 0, or a negative errno. */
 int host_end(const struct host_run *run, uint64_t timeout_ns, bool *ret_killed);

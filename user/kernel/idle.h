@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Resetting connections that send nothing: a BPF iterator walks this network namespace's TCP sockets and yields those
- * that an open reset rule matches (bpf/sockets.bpf.h); raw sockets send each end the RST that it believes. Connections
+ * that an open reset rule matches (bpf/sockets.bpf.h), and each end is sent the RST that it believes. Connections
  * without a socket here (forwarded ones) are reset with their next packet.
  */
 #ifndef SHEARPIN_IDLE_H
@@ -10,13 +10,13 @@
 #include <linux/types.h>
 
 #include "abi.h"
+#include "kernel/raw.h"
 
 struct bpf_program;
 struct idle;
 
-/* `mark` goes on the segments, so that the programs let them pass. Opens its sockets in the current network namespace. */
-int idle_open(struct bpf_program *program, __u32 mark, struct idle **ret);
-void idle_close(struct idle *idle);
+int idle_open(struct bpf_program *program, const struct raw *raw, struct idle **ret);
+void idle_close(struct idle *idle); /* accepts NULL */
 
 /* One walk. `call` (may be NULL) is told of every connection. Returns their number or a negative errno. */
 int idle_reset(struct idle *idle, void (*call)(void *arg, const struct sp_socket *socket), void *arg);

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The draws that decide about a packet or a flow, computed again from what the packet shows: docs/scenario.md, Seeds,
+and bpf/chance.bpf.h. They are written down here a second time on purpose: a seed in somebody's report must mean the same
+packets in every version."""
+import ipaddress
+import struct
+
+MASK = (1 << 64) - 1
+GOLDEN = 0x9E3779B97F4A7C15
+ALWAYS = 1 << 32
+SHARE, FLOW, LOSS = 0x5348, 0x464C, 0x4C4F
+IN, OUT = 0, 1
+TCP, UDP = 6, 17
+
+
+def mix(x):
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
+    return x ^ (x >> 31)
+
+
+def rule_seed(seed, rule=0):
+    return mix((seed + (rule + 1) * GOLDEN) & MASK)
+
+
+def words(address):
+    address = ipaddress.ip_address(address)
+    packed = address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
+    return struct.unpack("=4I", packed)
+
+
+def flow_hash(local, local_port, remote, remote_port, proto):
+    h = proto << 32 | local_port << 16 | remote_port
+    for l, r in zip(words(local), words(remote)):
+        h = mix((h + GOLDEN + (l << 32 | r)) & MASK)
+    return h
+
+
+def draw(seed, what, flow, direction=IN, index=0):
+    """32 bits. seed is the rule's; index counts the flow's packets in this direction, within the window."""
+    return mix(mix(seed ^ what) ^ flow ^ mix((direction + 1) << 32 | index)) >> 32
+
+
+def threshold(percent):
+    return round(percent * ALWAYS / 100)
+
+
+def lost(seed, percent, flow, direction, count):
+    """The indices of the packets that are lost among the first `count` of a flow."""
+    below = threshold(percent)
+    seed = rule_seed(seed)
+    return {i for i in range(count) if draw(seed, LOSS, flow, direction, i) < below}
