@@ -102,7 +102,7 @@ $(BUILD)/fuzz/user/%.o: user/%.c $(BUILD)/bpf.flags
 
 $(FUZZ_BIN): $(BUILD)/%: %.c $(FUZZ_OBJ)
 	@mkdir -p $(@D)
-	$(call run,LINK,$(CLANG) $(FUZZ_C) -Itests -fsanitize=fuzzer -MMD -MP -o $@ $^ $(LDLIBS))
+	$(call run,LINK,$(CLANG) $(FUZZ_C) -Itests -fsanitize=fuzzer -MMD -MP -o $@ $< $(FUZZ_OBJ) $(LDLIBS))
 
 # Touched only when the compiler or its options differ from the last time.
 $(BUILD)/user.flags: export FLAGS = $(CC) $(USER_C) $(LDFLAGS)

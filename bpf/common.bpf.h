@@ -91,7 +91,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, SP_MAX_FLOWS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct sp_flow_key);
 	__type(value, struct sp_flow);
 } flows SEC(".maps");

@@ -83,10 +83,23 @@ static __always_inline enum parsed parse_l4(void *pos, void *end, struct packet 
 	if (p->proto == IPPROTO_UDP) {
 		if ((void *)(udp + 1) > end)
 			return PARSED_SHORT;
+		if (p->l4 - p->l3 + sizeof(*udp) > p->ip_len)
+			return PARSED_BAD;
 		p->sport = bpf_ntohs(udp->source);
 		p->dport = bpf_ntohs(udp->dest);
 	}
 	return PARSED;
+}
+
+/* The datagram's length as its header has it: less than is there (padding), never more. */
+static __always_inline bool claim_len(struct packet *p, __u32 len)
+{
+	if (!len) /* a GSO packet beyond 64 KiB (BIG TCP) */
+		return true;
+	if (len > p->ip_len)
+		return false;
+	p->ip_len = len;
+	return true;
 }
 
 static __always_inline enum parsed parse_ip4(void *pos, void *end, struct packet *p)
@@ -97,9 +110,8 @@ static __always_inline enum parsed parse_ip4(void *pos, void *end, struct packet
 	if ((void *)(ip + 1) > end)
 		return PARSED_SHORT;
 	headers = ip->ihl * 4;
-	if (ip->tot_len) /* 0: a GSO packet beyond 64 KiB (BIG TCP) */
-		p->ip_len = bpf_ntohs(ip->tot_len);
-	if (ip->version != 4 || headers < sizeof(*ip) || p->ip_len < headers)
+	if (ip->version != 4 || headers < sizeof(*ip) || !claim_len(p, bpf_ntohs(ip->tot_len)) ||
+	    p->ip_len < headers)
 		return PARSED_BAD;
 	p->family = 4;
 	p->proto = ip->protocol;
@@ -172,15 +184,14 @@ static __always_inline enum parsed parse_ip6(void *pos, void *end, struct packet
 {
 	struct ipv6hdr *ip = pos;
 	struct extension_walk w = {.ip = pos, .end = end, .headers = sizeof(*ip), .parsed = PARSED};
-	__u32 headers = sizeof(*ip);
+	__u32 headers = sizeof(*ip), len;
 
 	if ((void *)(ip + 1) > end)
 		return PARSED_SHORT;
-	if (ip->version != 6)
+	len = bpf_ntohs(ip->payload_len);
+	if (ip->version != 6 || !claim_len(p, len ? len + sizeof(*ip) : 0))
 		return PARSED_BAD;
 	p->family = 6;
-	if (ip->payload_len)
-		p->ip_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	p->proto = ip->nexthdr;
 	__builtin_memcpy(p->src, &ip->saddr, sizeof(p->src));
 	__builtin_memcpy(p->dst, &ip->daddr, sizeof(p->dst));

@@ -85,6 +85,7 @@ static __always_inline int write_ip4(struct __sk_buff *skb, const struct packet 
 	return bpf_skb_store_bytes(skb, at + offsetof(struct iphdr, saddr), addrs, sizeof(addrs), 0);
 }
 
+/* No checksum in the header makes up for a change of it, so that a device's sum over the packet has to be kept true. */
 static __always_inline int write_ip6(struct __sk_buff *skb, const struct packet *p, __u16 total, bool swap)
 {
 	__be16 len = bpf_htons(total - sizeof(struct ipv6hdr));
@@ -93,8 +94,10 @@ static __always_inline int write_ip6(struct __sk_buff *skb, const struct packet 
 
 	__builtin_memcpy(addrs, swap ? p->dst : p->src, 16);
 	__builtin_memcpy(addrs + 4, swap ? p->src : p->dst, 16);
-	if (bpf_skb_store_bytes(skb, p->l3 + offsetof(struct ipv6hdr, payload_len), &len, sizeof(len), 0) ||
-	    bpf_skb_store_bytes(skb, p->l3 + offsetof(struct ipv6hdr, hop_limit), &hops, sizeof(hops), 0))
+	if (bpf_skb_store_bytes(skb, p->l3 + offsetof(struct ipv6hdr, payload_len), &len, sizeof(len),
+				BPF_F_RECOMPUTE_CSUM) ||
+	    bpf_skb_store_bytes(skb, p->l3 + offsetof(struct ipv6hdr, hop_limit), &hops, sizeof(hops),
+				BPF_F_RECOMPUTE_CSUM))
 		return -1;
 	return bpf_skb_store_bytes(skb, p->l3 + offsetof(struct ipv6hdr, saddr), addrs, sizeof(addrs), 0);
 }

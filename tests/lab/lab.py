@@ -11,7 +11,6 @@ import atexit
 import collections
 import ctypes
 import errno
-import fcntl
 import json
 import os
 import platform
@@ -516,13 +515,14 @@ class LabTest(unittest.TestCase):
             self.assertEqual(received, data)
 
 
-# Numbered datagrams
+# Numbered datagrams. A datagram over veth has arrived when send() returns, or very soon after.
 
 NUMBER = struct.Struct("!I")
 SO_RCVBUFFORCE = 33
 
 
-def receive_buffer(s, size=512 << 20):
+def make_room(s, size=512 << 20):
+    """A receive buffer that holds all that a test sends."""
     s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, size)
 
 
@@ -532,16 +532,23 @@ def send_numbers(s, address, numbers):
 
 
 def received_numbers(s):
-    """What waits in a socket, by source port: {port: [number]}. Delivery over veth is done when send() returns, or soon
-    after: a marker that comes behind tells; see drain()."""
+    """What waits in a socket: {source port: [number]}."""
     found = collections.defaultdict(list)
     while True:
         try:
             data, source = s.recvfrom(64, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return found
-        found[source[1]].append(NUMBER.unpack(data[:4])[0])
+        found[source[1]].append(NUMBER.unpack(data)[0])
 
 
-def pending_bytes(s):
-    return struct.unpack("i", fcntl.ioctl(s, 0x541B, b"\0" * 4))[0]
+def gather_numbers(s, count, seconds=5):
+    """The same, once so many are there in all; what never comes is missed after a while."""
+    found = collections.defaultdict(list)
+    deadline = time.monotonic() + seconds
+    while True:
+        for port, numbers in received_numbers(s).items():
+            found[port] += numbers
+        if sum(map(len, found.values())) >= count or time.monotonic() > deadline:
+            return found
+        select.select([s], [], [], 0.02)

@@ -23,7 +23,7 @@ ICMP = {
 IP_RECVERR, IPV6_RECVERR = 11, 25
 
 
-class Refuse(LabTest):
+class RefuseTest(LabTest):
     def sides(self):
         """(where the asking end is, how the target names the port)"""
         return ((self.lab.here, "--remote-port"), (self.lab.there, "--local-port"))
@@ -33,6 +33,8 @@ class Refuse(LabTest):
         run.opened()
         return run
 
+
+class Connections(RefuseTest):
     def connections(self, kind, errors):
         lab = self.lab
         for asking, option in self.sides():
@@ -42,8 +44,9 @@ class Refuse(LabTest):
             run = self.refuse(kind, option, "tcp")
             for family in FAMILIES:
                 with self.subTest(f"{kind} {name_of(family)} {option}"):
-                    for _ in range(3):
-                        self.assert_errno(lab.try_connect(asking, family, PORT), errors[family])
+                    # veth delivers the answer while connect() still holds the socket; IPv6 then takes notice only of
+                    # the one to the next SYN, a second later.
+                    self.assert_errno(lab.try_connect(asking, family, PORT), errors[family])
                     self.assert_errno(lab.try_connect(asking, family, NEXT_PORT), 0)
                     for client, server in established[family]:
                         self.assert_echo(client, server, b"x" * 100000)
@@ -52,7 +55,7 @@ class Refuse(LabTest):
                         listeners[family, PORT].accept()
             self.assertEqual(run.stop(), 130)
             counters = run.counters()
-            self.assertGreaterEqual(counters["refused"], 6)
+            self.assertGreaterEqual(counters["refused"], 2)
             self.assertEqual(counters["matched"], counters["refused"] + counters["passed"])
             self.assertEqual(counters["failed"], 0)
             for family in FAMILIES:
@@ -81,7 +84,7 @@ class Refuse(LabTest):
         self.connections("icmp-port", EXPECTED["icmp-port"])
 
 
-class Datagrams(Refuse):
+class Datagrams(RefuseTest):
     """Connected UDP sockets: the error comes with the next call."""
 
     def udp(self, space, family):
@@ -99,8 +102,7 @@ class Datagrams(Refuse):
         with self.assertRaises(OSError) as caught:
             s.recv(100)
         self.assert_errno(caught.exception.errno, expected)
-        data, ancillary, _, _ = s.recvmsg(100, 512, socket.MSG_ERRQUEUE)
-        self.assertEqual(data, b"" if not data else b"question"[:len(data)])
+        _, ancillary, _, _ = s.recvmsg(100, 512, socket.MSG_ERRQUEUE)
         # struct sock_extended_err: errno, then origin, type, code
         report = ancillary[0][2]
         self.assertEqual((report[5], report[6]), icmp)
@@ -136,11 +138,6 @@ class Datagrams(Refuse):
     def test_icmp_admin_without_offloads(self):
         self.lab.offloads(False)
         self.datagrams("icmp-admin")
-
-
-# The methods of Refuse are for TCP alone.
-for name in [n for n in dir(Refuse) if n.startswith("test_tcp") or n == "test_icmp_without_offloads"]:
-    setattr(Datagrams, name, None)
 
 
 class OneWay(LabTest):

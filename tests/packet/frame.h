@@ -30,9 +30,9 @@ struct end {
 
 struct spec {
 	struct end from, to;
-	unsigned vlans; /* tags */
-	int family;     /* 4 or 6; 0: ARP instead of IP */
-	unsigned ip_options; /* bytes, a multiple of 4 */
+	unsigned vlans;                       /* tags */
+	int family;                           /* 4 or 6; 0: ARP instead of IP */
+	unsigned ip_options;                  /* bytes, a multiple of 4 */
 	uint8_t extensions[FRAME_EXTENSIONS]; /* IPv6 header numbers, in order */
 	unsigned n_extensions;
 	uint16_t fragment; /* offset in units of 8 bytes */

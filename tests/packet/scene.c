@@ -34,7 +34,8 @@ int world_make(void)
 		return -errno;
 	if (world_command("ip link set lo up && ip link add " NEAR_END " type veth peer name " FAR_END))
 		return -EIO;
-	return world_command("for i in " NEAR_END " " FAR_END "; do ip link set $i addrgenmode none arp off mtu 9000 "
+	return world_command("for i in " NEAR_END " " FAR_END
+			     "; do ip link set $i addrgenmode none arp off mtu 9000 "
 			     "&& ip link set $i up || exit 1; done");
 }
 
@@ -58,7 +59,8 @@ int scene_new(const char *name, struct scene **ret)
 	return 0;
 }
 
-void scene_rule(struct scene *s, const struct plan_target *target, const struct plan_fault *fault, uint8_t hooks)
+void scene_rule(struct scene *s, const struct plan_target *target, const struct plan_fault *fault,
+		uint8_t hooks)
 {
 	size_t n = s->plan.n_rules++;
 
@@ -66,8 +68,8 @@ void scene_rule(struct scene *s, const struct plan_target *target, const struct 
 	s->targets[n].share = target->share ?: PLAN_ALWAYS;
 	s->steps[n].fault = *fault;
 	s->steps[n].fault.flow_below = fault->flow_below ?: PLAN_ALWAYS;
-	s->steps[n].window = (struct plan_window){
-		.for_ns = SCENE_WINDOW_NS, .every_ns = SCENE_WINDOW_NS, .times = 1};
+	s->steps[n].window =
+		(struct plan_window){.for_ns = SCENE_WINDOW_NS, .every_ns = SCENE_WINDOW_NS, .times = 1};
 	s->target_of_rule[n] = n;
 	s->steps[n].targets = &s->target_of_rule[n];
 	s->steps[n].n_targets = 1;
@@ -124,7 +126,8 @@ static int run(int fd, struct bpf_test_run_opts *opts, struct ran *ret)
 	return 0;
 }
 
-int run_skb(int fd, int ifindex, uint32_t flags, uint32_t repeat, const void *frame, size_t len, struct ran *ret)
+int run_skb(int fd, int ifindex, uint32_t flags, uint32_t repeat, const void *frame, size_t len,
+	    struct ran *ret)
 {
 	struct __sk_buff skb = {.ifindex = ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .ctx_in = &skb,

@@ -36,7 +36,8 @@ struct scene {
 /* Allocated, on the interface `name`. */
 int scene_new(const char *name, struct scene **ret);
 /* Add a rule with one window of an hour. The fields behind `target` and `fault` stay the caller's. */
-void scene_rule(struct scene *s, const struct plan_target *target, const struct plan_fault *fault, uint8_t hooks);
+void scene_rule(struct scene *s, const struct plan_target *target, const struct plan_fault *fault,
+		uint8_t hooks);
 /* Load; nothing is armed. */
 int scene_load(struct scene *s);
 /* Arm, with all windows open. */
@@ -53,7 +54,8 @@ struct ran {
 };
 
 /* One packet, or `repeat` of the same, through a program; flags: BPF_F_TEST_*. */
-int run_skb(int fd, int ifindex, uint32_t flags, uint32_t repeat, const void *frame, size_t len, struct ran *ret);
+int run_skb(int fd, int ifindex, uint32_t flags, uint32_t repeat, const void *frame, size_t len,
+	    struct ran *ret);
 int run_xdp(int fd, int ifindex, uint32_t repeat, const void *frame, size_t len, struct ran *ret);
 int run_at(const struct scene *s, enum sp_hook hook, const void *frame, size_t len, struct ran *ret);
 

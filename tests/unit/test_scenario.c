@@ -531,7 +531,8 @@ static void hooks(void **state)
 		"steps:\n"
 		"- {name: a, at: 0s, fault: {loss: 5%, refuse: icmp-port}, target: [in, out, both], for: "
 		"1s}\n"
-		"- {name: b, at: 0s, fault: {drop: true, reset: both}, target: [in, out, both], for: 1s}\n",
+		"- {name: b, at: 0s, fault: {drop: true, reset: both}, target: [in, out, both], for: 1s}\n"
+		"- {name: c, at: 0s, fault: {loss: 5%}, target: [in, out, both], for: 1s}\n",
 		NULL);
 	static const uint8_t tc[] = {PLAN_HOOK_TC_IN, PLAN_HOOK_TC_OUT, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT};
 	static const uint8_t xdp[] = {PLAN_HOOK_XDP, PLAN_HOOK_TC_OUT, PLAN_HOOK_XDP | PLAN_HOOK_TC_OUT};
@@ -541,7 +542,7 @@ static void hooks(void **state)
 		plan_choose_hooks(plan, mode);
 		for (size_t i = 0; i < plan->n_rules; i++) {
 			const struct plan_rule *r = &plan->rules[i];
-			const uint8_t *expected = mode == HOOK_XDP && r->step == 0 ? xdp : tc;
+			const uint8_t *expected = mode == HOOK_XDP && r->step == 2 ? xdp : tc;
 
 			assert_int_equal(r->hooks, expected[r->target]);
 			assert_int_equal(!!r->why_in, r->target != 1);

@@ -279,6 +279,38 @@ int parse_network(const char *text, struct prefix *ret_prefix)
 	return parse_any(text, ret_prefix, true);
 }
 
+int parse_peer(const char *text, struct prefix *ret_address, uint16_t *ret_port)
+{
+	const char *colon = strchr(text, ':'), *end = strchrnul(text, '\0');
+	struct port_range port = {0};
+	char address[INET6_ADDRSTRLEN];
+	struct prefix p;
+	int err = 0;
+
+	if (*text == '[') {
+		end = strchrnul(++text, ']');
+		if (!*end || !memchr(text, ':', end - text) || (end[1] && end[1] != ':'))
+			return -EINVAL;
+		colon = end[1] ? end + 1 : NULL;
+	} else if (colon && colon == strrchr(text, ':')) {
+		end = colon;
+	} else {
+		colon = NULL;
+	}
+	if ((size_t)(end - text) >= sizeof(address) || memchr(text, '/', end - text))
+		return -EINVAL;
+	memcpy(address, text, end - text);
+	address[end - text] = '\0';
+	err = parse_prefix(address, &p);
+	if (!err && colon)
+		err = strchr(colon, '-') ? -EINVAL : parse_ports(colon + 1, &port);
+	if (err)
+		return err;
+	*ret_address = p;
+	*ret_port = port.first;
+	return 0;
+}
+
 void format_prefix(const struct prefix *prefix, char *text, unsigned long size)
 {
 	char address[INET6_ADDRSTRLEN];

@@ -42,6 +42,12 @@ int parse_ports(const char *text, struct port_range *ret_range);
  */
 int parse_prefix(const char *text, struct prefix *ret_prefix);
 int parse_network(const char *text, struct prefix *ret_prefix);
+/*
+ * "10.0.0.5", "10.0.0.5:22", "fd00::5", "[fd00::5]", "[fd00::5]:22": an address (a prefix of full length, errors as of
+ * parse_prefix()) and a port, 0 when none is named.
+ */
+int parse_peer(const char *text, struct prefix *ret_address, uint16_t *ret_port);
+
 void format_prefix(const struct prefix *prefix, char *text, unsigned long size); /* at least 50 bytes */
 
 #endif

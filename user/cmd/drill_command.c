@@ -60,7 +60,7 @@ bool parse_hook(const struct command_spec *command, const char *text, enum hook_
 	return i >= 0;
 }
 
-static bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode)
+bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode)
 {
 	static const char *const names[] = {
 		[ATTACH_AUTO] = "auto", [ATTACH_TCX] = "tcx", [ATTACH_CLSACT] = "clsact"};
@@ -203,6 +203,7 @@ static int conclude(const struct command_spec *command, const struct drill_resul
 	int status = status_of(result->outcome), err;
 
 	if (!result->directory) {
+		fputs(result->mistakes ?: "", stderr);
 		fprintf(stderr, "shearpin %s: %s%s\n", command->name,
 			result->outcome == DRILL_REFUSED ? "refused, nothing was touched: " : "",
 			result->reason);
@@ -238,6 +239,8 @@ int drill_command(const struct command_spec *command, const struct drill_args *a
 		.n_command = argc,
 		.protect = args->protect.items,
 		.n_protect = args->protect.count,
+		.policies = args->policy.items,
+		.n_policies = args->policy.count,
 		.on_event = progress_event,
 		.on_tick = progress_tick,
 	};
@@ -256,6 +259,7 @@ int drill_command(const struct command_spec *command, const struct drill_args *a
 	progress_close(&progress);
 	status = conclude(command, &result, args->json);
 	free(result.directory);
+	free(result.mistakes);
 out:
 	plan_free(plan);
 	return status;

@@ -10,7 +10,7 @@
 
 struct drill_args {
 	const char *interface, *netns, *out, *hook, *attach;
-	struct words meta, protect;
+	struct words meta, protect, policy;
 	bool json;
 };
 
@@ -58,6 +58,13 @@ struct drill_args {
 		 "ADDR[:PORT]",                                                                              \
 		 NULL,                                                                                       \
 		 "refuse the run if a rule would hit this peer"},                                            \
+		{"policy",                                                                                   \
+		 0,                                                                                          \
+		 OPTION_LIST,                                                                                \
+		 offsetof(type, drill.policy),                                                               \
+		 "FILE",                                                                                     \
+		 NULL,                                                                                       \
+		 "keep this policy, too, in addition to the host's own (/etc/shearpin/policy.yaml)"},        \
 		{"meta", 0, OPTION_LIST, offsetof(type, drill.meta), "K=V", NULL, "goes into the report"},   \
 	{                                                                                                    \
 		"json", 0, OPTION_FLAG, offsetof(type, drill.json), NULL, NULL,                              \
@@ -71,6 +78,7 @@ void settings_free(struct setting *settings, size_t n);
 
 /* The value of --hook, --attach; false: said what is wrong. */
 bool parse_hook(const struct command_spec *command, const char *text, enum hook_mode *ret_mode);
+bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode);
 
 /* Enter the namespace of --netns (NULL: stay); false: said why not. */
 bool enter_netns(const struct command_spec *command, const char *name);

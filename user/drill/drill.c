@@ -147,11 +147,9 @@ static void check_links(struct drill *d)
 
 	for (size_t i = 0; i < d->setup.n_interfaces; i++)
 		indexes[i] = d->setup.interfaces[i].ifindex;
-	if (!netdev_lost(d->links_fd, indexes, d->setup.n_interfaces, &lost))
-		return;
-	for (size_t i = 0; i < d->setup.n_interfaces; i++)
-		if (indexes[i] == lost)
-			end(d, DRILL_HOST_FAILED, "the interface %s is gone", d->setup.interfaces[i].name);
+	lost = netdev_lost(d->links_fd, indexes, d->setup.n_interfaces);
+	if (lost >= 0)
+		end(d, DRILL_HOST_FAILED, "the interface %s is gone", d->setup.interfaces[lost].name);
 }
 
 static void drain(struct drill *d)
@@ -427,6 +425,8 @@ void drill_run(struct plan *plan, const struct drill_options *options, struct dr
 	}
 	ret_result->outcome =
 		setup_open(&d.setup, plan, options, ret_result->reason, sizeof(ret_result->reason));
+	ret_result->mistakes = d.setup.mistakes;
+	d.setup.mistakes = NULL;
 	if (ret_result->outcome != DRILL_DONE)
 		goto out;
 	ret_result->directory = d.setup.directory;

@@ -62,6 +62,8 @@ struct drill_options {
 	enum attach_mode attach;
 	const char *const *protect;
 	size_t n_protect;
+	const char *const *policies; /* files, kept besides the host's own */
+	size_t n_policies;
 	void (*on_event)(void *arg, const struct log_event *event, uint64_t ts_ns); /* may be NULL */
 	void (*on_tick)(void *arg,
 			const struct drill_progress *progress); /* may be NULL; ten times a second */
@@ -72,6 +74,7 @@ struct drill_result {
 	enum drill_outcome outcome;
 	char reason[320]; /* why, unless DRILL_DONE */
 	char *directory;  /* of the run; NULL if none was made; free() it */
+	char *mistakes;   /* in a policy, one a line; NULL: none; free() it */
 };
 
 void drill_run(struct plan *plan, const struct drill_options *options, struct drill_result *ret_result);

@@ -105,6 +105,21 @@ bool drill_interfaces(struct plan *plan, char *ret_reason, size_t size)
 	return find_interfaces(plan, &r) == DRILL_DONE;
 }
 
+/* A broken policy may forbid anything: it allows nothing. */
+static enum drill_outcome read_policies(struct setup *s, const struct drill_options *options,
+					const struct refusal *r)
+{
+	if (!policies_open(&s->policies, options->policies, options->n_policies, &s->mistakes))
+		return DRILL_DONE;
+	return refuse(r, s->mistakes ? "a broken policy allows no run" : "out of memory");
+}
+
+static enum drill_outcome check_policies(const struct setup *s, const struct plan *plan,
+					 const struct refusal *r)
+{
+	return policies_check(&s->policies, plan, r->text, r->size) ? DRILL_REFUSED : DRILL_DONE;
+}
+
 static bool uses_xdp(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_rules; i++)
@@ -182,16 +197,18 @@ static enum drill_outcome check_lifeline(struct setup *s, const struct plan *pla
 					 const struct drill_options *options, const struct refusal *r)
 {
 	struct lifeline *lifeline = NULL;
-	struct lifeline_hit hit;
+	struct lifeline_hit hit = {0};
 	enum drill_outcome outcome = DRILL_DONE;
 	int err = lifeline_open(&lifeline);
 
 	for (size_t i = 0; !err && i < options->n_protect; i++) {
-		err = lifeline_protect(lifeline, options->protect[i]);
+		err = lifeline_protect(lifeline, options->protect[i], NULL, 0);
 		if (err == -EINVAL)
 			outcome = refuse(r, "--protect %s: expected ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT",
 					 options->protect[i]);
 	}
+	if (outcome == DRILL_DONE && !err)
+		err = policies_protect(&s->policies, lifeline);
 	if (outcome == DRILL_DONE && !err)
 		err = lifeline_check(lifeline, s->engine, plan, s->interfaces, s->n_interfaces, &hit);
 	lifeline_close(lifeline);
@@ -319,7 +336,11 @@ enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct d
 	s->dirfd = -1;
 	if (geteuid())
 		return refuse(&r, "only root may inject faults (BPF programs and raw sockets): use sudo");
-	outcome = find_interfaces(plan, &r);
+	outcome = read_policies(s, options, &r);
+	if (outcome == DRILL_DONE)
+		outcome = find_interfaces(plan, &r);
+	if (outcome == DRILL_DONE)
+		outcome = check_policies(s, plan, &r);
 	if (outcome == DRILL_DONE)
 		outcome = claim(s, plan, &r);
 	if (outcome == DRILL_DONE)
@@ -431,6 +452,8 @@ void setup_close(struct setup *s)
 {
 	setup_detach(s);
 	host_record_close(s->record);
+	policies_close(&s->policies);
+	free(s->mistakes);
 	for (size_t i = 0; i < s->n_interfaces; i++)
 		close(s->claims[i]);
 	if (s->dirfd >= 0)

@@ -4,6 +4,7 @@
 #define SHEARPIN_SETUP_H
 
 #include "drill/journal.h"
+#include "drill/policies.h"
 #include "kernel/host.h"
 #include "kernel/netdev.h"
 
@@ -12,6 +13,8 @@ struct setup {
 	struct netdev *devices;
 	int *claims; /* descriptors; -1: none */
 	size_t n_interfaces;
+	struct policies policies;
+	char *mistakes; /* in them; NULL: none */
 	struct engine *engine;
 	struct host_record *record;
 	char *directory;

@@ -24,7 +24,7 @@ struct window {
 	uint64_t opens, closes, next_walk;
 	uint64_t burst_opens; /* of the burst that next_walk belongs to */
 	bool is_open, is_closed, cut;
-	uint64_t idle_reset, flows_hit;
+	uint64_t idle_reset, idle_failed, flows_hit;
 };
 
 struct windows {
@@ -279,7 +279,7 @@ static void tell_counters(struct windows *ws, struct window *w, const struct sp_
 	json_u64(data, "bytes", c->bytes);
 	json_u64(data, "flows", w->flows_hit);
 	json_u64(data, "untracked", c->untracked);
-	json_u64(data, "failed", c->failed);
+	json_u64(data, "failed", c->failed + w->idle_failed);
 	json_u64(data, "idle_reset", w->idle_reset);
 	json_bool(data, "cut", w->cut);
 	journal_write(ws->journal, w->closes, "fault.close", &at);
@@ -316,11 +316,15 @@ static int close_window(struct windows *ws, struct window *w)
 	return tell_fault(ws, w, w->closes, fault_events_clear);
 }
 
-static void count_idle(void *arg, const struct sp_socket *socket)
+static void count_idle(void *arg, const struct sp_socket *socket, int error)
 {
 	struct windows *ws = arg;
 
-	if (socket->flow.slot < ws->n)
+	if (socket->flow.slot >= ws->n)
+		return;
+	if (error)
+		ws->items[socket->flow.slot].idle_failed++;
+	else
 		ws->items[socket->flow.slot].idle_reset++;
 }
 

@@ -189,15 +189,15 @@ static int fill(struct engine *e, const struct prefix_rules *list4, size_t n4,
 	return 0;
 }
 
-/* By then connect() has let go of its socket. */
-static int repeat_unreachable(struct engine *e, const struct sp_event *event)
+/* By then connect() has let go of its socket. An error ends here: the programs answer the SYN's retransmission, too. */
+static void repeat_unreachable(struct engine *e, const struct sp_event *event)
 {
 	uint64_t then = event->ns + CONNECT_NS, now = clock_mono_ns();
 	struct timespec pause = {.tv_nsec = then > now ? then - now : 0};
 
 	if (pause.tv_nsec)
 		nanosleep(&pause, NULL);
-	return raw_unreachable(e->raw, event);
+	(void)raw_unreachable(e->raw, event);
 }
 
 static int on_record(void *arg, void *data, size_t size)
@@ -208,8 +208,9 @@ static int on_record(void *arg, void *data, size_t size)
 	if (size < sizeof(*event))
 		return 0;
 	if (event->type == SP_EVENT_UNREACHABLE)
-		return repeat_unreachable(e, event);
-	e->on_event(e->on_event_arg, event);
+		repeat_unreachable(e, event);
+	else
+		e->on_event(e->on_event_arg, event);
 	return 0;
 }
 
@@ -445,8 +446,8 @@ int engine_take_flows(struct engine *engine, uint32_t slot,
 	return err == -ENOENT ? taken : err;
 }
 
-int engine_reset_idle(struct engine *engine, void (*call)(void *arg, const struct sp_socket *socket),
-		      void *arg)
+int engine_reset_idle(struct engine *engine,
+		      void (*call)(void *arg, const struct sp_socket *socket, int error), void *arg)
 {
 	return idle_reset(engine->idle, call, arg);
 }

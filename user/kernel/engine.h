@@ -61,9 +61,9 @@ int engine_take_flows(struct engine *engine, uint32_t slot,
 		      void *arg);
 
 /* Reset the idle connections of this network namespace that an open reset rule matches, both ends as the rule says;
- * returns how many, or a negative errno. For each, call tells the slot. */
-int engine_reset_idle(struct engine *engine, void (*call)(void *arg, const struct sp_socket *socket),
-		      void *arg);
+ * returns how many, or a negative errno. For each, call tells the slot, and the error if it could not be sent. */
+int engine_reset_idle(struct engine *engine,
+		      void (*call)(void *arg, const struct sp_socket *socket, int error), void *arg);
 bool engine_has_resets(const struct engine *engine);
 
 /*

@@ -41,27 +41,23 @@ void idle_close(struct idle *idle)
 	free(idle);
 }
 
-int idle_reset(struct idle *idle, void (*call)(void *arg, const struct sp_socket *socket), void *arg)
+int idle_reset(struct idle *idle, void (*call)(void *arg, const struct sp_socket *socket, int error),
+	       void *arg)
 {
 	struct sp_socket found[BATCH];
 	int fd = bpf_iter_create(bpf_link__fd(idle->link));
-	int n = 0, err = 0;
+	int n = 0, err;
 	ssize_t len;
 
 	if (fd < 0)
 		return -errno;
 	while ((len = read(fd, found, sizeof(found))) > 0) {
 		for (size_t i = 0; i < len / sizeof(*found); i++) {
-			int e = raw_reset(idle->raw, &found[i]);
-
-			err = err ?: e;
+			call(arg, &found[i], raw_reset(idle->raw, &found[i]));
 			n++;
-			if (call)
-				call(arg, &found[i]);
 		}
 	}
-	if (len < 0)
-		err = -errno;
+	err = len < 0 ? -errno : 0;
 	close(fd);
-	return err ?: n;
+	return err ? err : n;
 }

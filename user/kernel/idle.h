@@ -18,7 +18,9 @@ struct idle;
 int idle_open(struct bpf_program *program, const struct raw *raw, struct idle **ret);
 void idle_close(struct idle *idle); /* accepts NULL */
 
-/* One walk. `call` (may be NULL) is told of every connection. Returns their number or a negative errno. */
-int idle_reset(struct idle *idle, void (*call)(void *arg, const struct sp_socket *socket), void *arg);
+/* One walk. `call` is told of every connection, and with which error (0, or a negative errno) its segments were sent.
+ * Returns their number, or a negative errno if the walk itself failed. */
+int idle_reset(struct idle *idle, void (*call)(void *arg, const struct sp_socket *socket, int error),
+	       void *arg);
 
 #endif

@@ -2,7 +2,6 @@
 #include "kernel/lifeline.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,6 +25,8 @@ struct guarded {
 	uint16_t local_port, remote_port; /* 0: any */
 	bool named;                       /* by --protect: `remote_port` may be on either side */
 	const char *why;
+	const char *file; /* that protects it, and where; NULL: none */
+	unsigned line;
 };
 
 struct lifeline {
@@ -216,40 +217,20 @@ void lifeline_close(struct lifeline *lifeline)
 	free(lifeline);
 }
 
-static int read_port(const char *text, uint16_t *ret)
+int lifeline_protect(struct lifeline *lifeline, const char *text, const char *file, unsigned line)
 {
-	char *end;
-	unsigned long port = strtoul(text, &end, 10);
+	struct guarded flow = {.named = true, .why = "--protect", .file = file, .line = line};
+	struct prefix address;
+	int err = parse_peer(text, &address, &flow.remote_port);
 
-	if (!isdigit((unsigned char)*text) || *end || !port || port > 65535)
+	if (err)
 		return -EINVAL;
-	*ret = port;
-	return 0;
-}
-
-int lifeline_protect(struct lifeline *lifeline, const char *text)
-{
-	struct guarded flow = {.named = true, .why = "--protect"};
-	char address[64];
-	const char *port = NULL;
-	size_t len = strlen(text);
-
-	if (*text == '[') {
-		const char *close = strchr(text, ']');
-
-		if (!close || (close[1] && close[1] != ':'))
-			return -EINVAL;
-		port = close[1] ? close + 2 : NULL;
-		len = close - ++text;
-	} else if (strchr(text, ':') == strrchr(text, ':') && strchr(text, ':')) {
-		port = strchr(text, ':') + 1;
-		len = port - 1 - text;
+	if (address.family == AF_INET6) {
+		memcpy(flow.remote.s6_addr, address.addr, 16);
+	} else {
+		flow.remote.s6_addr[10] = flow.remote.s6_addr[11] = 0xff;
+		memcpy(flow.remote.s6_addr + 12, address.addr, 4);
 	}
-	if (len >= sizeof(address))
-		return -EINVAL;
-	snprintf(address, sizeof(address), "%.*s", (int)len, text);
-	if (read_address(address, &flow.remote) || (port && read_port(port, &flow.remote_port)))
-		return -EINVAL;
 	return add(lifeline, &flow);
 }
 
@@ -383,15 +364,20 @@ static int check_named(struct check *c, const struct guarded *flow, const struct
 
 static void describe(const struct guarded *flow, char *text, size_t size)
 {
-	char address[INET6_ADDRSTRLEN] = "?";
+	char address[INET6_ADDRSTRLEN] = "?", rule[96];
+	const char *why = flow->why;
 	bool is4 = IN6_IS_ADDR_V4MAPPED(&flow->remote);
 
 	inet_ntop(is4 ? AF_INET : AF_INET6, is4 ? (const void *)(flow->remote.s6_addr + 12) : &flow->remote,
 		  address, sizeof(address));
+	if (flow->file) {
+		snprintf(rule, sizeof(rule), "what %.64s:%u protects, traffic", flow->file, flow->line);
+		why = rule;
+	}
 	if (flow->remote_port)
-		snprintf(text, size, "%s with %s port %u", flow->why, address, flow->remote_port);
+		snprintf(text, size, "%s with %s port %u", why, address, flow->remote_port);
 	else
-		snprintf(text, size, "%s with %s", flow->why, address);
+		snprintf(text, size, "%s with %s", why, address);
 }
 
 int lifeline_check(struct lifeline *lifeline, struct engine *engine, const struct plan *plan,

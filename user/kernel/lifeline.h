@@ -14,8 +14,11 @@ struct lifeline;
 int lifeline_open(struct lifeline **ret);
 void lifeline_close(struct lifeline *lifeline);
 
-/* "10.0.0.5", "10.0.0.5:22", "[fd00::5]:22": anything with that peer, or with that port on either side. -EINVAL. */
-int lifeline_protect(struct lifeline *lifeline, const char *text);
+/*
+ * parse_peer(): anything with that peer, or with that port on either side. file (must outlive the lifeline) and line name
+ * the policy that asks for it; NULL: --protect does. 0, -EINVAL or -ENOMEM.
+ */
+int lifeline_protect(struct lifeline *lifeline, const char *text, const char *file, unsigned line);
 
 struct lifeline_hit {
 	char flow[160]; /* what would be hit, for people */

@@ -175,7 +175,7 @@ static bool is_gone(const char *message, ssize_t len, int ifindex)
 	return false;
 }
 
-bool netdev_lost(int fd, const int *ifindexes, size_t n, int *ret_ifindex)
+int netdev_lost(int fd, const int *ifindexes, size_t n)
 {
 	_Alignas(struct nlmsghdr) char message[REPLY_BYTES];
 	bool overrun;
@@ -188,11 +188,9 @@ bool netdev_lost(int fd, const int *ifindexes, size_t n, int *ret_ifindex)
 			char name[IF_NAMESIZE];
 
 			if ((len > 0 && is_gone(message, len, ifindexes[i])) ||
-			    (overrun && !if_indextoname(ifindexes[i], name))) {
-				*ret_ifindex = ifindexes[i];
-				return true;
-			}
+			    (overrun && !if_indextoname(ifindexes[i], name)))
+				return i;
 		}
 	} while (len > 0 || overrun);
-	return false;
+	return -1;
 }

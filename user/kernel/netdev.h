@@ -29,7 +29,7 @@ int netdev_route(const struct prefix *to, char ret_name[IF_NAMESIZE]);
 
 /* A descriptor that becomes readable when interfaces change, for netdev_lost(). */
 int netdev_watch(int *ret_fd);
-/* Read what came; true if the interface is gone. */
-bool netdev_lost(int fd, const int *ifindexes, size_t n, int *ret_ifindex);
+/* Read what came; the index of an interface that is gone, or -1. */
+int netdev_lost(int fd, const int *ifindexes, size_t n);
 
 #endif

@@ -24,6 +24,7 @@ struct error {
 
 struct errors {
 	const char *file;
+	const char *noun; /* what the file holds: "policy"; NULL: "scenario" */
 	struct error *items;
 	size_t kept, count;
 	bool failed; /* out of memory */

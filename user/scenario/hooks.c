@@ -4,15 +4,17 @@
 static const char *const why_tc_auto = "tc leaves the interface as it is; XDP would change it for everybody "
 				       "(offloads, a restart of the queues)";
 static const char *const why_tc_asked = "tc was asked for";
-static const char *const why_tc_reset = "a reset answers both ends of a connection, which XDP cannot";
-static const char *const why_xdp = "XDP was asked for, and does this fault";
+static const char *const why_tc_answer =
+	"a refusal or a reset is an answer: XDP can send one only where the driver, "
+	"and on veth the peer, is set up for it";
+static const char *const why_xdp = "XDP was asked for, and drops";
 static const char *const why_out = "XDP sees no packet that goes out";
 
 static void choose(const struct plan *plan, struct plan_rule *rule, enum hook_mode mode)
 {
 	const struct plan_fault *fault = &plan->steps[rule->step].fault;
 	enum plan_direction direction = plan->targets[rule->target].direction;
-	bool xdp = mode == HOOK_XDP && !fault->reset_ends;
+	bool xdp = mode == HOOK_XDP && !fault->reset_ends && !fault->refuse;
 
 	rule->hooks = 0;
 	rule->why_in = rule->why_out = NULL;
@@ -20,7 +22,7 @@ static void choose(const struct plan *plan, struct plan_rule *rule, enum hook_mo
 		rule->hooks |= xdp ? PLAN_HOOK_XDP : PLAN_HOOK_TC_IN;
 		rule->why_in = xdp                ? why_xdp
 			       : mode == HOOK_TC  ? why_tc_asked
-			       : mode == HOOK_XDP ? why_tc_reset
+			       : mode == HOOK_XDP ? why_tc_answer
 						  : why_tc_auto;
 	}
 	if (direction & PLAN_OUT) {

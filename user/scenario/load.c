@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The way from a file or a text to a plan. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "scenario/model.h"
 #include "scenario/text.h"
@@ -105,40 +103,6 @@ int scenario_parse(const char *name, const char *text, size_t len, const struct 
 	return err_text ? err_text : err;
 }
 
-/* Up to SCENARIO_MAX_BYTES + 1: one byte more than allowed says that there is more. */
-static int read_file(const char *path, char **ret_text, size_t *ret_len)
-{
-	const size_t size = SCENARIO_MAX_BYTES + 1;
-	char *text = malloc(size);
-	size_t len = 0;
-	int fd = -1, err = 0;
-
-	if (!text)
-		return -ENOMEM;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		err = -errno;
-	while (!err && len < size) {
-		ssize_t got = read(fd, text + len, size - len);
-
-		if (got > 0)
-			len += got;
-		else if (got == 0)
-			break;
-		else if (errno != EINTR)
-			err = -errno;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (err) {
-		free(text);
-		return err;
-	}
-	*ret_text = text;
-	*ret_len = len;
-	return 0;
-}
-
 int scenario_load(const char *path, const struct scenario_options *options, struct plan **ret_plan,
 		  struct scenario_errors *ret_errors)
 {
@@ -149,7 +113,7 @@ int scenario_load(const char *path, const struct scenario_options *options, stru
 
 	*ret_plan = NULL;
 	*ret_errors = (struct scenario_errors){0};
-	err = read_file(path, &text, &len);
+	err = text_read(path, SCENARIO_MAX_BYTES, &text, &len);
 	if (!err) {
 		err = scenario_parse(path, text, len, options, ret_plan, ret_errors);
 		free(text);

@@ -169,8 +169,8 @@ static inline uint64_t plan_closes(const struct plan_window *w, uint32_t i)
 }
 
 /*
- * The one place that decides between XDP and tc, and says why. XDP acts on packets that come in, and only for drop,
- * loss and refuse; everything else needs tc. HOOK_AUTO is tc throughout: attaching XDP changes the interface for
+ * The one place that decides between XDP and tc, and says why. XDP acts on packets that come in, and only for drop and
+ * loss; everything else needs tc. HOOK_AUTO is tc throughout: attaching XDP changes the interface for
  * everybody (veth: GSO and MTU of the peer; most drivers: a restart of the queues). HOOK_XDP uses XDP wherever it can.
  */
 void plan_choose_hooks(struct plan *plan, enum hook_mode mode);

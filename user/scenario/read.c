@@ -8,7 +8,7 @@
 
 #define LEAST_PROBE_NS (10 * NS_PER_MS)
 
-static void read_version(struct reader *r, const struct node *n, void *into)
+void read_version(struct reader *r, const struct node *n, void *into)
 {
 	if (!is_scalar(r, n, "1"))
 		return;

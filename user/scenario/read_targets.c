@@ -36,7 +36,7 @@ static void tell_host_bits(struct reader *r, const struct node *n)
 	mistake(r->errors, n, "%s has bits beyond its prefix length, did you mean %s?", n->text, meant);
 }
 
-static bool read_remote(struct reader *r, const struct node *n, struct prefix *into)
+bool read_prefix(struct reader *r, const struct node *n, struct prefix *into)
 {
 	static const char expected[] = "one such as 10.1.0.2, 10.2.0.0/16 or fd00:2::/64";
 	int err;
@@ -68,7 +68,7 @@ static void read_remotes(struct reader *r, const struct node *n, void *into)
 		return;
 	list->node = n;
 	for (size_t i = 0; i < count; i++, item = item->next)
-		list->count += read_remote(r, item, &list->items[list->count]);
+		list->count += read_prefix(r, item, &list->items[list->count]);
 }
 
 static bool read_port(struct reader *r, const struct node *n, struct port_range *into)

@@ -2,7 +2,10 @@
 #include "scenario/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* Bytes of the character at s, 0 when it is none; *ret_code is what it stands for. */
 static size_t decode(const unsigned char *s, size_t len, uint32_t *ret_code)
@@ -59,5 +62,38 @@ int check_text(const char *text, size_t len, struct text_fault *ret_fault)
 			col = 1;
 		}
 	}
+	return 0;
+}
+
+int text_read(const char *path, size_t most, char **ret_text, size_t *ret_len)
+{
+	const size_t size = most + 1;
+	char *text = malloc(size);
+	size_t len = 0;
+	int fd = -1, err = 0;
+
+	if (!text)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		err = -errno;
+	while (!err && len < size) {
+		ssize_t got = read(fd, text + len, size - len);
+
+		if (got > 0)
+			len += got;
+		else if (got == 0)
+			break;
+		else if (errno != EINTR)
+			err = -errno;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		free(text);
+		return err;
+	}
+	*ret_text = text;
+	*ret_len = len;
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Is this text? Before the YAML reader, and anything that prints, sees it. */
+/* Texts from outside, before the YAML reader, and anything that prints, sees them. */
 #ifndef SHEARPIN_SCENARIO_TEXT_H
 #define SHEARPIN_SCENARIO_TEXT_H
 
@@ -15,5 +15,11 @@ struct text_fault {
  * 0, or -EILSEQ and the first fault.
  */
 int check_text(const char *text, size_t len, struct text_fault *ret_fault);
+
+/*
+ * A file, up to most + 1 bytes: one byte more than allowed says that there is more. 0, or the negative errno of
+ * open() or read(); free() the text.
+ */
+int text_read(const char *path, size_t most, char **ret_text, size_t *ret_len);
 
 #endif

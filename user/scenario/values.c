@@ -325,8 +325,8 @@ static bool is_among(const struct texts *list, const char *s)
 	return false;
 }
 
-static void read_texts(struct reader *r, const struct node *n, struct texts *into, size_t most,
-		       const char *noun, const char *expected, bool (*is_right)(const char *s))
+void read_texts(struct reader *r, const struct node *n, struct texts *into, size_t most, const char *noun,
+		const char *expected, bool (*is_right)(const char *s))
 {
 	const struct node *item = n->kind == NODE_SCALAR ? n : n->first;
 	char text[QUOTED_SIZE];

@@ -37,9 +37,19 @@ void wrong_value(struct reader *r, const struct node *n, const char *noun, const
 /* Of words, the one that n is: its index, or -1 and a mistake. */
 int read_word(struct reader *r, const struct node *n, const char *const *words, size_t n_words);
 
+/* An address or a prefix; false after a mistake. */
+bool read_prefix(struct reader *r, const struct node *n, struct prefix *into);
+
+/*
+ * A text or a list of up to `most`, none twice, each of which is_right(), unless that is NULL. `noun` says what one is,
+ * with its article, `expected` what makes it right.
+ */
+void read_texts(struct reader *r, const struct node *n, struct texts *into, size_t most, const char *noun,
+		const char *expected, bool (*is_right)(const char *s));
+
 /* Readers of single values; `into` is a struct value or struct text. */
 read_fn read_duration, read_positive_duration, read_share, read_count, read_big_count, read_bool, read_seed,
-	read_name, read_plain_text;
+	read_name, read_plain_text, read_version;
 /* Into a struct texts. */
 read_fn read_interfaces, read_names;
 /* Parts of a scenario, into the struct model. */

@@ -25,6 +25,17 @@ struct builder {
 	bool stop;        /* a mistake after which the rest says nothing */
 };
 
+static const char *noun_of(const struct builder *b)
+{
+	return b->errors->noun ?: "scenario";
+}
+
+/* What to write instead of an anchor or alias; only a scenario has variables. */
+static const char *instead(const struct builder *b)
+{
+	return b->errors->noun ? "in quotation marks it is a text" : "use `vars` and $(name)";
+}
+
 static void place(struct node *n, struct fy_token *token)
 {
 	const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
@@ -96,7 +107,7 @@ static struct node *new_node(struct builder *b, enum node_kind kind, struct fy_t
 	if (n->line)
 		b->last = *n;
 	if (++b->nodes > TREE_NODES) {
-		mistake(b->errors, &b->last, "more than %d values, expected a scenario", TREE_NODES);
+		mistake(b->errors, &b->last, "more than %d values, expected a %s", TREE_NODES, noun_of(b));
 		b->stop = true;
 	}
 	return n;
@@ -108,7 +119,7 @@ static void refuse_extras(struct builder *b, struct node *n, struct fy_token *an
 
 	if (anchor) {
 		place_sign(&at, anchor);
-		mistake(b->errors, &at, "anchors (&) are not allowed; use `vars` and $(name)");
+		mistake(b->errors, &at, "anchors (&) are not allowed; %s", instead(b));
 	}
 	if (tag) {
 		place(&at, tag);
@@ -170,7 +181,7 @@ static void on_alias(struct builder *b, struct fy_token *token)
 	if (!n)
 		return;
 	place_sign(n, token);
-	mistake(b->errors, n, "aliases (*) are not allowed; use `vars` and $(name)");
+	mistake(b->errors, n, "aliases (*) are not allowed; %s", instead(b));
 	n->bad = true;
 	attach(b, n);
 }
@@ -239,7 +250,7 @@ static void on_document(struct builder *b, const struct fy_event *event)
 	if (++b->documents == 1)
 		return;
 	place(&at, event->document_start.document_start);
-	mistake(b->errors, &at, "a second document, expected one scenario a file");
+	mistake(b->errors, &at, "a second document, expected one %s a file", noun_of(b));
 	b->stop = true;
 }
 

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""drop and loss: exactly the packets that the scenario or the seed names."""
+import errno
+import os
+import socket
+import unittest
+
+import chance
+from lab import (DEVICE, FAMILIES, HERE, HOLD, THERE, UDP, V4, V6, LabTest, gather_numbers, make_room, name_of,
+                 send_numbers, wait_until)
+
+PORT, NEXT_PORT = 4000, 4001
+SOURCE = 22000
+
+
+class DropTest(LabTest):
+    def open_udp(self, family):
+        """[(here, there)] for the port and the next one, each end connected to the other."""
+        pairs = []
+        for port in (PORT, NEXT_PORT):
+            there = self.lab.socket(self.lab.there, family, UDP, port)
+            here = self.lab.socket(self.lab.here, family, UDP)
+            here.connect(there.getsockname()[:2])
+            there.connect(here.getsockname()[:2])
+            for s in (here, there):
+                make_room(s)
+            pairs.append((here, there))
+        return pairs
+
+    def send_both_ways(self, pairs, count):
+        """Per pair: how many arrived there, how many here."""
+        for here, there in pairs:
+            for n in range(count):
+                here.send(b"out%d" % n)
+                there.send(b"in%d" % n)
+        for here, there in pairs:  # behind all others, on the port that nobody touches
+            pairs[1][0].send(b"end")
+            pairs[1][1].send(b"end")
+        return [(self.count(there), self.count(here)) for here, there in pairs]
+
+    @staticmethod
+    def count(s):
+        n = 0
+        while True:
+            try:
+                data = s.recv(100, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return n
+            n += data != b"end"
+
+
+class Drop(DropTest):
+    def check_udp(self, words, expected_out, expected_in):
+        for family in FAMILIES:
+            with self.subTest(f"{name_of(family)} {words}"):
+                pairs = self.open_udp(family)
+                run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD, *words)
+                run.opened()
+                arrived = self.send_both_ways(pairs, 50)
+                self.assertEqual(run.stop(), 130)
+                self.assertEqual(arrived, [(expected_out, expected_in), (50, 50)])
+                self.assertEqual(self.send_both_ways(pairs, 50), [(50, 50), (50, 50)])
+                dropped = 100 - expected_out - expected_in
+                counters = run.counters()
+                self.assertEqual((counters["matched"], counters["dropped"]), (dropped, dropped))
+                for here, there in pairs:
+                    here.close()
+                    there.close()
+
+    def test_both_directions(self):
+        self.check_udp((), 0, 0)
+
+    def test_out(self):
+        self.check_udp(("--direction", "out"), 0, 50)
+
+    def test_in(self):
+        self.check_udp(("--direction", "in"), 50, 0)
+
+    def test_in_at_xdp(self):
+        self.check_udp(("--direction", "in", "--hook", "xdp"), 50, 0)
+
+    def test_both_directions_with_clsact(self):
+        self.check_udp(("--attach", "clsact"), 0, 0)
+
+    def test_of_one_interface_by_route(self):
+        """Without --interface the route to the target decides."""
+        pairs = self.open_udp(V4)
+        run = self.lab.inject("drop", "--remote", THERE[V4], "--remote-port", str(PORT), "--for", HOLD, interface=None)
+        run.opened()
+        self.assertEqual(self.send_both_ways(pairs, 5), [(0, 0), (5, 5)])
+        self.assertEqual(run.stop(), 130)
+        self.assertEqual(run.document("plan.json")["interfaces"], [DEVICE])
+
+    def test_tcp_black_hole(self):
+        lab = self.lab
+        for family in FAMILIES:
+            with self.subTest(name_of(family)):
+                listeners = [lab.listen(lab.there, family, port) for port in (PORT, NEXT_PORT)]
+                (victim,), (bystander,) = (lab.connect(listener) for listener in listeners)
+                run = lab.inject("drop", "--proto", "tcp", "--remote-port", str(PORT), "--for", HOLD)
+                run.opened()
+                for s in victim:
+                    s.sendall(b"into the hole")
+                    s.setblocking(False)
+                self.assert_errno(lab.try_connect(lab.here, family, PORT, 0.3), errno.ETIMEDOUT)
+                self.assert_errno(lab.try_connect(lab.here, family, NEXT_PORT), 0)
+                self.assert_echo(*bystander)
+                for s in victim:
+                    with self.assertRaises(BlockingIOError):
+                        s.recv(100)
+                self.assertEqual(run.stop(), 130)
+                for s, other in (victim, victim[::-1]):  # retransmitted: the connection has outlived it
+                    s.setblocking(True)
+                    s.settimeout(30)
+                    self.assertEqual(s.recv(100), b"into the hole")
+                for listener in listeners:
+                    listener.close()
+
+
+class LossAs(DropTest):
+    """wire: the local sender learns nothing; local: it does at once (net_xmit_errno() of NET_XMIT_DROP is ENOBUFS, which
+    UDP tells those who ask for errors)."""
+
+    def send_with_recverr(self, *words):
+        lab = self.lab
+        s = lab.socket(lab.here, V4, UDP)
+        s.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+        s.connect((THERE[V4], PORT))
+        run = lab.inject("drop", *words, "--direction", "out", "--remote-port", str(PORT), "--for", HOLD)
+        run.opened()
+        try:
+            s.send(b"gone")
+            return 0
+        except OSError as e:
+            return e.errno
+        finally:
+            self.assertEqual(run.stop(), 130)
+            self.assertEqual(run.counters()["dropped"], 1)
+
+    def test_wire(self):
+        self.assert_errno(self.send_with_recverr(), 0)
+        self.assert_errno(self.send_with_recverr("loss_as=wire"), 0)
+        self.assert_errno(self.send_with_recverr("--attach", "clsact"), 0)
+
+    def test_local(self):
+        self.assert_errno(self.send_with_recverr("loss_as=local"), errno.ENOBUFS)
+
+
+class LossTest(DropTest):
+    def receiver(self, space, family):
+        s = self.lab.socket(space, family, UDP, PORT)
+        make_room(s)
+        return s
+
+    def lose(self, words, count, sources, family=V4, send=None):
+        """{source port: the numbers of the lost datagrams} of a run, and its counters."""
+        lab = self.lab
+        receiver = self.receiver(lab.there, family)
+        senders = [lab.socket(lab.here, family, UDP, port) for port in sources]
+        run = lab.inject(*words, "--direction", "out", "--proto", "udp", "--remote-port", str(PORT), "--for", HOLD)
+        run.opened()
+        (send or self.send_in_turn)(senders, receiver.getsockname()[:2], count)
+        self.assertEqual(run.stop(), 130)
+        counters = run.counters()
+        found = gather_numbers(receiver, count * len(sources) - counters["dropped"])
+        for s in (*senders, receiver):
+            s.close()
+        for port, numbers in found.items():
+            self.assertEqual(numbers, sorted(numbers), f"reordered: {port}")
+        return {port: sorted(set(range(count)) - set(found[port])) for port in sources}, counters
+
+    @staticmethod
+    def send_in_turn(senders, address, count):
+        for s in senders:
+            send_numbers(s, address, range(count))
+
+    @staticmethod
+    def send_on_all_cpus(senders, address, count):
+        """A process a sender, each on its own CPU where there are so many."""
+        cpus = sorted(os.sched_getaffinity(0))
+        children = []
+        for i, s in enumerate(senders):
+            pid = os.fork()
+            if not pid:
+                try:
+                    os.sched_setaffinity(0, {cpus[i % len(cpus)]})
+                    send_numbers(s, address, range(count))
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            children.append(pid)
+        if any(os.waitpid(pid, 0)[1] for pid in children):
+            raise AssertionError("a sender failed")
+
+    @staticmethod
+    def predicted(seed, percent, family, port, count):
+        flow = chance.flow_hash(HERE[family], port, THERE[family], PORT, chance.UDP)
+        return sorted(chance.lost(seed, percent, flow, chance.OUT, count))
+
+
+class Loss(LossTest):
+    COUNT = 5000
+    SOURCES = (SOURCE, SOURCE + 1)
+
+    def test_seed(self):
+        """The seed alone names the lost packets: whichever run, CPU, order of flows, family or hook."""
+        for family in FAMILIES:
+            expected = {port: self.predicted(7, 20, family, port, self.COUNT) for port in self.SOURCES}
+            for send in (None, self.send_on_all_cpus, self.send_on_all_cpus):
+                with self.subTest(f"{name_of(family)} {send}"):
+                    lost, counters = self.lose(("loss=20%", "--seed", "7"), self.COUNT, self.SOURCES, family, send)
+                    self.assertEqual(lost, expected)
+                    self.assertEqual(counters["dropped"], sum(map(len, expected.values())))
+                    self.assertEqual(counters["matched"], len(self.SOURCES) * self.COUNT)
+        other, _ = self.lose(("loss=20%", "--seed", "8"), self.COUNT, self.SOURCES)
+        self.assertEqual(other, {port: self.predicted(8, 20, V4, port, self.COUNT) for port in self.SOURCES})
+        same, _ = self.lose(("loss=20%", "--seed", "7"), self.COUNT, self.SOURCES)
+        self.assertNotEqual(same, other)
+        self.assertNotEqual(same[SOURCE], same[SOURCE + 1])
+
+    def test_drawn_seed_is_recorded(self):
+        lab = self.lab
+        first, _ = self.lose(("loss=20%",), self.COUNT, self.SOURCES)
+        seeds = [lab.runs[-1].document("plan.json")["seed"], lab.runs[-1].events("run.start")[0]["data"]["seed"]]
+        self.assertEqual(seeds[0], seeds[1])
+        again, _ = self.lose(("loss=20%", "--seed", str(seeds[0])), self.COUNT, self.SOURCES)
+        self.assertEqual(first, again)
+        other, _ = self.lose(("loss=20%",), self.COUNT, self.SOURCES)
+        self.assertNotEqual(first, other)
+
+    def test_rate(self):
+        """Of 100,000 packets 20 %, within 0.4 points (three standard deviations are 0.38)."""
+        count = 100_000
+        lost, counters = self.lose(("loss=20%", "--seed", "7"), count, (SOURCE,))
+        rate = 100 * len(lost[SOURCE]) / count
+        self.assertLess(abs(rate - 20), 0.4)
+        self.assertEqual(counters["dropped"], len(lost[SOURCE]))
+        self.assertEqual(counters["matched"], count)
+
+    def test_every_tenth(self):
+        for sources, send in (((SOURCE,), None), (self.SOURCES, self.send_on_all_cpus)):
+            lost, counters = self.lose(("loss=every:10",), 1005, sources, V4, send)
+            self.assertEqual(lost, {port: list(range(9, 1005, 10)) for port in sources})
+            self.assertEqual(counters["dropped"], 100 * len(sources))
+
+    def test_incoming(self):
+        """The same draw for what comes in, at tc and at XDP."""
+        lab = self.lab
+        flow = chance.flow_hash(HERE[V6], PORT, THERE[V6], SOURCE, chance.UDP)
+        expected = sorted(chance.lost(7, 20, flow, chance.IN, self.COUNT))
+        for hook in ("tc", "xdp"):
+            with self.subTest(hook):
+                receiver = self.receiver(lab.here, V6)
+                sender = lab.socket(lab.there, V6, UDP, SOURCE)
+                run = lab.inject("loss=20%", "--seed", "7", "--direction", "in", "--proto", "udp", "--hook", hook,
+                                 "--local-port", str(PORT), "--for", HOLD)
+                run.opened()
+                for first in range(0, self.COUNT, 100):  # XDP has a queue of 256 behind the veth
+                    send_numbers(sender, receiver.getsockname()[:2], range(first, first + 100))
+                    self.wait_matched(receiver, sum(n < first + 100 for n in range(self.COUNT)) -
+                                      sum(n < first + 100 for n in expected))
+                found = self.found
+                self.found = []
+                self.assertEqual(run.stop(), 130)
+                self.assertEqual(sorted(set(range(self.COUNT)) - set(found)), expected)
+                self.assertEqual(run.counters()["dropped"], len(expected))
+                receiver.close()
+                sender.close()
+
+    found = ()
+
+    def wait_matched(self, receiver, count):
+        """Until so many are there in all, if they come."""
+        self.found = list(self.found) + [n for numbers in gather_numbers(
+            receiver, count - len(self.found)).values() for n in numbers]
+
+    def test_share(self):
+        """30 % of 1000 flows: those that the seed draws, whole."""
+        sources = range(23000, 24000)
+        expected = {port: list(range(3)) if self.takes_part(port, 7, 30) else [] for port in sources}
+        for _ in range(2):
+            lost, counters = self.lose(("drop", "--share", "30%", "--seed", "7"), 3, sources)
+            self.assertEqual(lost, expected)
+            self.assertEqual(counters["flows"], counters["dropped"] // 3)
+            self.assertEqual(counters["matched"], counters["dropped"])
+        hit = sum(map(bool, expected.values()))
+        self.assertTrue(250 <= hit <= 350, hit)
+        other, _ = self.lose(("drop", "--share", "30%", "--seed", "8"), 3, sources)
+        self.assertNotEqual(other, expected)
+
+    @staticmethod
+    def takes_part(port, seed, percent):
+        flow = chance.flow_hash(HERE[V4], port, THERE[V4], PORT, chance.UDP)
+        return chance.draw(chance.rule_seed(seed), chance.SHARE, flow) < chance.threshold(percent)
+
+
+class Bulk(DropTest):
+    """A TCP transfer of large segments through loss arrives whole, and a GSO packet counts as its segments."""
+
+    def test_transfer(self):
+        lab = self.lab
+        for family in FAMILIES:
+            with self.subTest(name_of(family)):
+                listener = lab.listen(lab.there, family, PORT)
+                client, server = lab.connect(listener)[0]
+                data = os.urandom(4096) * 512
+                run = lab.inject("loss=1%", "--seed", "3", "--proto", "tcp", "--remote-port", str(PORT), "--for", HOLD)
+                run.opened()
+                client.setblocking(False)
+                received, sent = bytearray(), 0
+
+                def move():
+                    nonlocal sent
+                    try:
+                        sent += client.send(data[sent:sent + 262144]) if sent < len(data) else 0
+                    except BlockingIOError:
+                        pass
+                    try:
+                        received.extend(server.recv(1 << 20, socket.MSG_DONTWAIT))
+                    except BlockingIOError:
+                        pass
+                    return len(received) == len(data)
+
+                wait_until(move, "the whole transfer")
+                self.assertEqual(bytes(received), data)
+                self.assertEqual(run.stop(), 130)
+                counters = run.counters()
+                self.assertGreaterEqual(counters["matched"], len(data) // 1460)
+                self.assertGreater(counters["bytes"], len(data))
+                self.assertEqual(counters["matched"], counters["passed"] + counters["dropped"])
+                listener.close()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The checks of `shearpin preflight`: each is said in one line as it is made, and kept for the document. */
+#ifndef SHEARPIN_PREFLIGHT_H
+#define SHEARPIN_PREFLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/json.h"
+#include "cmd/options.h"
+#include "drill/drill.h"
+
+enum check_result {
+	CHECK_PASS,
+	CHECK_WARN, /* the run would go, but perhaps not show what it should */
+	CHECK_FAIL, /* the run would be refused or fail */
+	CHECK_SKIP, /* can't be told */
+};
+
+struct preflight {
+	bool json, colour, root;
+	enum attach_mode attach;
+	bool clsact; /* tc programs would be attached with clsact stubs */
+	const struct words *protect;
+	unsigned counts[4]; /* by enum check_result */
+	struct buf text;
+	struct json document;
+};
+
+/* The name and the detail are one line; the remedy may be NULL. */
+void check(struct preflight *p, enum check_result result, const char *name, const char *remedy,
+	   const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* This host and this kernel, whatever is to be run. */
+void preflight_host(struct preflight *p);
+/* What a scenario meets here; completes the plan's interfaces. */
+void preflight_plan(struct preflight *p, struct plan *plan);
+
+#endif
