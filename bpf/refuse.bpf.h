@@ -130,8 +130,7 @@ __noinline int refuse_icmp(struct __sk_buff *skb, const struct packet *p, __u8 r
 	room = sizeof(icmp) + (p->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 	l2 = p->l3;
 	icmp_type(p, refuse, &icmp);
-	opaque(l2);
-	if (l2 < ETH_HLEN || l2 > sizeof(eth) || bpf_skb_load_bytes(skb, 0, eth, l2))
+	if (!is_within(l2, ETH_HLEN, sizeof(eth)) || bpf_skb_load_bytes(skb, 0, eth, l2))
 		return CANNOT;
 	if (bpf_skb_change_tail(skb, l2 + quoted, 0))
 		return CANNOT;

@@ -264,6 +264,62 @@ static void prefix_bytes(void **state)
 	assert_memory_equal(prefix.addr, v6, sizeof(v6));
 }
 
+static void peers(void **state)
+{
+	static const struct {
+		const char *text, *address; /* NULL: it fails with err */
+		uint16_t port;
+		int err;
+	} cases[] = {
+		{"10.0.0.5", "10.0.0.5/32", 0, 0},
+		{"10.0.0.5:22", "10.0.0.5/32", 22, 0},
+		{"10.0.0.5:65535", "10.0.0.5/32", 65535, 0},
+		{"fd00::5", "fd00::5/128", 0, 0},
+		{"::", "::/128", 0, 0},
+		{"fd00::5:22", "fd00::5:22/128", 0, 0},
+		{"[fd00::5]", "fd00::5/128", 0, 0},
+		{"[fd00::5]:22", "fd00::5/128", 22, 0},
+		{"", NULL, 0, -EINVAL},
+		{":", NULL, 0, -EINVAL},
+		{":22", NULL, 0, -EINVAL},
+		{"10.0.0.5:", NULL, 0, -EINVAL},
+		{"10.0.0.5:0", NULL, 0, -ERANGE},
+		{"10.0.0.5:65536", NULL, 0, -ERANGE},
+		{"10.0.0.5:22-23", NULL, 0, -EINVAL},
+		{"10.0.0.5:22x", NULL, 0, -EINVAL},
+		{"10.0.0.5:+22", NULL, 0, -EINVAL},
+		{"10.0.0.5/32", NULL, 0, -EINVAL},
+		{"10.0.0/24:22", NULL, 0, -EINVAL},
+		{"[10.0.0.5]:22", NULL, 0, -EINVAL},
+		{"[fd00::5", NULL, 0, -EINVAL},
+		{"[fd00::5]22", NULL, 0, -EINVAL},
+		{"[fd00::5]:", NULL, 0, -EINVAL},
+		{"[]:22", NULL, 0, -EINVAL},
+		{"[", NULL, 0, -EINVAL},
+		{"fd00::5]:22", NULL, 0, -EINVAL},
+		{"::ffff:10.0.0.5", NULL, 0, -EAFNOSUPPORT},
+		{"front.example:22", NULL, 0, -EINVAL},
+		{"0000:0000:0000:0000:0000:0000:0000:0000:0000:0000", NULL, 0, -EINVAL},
+	};
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct prefix address = {0};
+		uint16_t port = 7;
+		int err = parse_peer(cases[i].text, &address, &port);
+
+		if (err != cases[i].err)
+			fail_msg("%s: %d", cases[i].text, err);
+		assert_int_equal(port, err ? 7 : cases[i].port);
+		assert_int_equal(!address.family, !!err); /* nothing is written on failure */
+		if (err)
+			continue;
+		format_prefix(&address, text, sizeof(text));
+		assert_string_equal(text, cases[i].address);
+	}
+}
+
 static void durations_for_people(void **state)
 {
 	static const struct {
@@ -385,6 +441,7 @@ int main(void)
 		cmocka_unit_test(ports),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(prefix_bytes),
+		cmocka_unit_test(peers),
 		cmocka_unit_test(durations_for_people),
 		cmocka_unit_test(exact_durations_round_trip),
 		cmocka_unit_test(utc),

@@ -14,7 +14,7 @@
 
 struct preflight_args {
 	const char *interface, *netns, *hook, *attach;
-	struct words set, protect;
+	struct words set, protect, policy;
 	bool json;
 };
 
@@ -31,6 +31,8 @@ static const struct option_spec options[] = {
 	 "as of `run`: how tc programs are attached"},
 	{"protect", 0, OPTION_LIST, offsetof(struct preflight_args, protect), "ADDR[:PORT]", NULL,
 	 "as of `run`: no rule may hit this peer"},
+	{"policy", 0, OPTION_LIST, offsetof(struct preflight_args, policy), "FILE", NULL,
+	 "as of `run`: keep this policy, too"},
 	{"json", 0, OPTION_FLAG, offsetof(struct preflight_args, json), NULL, NULL,
 	 "one JSON document on standard output; messages go to standard error"},
 };
@@ -115,6 +117,7 @@ static int examine(struct preflight *p, const struct preflight_args *args, struc
 	p->json = args->json;
 	p->colour = !args->json && colour_wanted(stdout);
 	p->protect = &args->protect;
+	p->policy = &args->policy;
 	json_begin(&p->document, &p->text);
 	json_object(&p->document, NULL);
 	json_array(&p->document, "checks");
@@ -169,8 +172,9 @@ int cmd_preflight(int argc, char **argv)
 	if (!parse_hook(&command, args.hook, &hook) ||
 	    !parse_attach(&command, args.attach, &preflight.attach))
 		goto out;
-	if (!words.count && (args.interface || args.set.count || args.protect.count)) {
-		status = usage_error(&command, "--interface, --set and --protect need a scenario file");
+	if (!words.count && (args.interface || args.set.count || args.protect.count || args.policy.count)) {
+		status = usage_error(&command,
+				     "--interface, --set, --protect and --policy need a scenario file");
 		goto out;
 	}
 	status = load(&args, &words, &plan);

@@ -21,7 +21,7 @@ struct preflight {
 	bool json, colour, root;
 	enum attach_mode attach;
 	bool clsact; /* tc programs would be attached with clsact stubs */
-	const struct words *protect;
+	const struct words *protect, *policy;
 	unsigned counts[4]; /* by enum check_result */
 	struct buf text;
 	struct json document;

@@ -198,6 +198,10 @@ static void check_space(struct preflight *p)
 	struct statvfs fs;
 	uint64_t bytes;
 
+	if (!p->root) {
+		check(p, CHECK_SKIP, "run directory", NULL, "whether root can write here needs root to tell");
+		return;
+	}
 	if (access(where, W_OK | X_OK) || statvfs(where, &fs)) {
 		check(p, CHECK_FAIL, "run directory",
 		      "change to a directory that can be written, or give `run` --out",

@@ -1,7 +1,423 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/timeutil.h"
 #include "cmd/preflight.h"
+#include "drill/policies.h"
+#include "drill/probes.h"
+#include "kernel/host.h"
+#include "kernel/lifeline.h"
+#include "kernel/netdev.h"
+#include "kernel/occupants.h"
+
+#define STUB_NAME "sp_stub" /* what a killed run leaves on a kernel without tcx; the next one removes it */
+#define STUB_PRIORITY 5350  /* others' filters with a lower number run before it */
+#define SHOWN_ROUTES 16     /* addresses of a target that are looked up */
+#define MAX_SAMPLES 64      /* sockets that one epoll_wait() tells of */
+
+struct context {
+	struct preflight *p;
+	struct plan *plan;
+	struct policies policies;
+	struct engine_interface *interfaces;
+	size_t n; /* of them that can be used; all of the plan's, or the rules can't be tried */
+};
+
+static bool uses_xdp(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_rules; i++)
+		if (plan->rules[i].hooks & PLAN_HOOK_XDP)
+			return true;
+	return false;
+}
+
+static const char *side(const struct occupant *o)
+{
+	return o->egress ? "egress" : "ingress";
+}
+
+/* Does it take packets before shearpin's programs see them? Those are first among the tcx programs. */
+static bool is_in_front(const struct preflight *p, const struct occupant *o)
+{
+	if (o->kind == OCCUPANT_TCX)
+		return p->clsact;
+	return o->kind == OCCUPANT_FILTER && p->clsact && o->priority < STUB_PRIORITY;
+}
+
+static void check_occupant(const struct context *c, const struct netdev *device, const struct occupant *o)
+{
+	const char *name = device->name, *what = o->kind == OCCUPANT_TCX ? "tcx" : "clsact";
+
+	if (o->kind == OCCUPANT_QDISC && !strcmp(o->name, "netem"))
+		check(c->p, CHECK_WARN, name, "remove it for the drill: tc qdisc del dev IF root",
+		      "a netem qdisc delays or loses packets there already");
+	else if (o->kind == OCCUPANT_QDISC && !strcmp(o->name, "ingress") && c->p->clsact)
+		check(c->p, CHECK_FAIL, name, "replace it by clsact, which can hold the same filters",
+		      "its ingress qdisc leaves no place for clsact, which this kernel needs");
+	else if (o->kind == OCCUPANT_QDISC)
+		return;
+	else if (!strncmp(o->name, STUB_NAME, strlen(STUB_NAME)))
+		check(c->p, CHECK_PASS, name, NULL,
+		      "a killed run left an inert stub (%s); the next run removes it", side(o));
+	else if (is_in_front(c->p, o))
+		check(c->p, CHECK_WARN, name,
+		      "for the drill detach it, or accept that no rule meets what it takes",
+		      "%s (%s, %s) sees packets before shearpin: what it drops or redirects meets no rule",
+		      o->name, what, side(o));
+	else
+		check(c->p, CHECK_PASS, name, NULL, "%s (%s, %s) stays behind shearpin's programs", o->name,
+		      what, side(o));
+}
+
+static void check_occupants(const struct context *c, const struct netdev *device)
+{
+	struct occupant *list;
+	char name[64];
+	size_t n;
+	int err = occupants_find(device->ifindex, &list, &n);
+
+	if (device->xdp_prog) {
+		occupants_program_name(device->xdp_prog, name, sizeof(name));
+		check(c->p, CHECK_WARN, device->name,
+		      "for the drill detach it (ip link set IF xdp off), or accept that no rule meets what "
+		      "it takes",
+		      "another's XDP program, %s, sees packets before shearpin%s", name,
+		      uses_xdp(c->plan) ? "; rules that would act at XDP move to tc" : "");
+	}
+	if (err) {
+		check(c->p, CHECK_SKIP, device->name, NULL, "can't look for others' programs: %s",
+		      strerror(-err));
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		check_occupant(c, device, &list[i]);
+	free(list);
+}
+
+/* False: said why a run would be refused. */
+static bool check_claim(const struct context *c, const struct netdev *device)
+{
+	int claim, err = host_claim(device->ifindex, &claim);
+
+	if (!err)
+		close(claim);
+	else if (err == -EADDRINUSE)
+		check(c->p, CHECK_FAIL, device->name,
+		      "wait for it (shearpin status), or end it: shearpin clear",
+		      "another run has this interface");
+	else
+		check(c->p, CHECK_FAIL, device->name, NULL, "can't be claimed: %s", strerror(-err));
+	return !err;
+}
+
+static bool is_usable(const struct context *c, const char *name, struct netdev *device)
+{
+	int err = netdev_find(name, device);
+
+	if (err == -ENODEV)
+		check(c->p, CHECK_FAIL, name,
+		      "`ip link` lists the interfaces there are; --interface names another",
+		      "there is no such interface here");
+	else if (err)
+		check(c->p, CHECK_FAIL, name, NULL, "can't be looked up: %s", strerror(-err));
+	else if (!netdev_is_ethernet(device))
+		check(c->p, CHECK_FAIL, name, "name the Ethernet device that its packets go through",
+		      "carries no Ethernet frames, which this version needs");
+	else
+		return check_claim(c, device);
+	return false;
+}
+
+static void check_interface(struct context *c, const char *name)
+{
+	struct netdev device;
+
+	if (!is_usable(c, name, &device))
+		return;
+	c->interfaces[c->n++] = (struct engine_interface){name, device.ifindex};
+	if (!(device.flags & IFF_UP))
+		check(c->p, CHECK_WARN, name, "ip link set IF up", "is down: no packet will meet a rule");
+	else if (!(device.flags & IFF_RUNNING))
+		check(c->p, CHECK_WARN, name, "see to the cable or the other end",
+		      "is up, but has no carrier");
+	else
+		check(c->p, CHECK_PASS, name, NULL, "is up, Ethernet, and claimed by no other run");
+	if (c->p->root)
+		check_occupants(c, &device);
+	else
+		check(c->p, CHECK_SKIP, name, NULL, "looking for others' programs needs root");
+}
+
+static bool is_listed(char *const *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+/* True: the way there leads through an interface on which the target's rules act. */
+static bool check_route(const struct context *c, const struct plan_target *t, const struct prefix *to)
+{
+	bool own = t->n_interfaces;
+	char via[IF_NAMESIZE], address[64], label[128];
+	int err = netdev_route(to, via);
+
+	format_prefix(to, address, sizeof(address));
+	snprintf(label, sizeof(label), "target %.100s", t->name);
+	if (err)
+		check(c->p, CHECK_FAIL, label, "correct the address, or add the route (ip route)",
+		      "there is no route to %s: %s", address, strerror(-err));
+	else if (!is_listed(own ? t->interfaces : c->plan->interfaces,
+			    own ? t->n_interfaces : c->plan->n_interfaces, via))
+		check(c->p, CHECK_WARN, label,
+		      "name that interface, too, or leave `interface:` to the routes",
+		      "packets to %s leave through %s, where no rule of it acts", address, via);
+	else
+		return true;
+	return false;
+}
+
+static void check_target(const struct context *c, const struct plan_target *t)
+{
+	size_t n = t->n_remotes < SHOWN_ROUTES ? t->n_remotes : SHOWN_ROUTES, good = 0;
+	char label[128];
+
+	for (size_t i = 0; i < n; i++)
+		good += check_route(c, t, &t->remotes[i]);
+	snprintf(label, sizeof(label), "target %.100s", t->name);
+	if (!t->n_remotes)
+		check(c->p, CHECK_PASS, label, NULL, "names no address; its ports decide on every interface");
+	else if (good == n)
+		check(c->p, CHECK_PASS, label, NULL, "%s through the interfaces of the plan",
+		      n == 1 ? "its route leads" : "its routes lead");
+}
+
+static void check_lifeline(const struct context *c, struct engine *engine)
+{
+	static const char name[] = "operator's flows";
+	const struct plan *plan = c->plan;
+	struct lifeline *lifeline = NULL;
+	struct lifeline_hit hit;
+	int err = lifeline_open(&lifeline);
+
+	for (size_t i = 0; !err && i < c->p->protect->count; i++) {
+		err = lifeline_protect(lifeline, c->p->protect->items[i], NULL, 0);
+		if (err == -EINVAL) {
+			check(c->p, CHECK_FAIL, name, "ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT",
+			      "--protect %s can't be read", c->p->protect->items[i]);
+			goto out;
+		}
+	}
+	if (!err)
+		err = policies_protect(&c->policies, lifeline);
+	if (!err)
+		err = lifeline_check(lifeline, engine, plan, c->interfaces, c->n, &hit);
+	if (err > 0)
+		check(c->p, CHECK_FAIL, name, "narrow the target: name its remote addresses and ports",
+		      "rule %d (step %s, target %s) would hit %s", hit.rule,
+		      plan->steps[plan->rules[hit.rule].step].name,
+		      plan->targets[plan->rules[hit.rule].target].name, hit.flow);
+	else if (err)
+		check(c->p, CHECK_FAIL, name, NULL, "can't be checked: %s", strerror(-err));
+	else
+		check(c->p, CHECK_PASS, name, NULL, "no rule would hit them");
+out:
+	lifeline_close(lifeline);
+}
+
+static void check_rules(const struct context *c)
+{
+	struct engine *engine = NULL;
+	int err;
+
+	if (!c->p->root || c->n < c->plan->n_interfaces || !c->n) {
+		const char *why = c->p->root ? "not every interface can be used" : "need root to be tried";
+
+		check(c->p, CHECK_SKIP, "rules", NULL, "%s", why);
+		check(c->p, CHECK_SKIP, "operator's flows", NULL, "need the rules");
+		return;
+	}
+	err = engine_open(c->plan, c->interfaces, c->n, &engine);
+	if (err) {
+		check(c->p, CHECK_FAIL, "rules", "see the checks of this host above",
+		      "the kernel won't load them: %s", strerror(-err));
+		return;
+	}
+	check(c->p, CHECK_PASS, "rules", NULL, "all %zu load", c->plan->n_rules);
+	check_lifeline(c, engine);
+	engine_close(engine);
+}
+
+struct sampling {
+	const struct context *c;
+	bool *seen;
+	size_t left;
+};
+
+static const struct {
+	const char *error, *detail, *remedy;
+} causes[] = {
+	{"refused",
+	 "connection refused: the host answers, but nothing listens on the port (or a firewall rejects)",
+	 "start the service, or correct the port"},
+	{"timeout",
+	 "timed out: the host is down, a firewall drops the packets, or answers don't find the way back",
+	 "ping the host, look at its firewall and its routes, or allow a longer `timeout`"},
+	{"unreachable", "unreachable: there is no route, or nobody answers for the address",
+	 "look at `ip route get` and `ip neigh`"},
+	{"reset", "connection reset: something on the way or on the host ends the connection at once",
+	 "look at the service's log, and for a proxy or firewall in between"},
+};
+
+static void check_unhealthy(const struct context *c, const char *label, const struct probe_sample *s)
+{
+	/* An unhealthy probe ends a run at the end of its baseline. */
+	enum check_result result = c->plan->baseline_ns ? CHECK_FAIL : CHECK_WARN;
+	const struct plan_probe *probe = s->probe;
+	bool v6 = strchr(probe->host, ':');
+
+	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
+		if (strcmp(s->error, causes[i].error))
+			continue;
+		check(c->p, result, label, causes[i].remedy, v6 ? "[%s]:%u %s" : "%s:%u %s", probe->host,
+		      probe->port, causes[i].detail);
+		return;
+	}
+	check(c->p, result, label, NULL, v6 ? "[%s]:%u %s" : "%s:%u %s", probe->host, probe->port, s->error);
+}
+
+static void on_sample(void *arg, const struct probe_sample *s)
+{
+	struct sampling *sampling = arg;
+	const struct context *c = sampling->c;
+	char label[128], latency[32], timeout[32];
+
+	if (sampling->seen[s->index])
+		return;
+	sampling->seen[s->index] = true;
+	sampling->left--;
+	snprintf(label, sizeof(label), "probe %.100s", s->probe->name);
+	format_duration(s->latency_ns, latency, sizeof(latency));
+	format_duration(s->probe->timeout_ns, timeout, sizeof(timeout));
+	if (!s->healthy)
+		check_unhealthy(c, label, s);
+	else if (s->latency_ns > s->probe->timeout_ns / 2)
+		check(c->p, CHECK_WARN, label, "allow a longer `timeout`",
+		      "healthy, but took %s of its timeout of %s", latency, timeout);
+	else
+		check(c->p, CHECK_PASS, label, NULL, "healthy in %s", latency);
+}
+
+/* Every probe once, side by side, as a run would. */
+static int sample_all(struct sampling *sampling, struct probes *probes, int epoll_fd)
+{
+	struct epoll_event events[MAX_SAMPLES];
+
+	while (sampling->left) {
+		uint64_t now = clock_mono_ns(), next = probes_run(probes, now),
+			 left = next > now ? next - now : 0;
+		int n;
+
+		if (!sampling->left)
+			break;
+		n = epoll_wait(epoll_fd, events, MAX_SAMPLES, left / NS_PER_MS + 1);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		for (int i = 0; i < n; i++)
+			probes_ready(probes, events[i].data.u64);
+	}
+	return 0;
+}
+
+static void check_probes(const struct context *c)
+{
+	struct sampling sampling = {.c = c, .left = c->plan->n_probes};
+	struct probes *probes = NULL;
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC), err = epoll_fd < 0 ? -errno : 0;
+
+	sampling.seen = calloc(c->plan->n_probes + 1, sizeof(*sampling.seen));
+	if (!err)
+		err = sampling.seen ? probes_open(c->plan, epoll_fd, 0, on_sample, &sampling, &probes)
+				    : -ENOMEM;
+	if (!err)
+		err = sample_all(&sampling, probes, epoll_fd);
+	if (err)
+		check(c->p, CHECK_FAIL, "probes", NULL, "can't be tried: %s", strerror(-err));
+	else if (!c->plan->n_probes)
+		check(c->p, CHECK_WARN, "probes", "add `probes:` to see detection and recovery",
+		      "the scenario has none: nothing will tell whether the system came back");
+	probes_close(probes);
+	free(sampling.seen);
+	if (epoll_fd >= 0)
+		close(epoll_fd);
+}
+
+/* As a run does it: a broken policy allows nothing. */
+static void read_policies(struct context *c)
+{
+	char *mistakes = NULL;
+
+	if (policies_open(&c->policies, c->p->policy->items, c->p->policy->count, &mistakes)) {
+		fputs(mistakes ?: "", stderr);
+		check(c->p, CHECK_FAIL, "policy", "correct the mistakes that standard error tells",
+		      "a policy can't be read or has mistakes; it allows no run");
+	}
+	free(mistakes);
+}
+
+static void check_policies(const struct context *c)
+{
+	char reason[320];
+
+	if (policies_check(&c->policies, c->plan, reason, sizeof(reason)))
+		check(c->p, CHECK_FAIL, "policy", "change the scenario, or have the policy changed", "%s",
+		      reason);
+	else if (c->policies.count)
+		check(c->p, CHECK_PASS, "policy", NULL, "the plan keeps it");
+	else
+		check(c->p, CHECK_PASS, "policy", NULL, "this host has none");
+}
+
+static void check_scenario(struct preflight *p, const struct plan *plan)
+{
+	uint64_t windows = 0;
+	char length[32];
+
+	for (size_t i = 0; i < plan->n_rules; i++)
+		windows += plan->steps[plan->rules[i].step].window.times;
+	format_duration(plan->baseline_ns + plan->length_ns + plan->recovery_ns, length, sizeof(length));
+	check(p, CHECK_PASS, "scenario", NULL, "%s: %zu steps, %zu rules, %" PRIu64 " windows, at most %s",
+	      plan->name, plan->n_steps, plan->n_rules, windows, length);
+}
+
 void preflight_plan(struct preflight *p, struct plan *plan)
 {
-	(void)p;
-	(void)plan;
+	struct context c = {.p = p, .plan = plan};
+	char reason[320];
+
+	check_scenario(p, plan);
+	read_policies(&c);
+	if (drill_interfaces(plan, reason, sizeof(reason))) {
+		c.interfaces = calloc(plan->n_interfaces + 1, sizeof(*c.interfaces));
+		for (size_t i = 0; c.interfaces && i < plan->n_interfaces; i++)
+			check_interface(&c, plan->interfaces[i]);
+		for (size_t i = 0; i < plan->n_targets; i++)
+			check_target(&c, &plan->targets[i]);
+	} else {
+		check(p, CHECK_FAIL, "interfaces",
+		      "correct the target's address, add the route, or give --interface", "%s", reason);
+	}
+	check_policies(&c);
+	check_rules(&c);
+	check_probes(&c);
+	policies_close(&c.policies);
+	free(c.interfaces);
 }

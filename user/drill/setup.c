@@ -181,7 +181,7 @@ static enum drill_outcome load(struct setup *s, const struct plan *plan, const s
 
 	if (!err)
 		return DRILL_DONE;
-	if (err == -EPERM || err == -EACCES)
+	if (err == -EPERM)
 		return refuse(r, "the kernel won't load BPF programs for this user: run as root "
 				 "(CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON)");
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
