@@ -93,7 +93,7 @@ $(LIB): $(filter-out $(BUILD)/user/main.o,$(OBJ))
 $(TEST_BIN): %: %.o $$(call HELP_OBJ,$$(notdir $$(@D))) $(LIB)
 	$(call run,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS))
 
-$(BENCH_BIN): %: %.o $$(call HELP_OBJ,bench) $(BUILD)/tests/packet/scene.o $(LIB)
+$(BENCH_BIN): %: %.o $$(call HELP_OBJ,bench) $(addprefix $(BUILD)/tests/packet/,scene.o frame.o) $(LIB)
 	$(call run,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS))
 
 $(BUILD)/fuzz/user/%.o: user/%.c $(BUILD)/bpf.flags

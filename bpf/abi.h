@@ -100,10 +100,11 @@ struct sp_counters {
 	__u64 verdict[SP_VERDICTS];
 	__u64 first_ns; /* first and last packet that was not passed; 0: none */
 	__u64 last_ns;
+	__u64 flows;     /* whose first packet that was not passed was this instance's */
 	__u64 untracked; /* matched packets whose flow found no room in the flow table */
 	__u64 failed;    /* packets that could not be rewritten (out of memory); dropped instead */
 };
-_Static_assert(sizeof(struct sp_counters) == 88, "ABI");
+_Static_assert(sizeof(struct sp_counters) == 96, "ABI");
 
 /* A flow as one instance of one rule sees it. */
 struct sp_flow_key {

@@ -65,6 +65,7 @@ static __always_inline bool within_budget(const struct work *w, bool new_flow)
 __noinline int charge(struct work *w)
 {
 	struct sp_flow_key key;
+	struct sp_counters *c;
 	struct sp_flow *flow;
 	bool first;
 
@@ -79,8 +80,12 @@ __noinline int charge(struct work *w)
 	}
 	if (flow)
 		__sync_fetch_and_add(&flow->hits[w->p.dir & 1], w->segments);
-	if (first)
-		emit(w, SP_EVENT_FLOW_HIT);
+	if (!first)
+		return 0;
+	c = bpf_map_lookup_elem(&counters, &w->slot);
+	if (c)
+		c->flows++;
+	emit(w, SP_EVENT_FLOW_HIT);
 	return 0;
 }
 

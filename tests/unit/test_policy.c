@@ -283,6 +283,9 @@ static void allowed_prefixes(void **state)
 	refused(policy, (struct scene){.inject = true},
 		"p.yaml:2: target front names no remote address, so it covers every one; it must name some "
 		"within `allow`");
+	/* Wider, from the same address on. */
+	refused(VERSION "allow: 10.4.0.0/15\n", (struct scene){.remotes = {"10.4.0.0/14"}, .inject = true},
+		"p.yaml:2: target front: 10.4.0.0/14" OUTSIDE);
 	/* Neither family stands for the other, whatever the bytes are. */
 	refused(VERSION "allow: \"::/0\"\n", (struct scene){.remotes = {"0.0.0.0/0"}, .inject = true},
 		"p.yaml:2: target front: 0.0.0.0/0" OUTSIDE);

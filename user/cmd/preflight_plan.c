@@ -54,10 +54,11 @@ static bool is_in_front(const struct preflight *p, const struct occupant *o)
 static void check_occupant(const struct context *c, const struct netdev *device, const struct occupant *o)
 {
 	const char *name = device->name, *what = o->kind == OCCUPANT_TCX ? "tcx" : "clsact";
+	char remedy[128];
 
+	snprintf(remedy, sizeof(remedy), "remove it for the drill: tc qdisc del dev %s root", name);
 	if (o->kind == OCCUPANT_QDISC && !strcmp(o->name, "netem"))
-		check(c->p, CHECK_WARN, name, "remove it for the drill: tc qdisc del dev IF root",
-		      "a netem qdisc delays or loses packets there already");
+		check(c->p, CHECK_WARN, name, remedy, "a netem qdisc delays or loses packets there already");
 	else if (o->kind == OCCUPANT_QDISC && !strcmp(o->name, "ingress") && c->p->clsact)
 		check(c->p, CHECK_FAIL, name, "replace it by clsact, which can hold the same filters",
 		      "its ingress qdisc leaves no place for clsact, which this kernel needs");
@@ -79,15 +80,17 @@ static void check_occupant(const struct context *c, const struct netdev *device,
 static void check_occupants(const struct context *c, const struct netdev *device)
 {
 	struct occupant *list;
-	char name[64];
+	char name[64], remedy[160];
 	size_t n;
 	int err = occupants_find(device->ifindex, &list, &n);
 
 	if (device->xdp_prog) {
 		occupants_program_name(device->xdp_prog, name, sizeof(name));
-		check(c->p, CHECK_WARN, device->name,
-		      "for the drill detach it (ip link set IF xdp off), or accept that no rule meets what "
-		      "it takes",
+		snprintf(remedy, sizeof(remedy),
+			 "for the drill detach it (ip link set %s xdp off), or accept that no rule meets "
+			 "what it takes",
+			 device->name);
+		check(c->p, CHECK_WARN, device->name, remedy,
 		      "another's XDP program, %s, sees packets before shearpin%s", name,
 		      uses_xdp(c->plan) ? "; rules that would act at XDP move to tc" : "");
 	}
@@ -138,12 +141,14 @@ static bool is_usable(const struct context *c, const char *name, struct netdev *
 static void check_interface(struct context *c, const char *name)
 {
 	struct netdev device;
+	char remedy[64];
 
 	if (!is_usable(c, name, &device))
 		return;
 	c->interfaces[c->n++] = (struct engine_interface){name, device.ifindex};
+	snprintf(remedy, sizeof(remedy), "ip link set %s up", name);
 	if (!(device.flags & IFF_UP))
-		check(c->p, CHECK_WARN, name, "ip link set IF up", "is down: no packet will meet a rule");
+		check(c->p, CHECK_WARN, name, remedy, "is down: no packet will meet a rule");
 	else if (!(device.flags & IFF_RUNNING))
 		check(c->p, CHECK_WARN, name, "see to the cable or the other end",
 		      "is up, but has no carrier");

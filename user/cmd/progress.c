@@ -39,6 +39,7 @@ static const struct {
 	const char *keys[9];
 } told[] = {
 	{"run.start", {"name", "seed", "kernel", "attach"}},
+	{"preflight", {"check", "result", "detail"}},
 	{"fault.open", {"fault"}},
 	{"fault.close",
 	 {"matched", "passed", "dropped", "reset", "refused", "suppressed", "idle_reset", "flows"}},

@@ -275,7 +275,7 @@ static void steps(struct drill *d)
 	json_u64(data, "zero_ns", zero);
 	journal_write(&d->journal, zero, "baseline.end", NULL);
 	publish(d, zero);
-	while (!d->stop && !windows_all_closed(d->windows))
+	while (!d->stop && !windows_all_done(d->windows))
 		wait_until(d, turn(d));
 }
 

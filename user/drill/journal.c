@@ -8,6 +8,9 @@
 
 #include "base/timeutil.h"
 
+/* The end of a window with 100,000 flows writes as many events in one go: they must not pile up in memory. */
+#define FLUSH_EVENTS 1024
+
 struct json *journal_data(struct journal *j)
 {
 	buf_clear(&j->data);
@@ -30,6 +33,10 @@ void journal_write(struct journal *j, uint64_t mono_ns, const char *type, const 
 	}
 	event.data = j->data.failed ? NULL : j->data.data;
 	err = j->data.failed ? -ENOMEM : log_append(j->log, &event);
+	if (!err && ++j->unflushed >= FLUSH_EVENTS) {
+		j->unflushed = 0;
+		err = log_flush(j->log, clock_mono_ns());
+	}
 	if (err && !j->error)
 		j->error = err;
 }

@@ -15,6 +15,7 @@ struct journal {
 	int64_t offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
 	struct buf data;
 	struct json json;
+	unsigned unflushed; /* events since the last flush from here */
 	int error;
 };
 

@@ -135,6 +135,7 @@ static void avoid_xdp(struct setup *s, struct plan *plan)
 		return;
 	for (size_t i = 0; i < s->n_interfaces; i++)
 		if (s->devices[i].xdp_prog) {
+			s->xdp_taken = s->interfaces[i].name;
 			plan_choose_hooks(plan, HOOK_TC);
 			for (size_t k = 0; k < plan->n_rules; k++)
 				if (plan->rules[k].why_in)
@@ -417,6 +418,7 @@ void setup_tell(const struct setup *s, const struct plan *plan, const struct dri
 {
 	struct json *data = journal_data(journal);
 	struct utsname host;
+	char detail[128];
 
 	uname(&host);
 	json_string(data, "name", plan->name);
@@ -440,6 +442,15 @@ void setup_tell(const struct setup *s, const struct plan *plan, const struct dri
 		json_string(data, plan->meta[i].key, plan->meta[i].value);
 	json_end_object(data);
 	journal_write(journal, clock_mono_ns(), "run.start", NULL);
+	if (!s->xdp_taken)
+		return;
+	data = journal_data(journal);
+	json_string(data, "check", "xdp");
+	json_string(data, "result", "warn");
+	snprintf(detail, sizeof(detail), "%s has another's XDP program, which stays; the rules act at tc",
+		 s->xdp_taken);
+	json_string(data, "detail", detail);
+	journal_write(journal, clock_mono_ns(), "preflight", NULL);
 }
 
 void setup_detach(struct setup *s)

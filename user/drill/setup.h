@@ -17,6 +17,7 @@ struct setup {
 	char *mistakes; /* in them; NULL: none */
 	struct engine *engine;
 	struct host_record *record;
+	const char *xdp_taken; /* the interface whose XDP program made the rules move to tc; NULL: none */
 	char *directory;
 	int dirfd; /* -1: none */
 };
@@ -30,7 +31,7 @@ enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct d
 /* The record for `shearpin status` and `clear`, or its next version. During the baseline zero_ns is a forecast. 0 or a
  * negative errno. */
 int setup_publish(struct setup *s, const struct plan *plan, const char *directory, uint64_t zero_ns);
-/* run.start and clock. */
+/* run.start, and what the host made the run do otherwise. */
 void setup_tell(const struct setup *s, const struct plan *plan, const struct drill_options *options,
 		struct journal *journal);
 /* Take the programs off. */

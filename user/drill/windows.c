@@ -14,6 +14,8 @@
 /* A second look finds the connections that had a segment under way at the first. */
 #define SECOND_WALK_NS (25 * NS_PER_MS)
 #define ALL_PACKETS 4294967296.0
+/* Events wait in the log's memory for a while: batches of flows at this pace keep it small. */
+#define BATCH_NS (5 * NS_PER_MS)
 
 struct window {
 	const struct plan_rule *rule;
@@ -24,7 +26,9 @@ struct window {
 	uint64_t opens, closes, next_walk;
 	uint64_t burst_opens; /* of the burst that next_walk belongs to */
 	bool is_open, is_closed, cut;
-	uint64_t idle_reset, idle_failed, flows_hit;
+	struct flows *flows; /* that are still to be told of, after the closing */
+	uint64_t next_batch;
+	uint64_t idle_reset, idle_failed;
 };
 
 struct windows {
@@ -34,7 +38,7 @@ struct windows {
 	struct fault_events *fault_events;
 	struct window *items; /* by slot */
 	struct drill_window *view;
-	size_t n, n_closed;
+	size_t n, n_done; /* done: closed, and every flow told of */
 	uint64_t last_close;
 	bool unbalanced;
 };
@@ -84,6 +88,8 @@ void windows_close(struct windows *windows)
 {
 	if (!windows)
 		return;
+	for (size_t i = 0; windows->items && i < windows->n; i++)
+		flows_close(windows->items[i].flows);
 	free(windows->items);
 	free(windows->view);
 	free(windows);
@@ -239,8 +245,6 @@ static void tell_flow_end(void *arg, const struct sp_flow_key *key, const struct
 	json_u64(data, "first_ns", flow->first_ns);
 	json_u64(data, "last_ns", flow->last_ns);
 	journal_write(t->ws->journal, clock_mono_ns(), "flow.end", &at);
-	if (flow->announced)
-		t->w->flows_hit++;
 }
 
 static void json_time(struct json *data, const char *key, uint64_t ns)
@@ -277,7 +281,7 @@ static void tell_counters(struct windows *ws, struct window *w, const struct sp_
 	json_u64(data, "altered", 0);
 	json_u64(data, "suppressed", c->verdict[SP_SUPPRESS]);
 	json_u64(data, "bytes", c->bytes);
-	json_u64(data, "flows", w->flows_hit);
+	json_u64(data, "flows", c->flows);
 	json_u64(data, "untracked", c->untracked);
 	json_u64(data, "failed", c->failed + w->idle_failed);
 	json_u64(data, "idle_reset", w->idle_reset);
@@ -293,18 +297,16 @@ static bool ends_step(const struct window *w)
 
 static int close_window(struct windows *ws, struct window *w)
 {
-	struct flow_teller teller = {ws, w};
 	struct sp_counters counters;
 	int err;
 
 	w->is_open = false;
 	w->is_closed = true;
-	ws->n_closed++;
 	if (w->closes > ws->last_close)
 		ws->last_close = w->closes;
-	err = engine_take_flows(ws->engine, w->slot, tell_flow_end, &teller);
-	if (err >= 0)
-		err = engine_counters(ws->engine, w->slot, &counters);
+	err = engine_counters(ws->engine, w->slot, &counters);
+	if (!err)
+		err = engine_flows_open(ws->engine, w->slot, &w->flows);
 	if (err)
 		return err;
 	tell_counters(ws, w, &counters);
@@ -314,6 +316,21 @@ static int close_window(struct windows *ws, struct window *w)
 	if (ends_step(w) || w->cut)
 		tell_step(ws, w, w->closes, "step.end");
 	return tell_fault(ws, w, w->closes, fault_events_clear);
+}
+
+/* Tell of one more batch of a closed window's flows. */
+static int tell_flows(struct windows *ws, struct window *w)
+{
+	struct flow_teller teller = {ws, w};
+	int more = flows_take(w->flows, tell_flow_end, &teller);
+
+	w->next_batch = clock_mono_ns() + BATCH_NS;
+	if (more > 0)
+		return 0;
+	flows_close(w->flows);
+	w->flows = NULL;
+	ws->n_done++;
+	return more;
 }
 
 static void count_idle(void *arg, const struct sp_socket *socket, int error)
@@ -356,7 +373,7 @@ static uint64_t next_time(const struct window *w)
 	uint64_t close = w->closes + CLOSE_GRACE_NS;
 
 	if (w->is_closed)
-		return UINT64_MAX;
+		return w->flows ? w->next_batch : UINT64_MAX;
 	if (!w->is_open)
 		return w->opens;
 	return w->next_walk < close ? w->next_walk : close;
@@ -384,6 +401,8 @@ int windows_run(struct windows *ws, uint64_t now, uint64_t *ret_next)
 
 		if (w->is_open && w->next_walk < w->closes + CLOSE_GRACE_NS && now >= w->closes)
 			w->next_walk = UINT64_MAX;
+		if (w->flows && now >= w->next_batch)
+			err = tell_flows(ws, w);
 		if (w->is_open && now >= w->closes + CLOSE_GRACE_NS)
 			err = close_window(ws, w);
 		next = next_time(w);
@@ -401,13 +420,14 @@ int windows_cut(struct windows *ws, uint64_t now)
 		struct window *w = &ws->items[i];
 		int e = 0;
 
-		if (!w->is_open)
-			continue;
-		if (now < w->closes) {
+		if (w->is_open && now < w->closes) {
 			w->cut = true;
 			w->closes = now;
 		}
-		e = close_window(ws, w);
+		if (w->is_open)
+			e = close_window(ws, w);
+		while (!e && w->flows)
+			e = tell_flows(ws, w);
 		err = err ?: e;
 	}
 	return err;
@@ -465,9 +485,9 @@ void windows_event(struct windows *ws, const struct sp_event *event)
 	journal_write(ws->journal, event->ns, "flow.hit", &at);
 }
 
-bool windows_all_closed(const struct windows *windows)
+bool windows_all_done(const struct windows *windows)
 {
-	return windows->n_closed == windows->n;
+	return windows->n_done == windows->n;
 }
 
 uint64_t windows_last_close(const struct windows *windows)

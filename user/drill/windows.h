@@ -20,8 +20,7 @@ void windows_close(struct windows *windows);
 /* All times are relative to zero_ns from here on. */
 void windows_set_zero(struct windows *windows, uint64_t zero_ns);
 
-/* Do what is due: openings, walks over idle connections, closings. *ret_next: when to call again (UINT64_MAX: all are
- * closed). 0 or a negative errno. */
+/* Do what is due: openings, walks over idle connections, closings. *ret_next: when to call again (UINT64_MAX: never). 0 or a negative errno. */
 int windows_run(struct windows *windows, uint64_t now, uint64_t *ret_next);
 
 /* End every open window now; the engine is disarmed already. */
@@ -30,7 +29,8 @@ int windows_cut(struct windows *windows, uint64_t now);
 /* A record of the kernel. */
 void windows_event(struct windows *windows, const struct sp_event *event);
 
-bool windows_all_closed(const struct windows *windows);
+/* Every window is closed and its flows are told of. */
+bool windows_all_done(const struct windows *windows);
 uint64_t windows_last_close(const struct windows *windows);
 /* Every closed window's counters added up. */
 bool windows_balanced(const struct windows *windows);

@@ -39,6 +39,7 @@ static void add(struct sp_counters *to, const struct sp_counters *c)
 		to->first_ns = c->first_ns;
 	if (c->last_ns > to->last_ns)
 		to->last_ns = c->last_ns;
+	to->flows += c->flows;
 	to->untracked += c->untracked;
 	to->failed += c->failed;
 }

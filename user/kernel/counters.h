@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The counters of another process's run, by the id of the map that its record names. Needs CAP_SYS_ADMIN. */
+/* The counters of a run: this process's, or another's by the id of the map that its record names (CAP_SYS_ADMIN). */
 #ifndef SHEARPIN_COUNTERS_H
 #define SHEARPIN_COUNTERS_H
 

@@ -16,11 +16,11 @@
 
 #include "base/timeutil.h"
 #include "kernel/attach.h"
+#include "kernel/counters.h"
 #include "kernel/idle.h"
 #include "kernel/vectors.h"
 #include "shearpin.skel.h"
 
-#define FLOW_BATCH 1024
 #define CONNECT_NS                                                                                           \
 	(300 * NS_PER_US) /* from a SYN on its way out to the end of connect()'s hold on the socket */
 
@@ -334,31 +334,9 @@ void engine_disarm(struct engine *engine)
 	__atomic_store_n(&engine->skel->bss->control.armed, 0, __ATOMIC_RELEASE);
 }
 
-static void counters_add(struct sp_counters *to, const struct sp_counters *c)
-{
-	to->matched += c->matched;
-	to->bytes += c->bytes;
-	for (int v = 0; v < SP_VERDICTS; v++)
-		to->verdict[v] += c->verdict[v];
-	if (c->first_ns && (!to->first_ns || c->first_ns < to->first_ns))
-		to->first_ns = c->first_ns;
-	if (c->last_ns > to->last_ns)
-		to->last_ns = c->last_ns;
-	to->untracked += c->untracked;
-	to->failed += c->failed;
-}
-
 int engine_counters(struct engine *engine, uint32_t slot, struct sp_counters *ret_counters)
 {
-	struct sp_counters each[engine->n_cpus];
-	int err = bpf_map_lookup_elem(bpf_map__fd(engine->skel->maps.counters), &slot, each);
-
-	if (err)
-		return err;
-	memset(ret_counters, 0, sizeof(*ret_counters));
-	for (int i = 0; i < engine->n_cpus; i++)
-		counters_add(ret_counters, &each[i]);
-	return 0;
+	return counters_read(bpf_map__fd(engine->skel->maps.counters), slot, 1, ret_counters);
 }
 
 int engine_stats(struct engine *engine, uint64_t ret_stats[SP_STATS])
@@ -394,56 +372,9 @@ int engine_events_fd(const struct engine *engine)
 	return ring_buffer__epoll_fd(engine->ring);
 }
 
-struct flow_batch {
-	struct sp_flow_key keys[FLOW_BATCH];
-	struct sp_flow flows[FLOW_BATCH];
-	struct sp_flow_key mine[FLOW_BATCH];
-};
-
-/* Read one batch; hand out and delete what belongs to the slot. 0, -ENOENT after the last batch, or an error. */
-static int take_batch(int fd, uint32_t slot, void *in, void *out, struct flow_batch *b, int *taken,
-		      void (*call)(void *arg, const struct sp_flow_key *key, const struct sp_flow *flow),
-		      void *arg)
+int engine_flows_open(struct engine *engine, uint32_t slot, struct flows **ret)
 {
-	__u32 n = FLOW_BATCH, mine = 0;
-	int err = bpf_map_lookup_batch(fd, in, out, b->keys, b->flows, &n, NULL);
-	bool last = err == -ENOENT;
-
-	if (err && !last)
-		return err;
-	for (__u32 i = 0; i < n; i++) {
-		if (b->keys[i].slot != slot)
-			continue;
-		call(arg, &b->keys[i], &b->flows[i]);
-		b->mine[mine++] = b->keys[i];
-	}
-	*taken += mine;
-	for (__u32 i = 0; i < mine; i++) {
-		err = bpf_map_delete_elem(fd, &b->mine[i]);
-		if (err && err != -ENOENT)
-			return err;
-	}
-	return last ? -ENOENT : 0;
-}
-
-int engine_take_flows(struct engine *engine, uint32_t slot,
-		      void (*call)(void *arg, const struct sp_flow_key *key, const struct sp_flow *flow),
-		      void *arg)
-{
-	int fd = bpf_map__fd(engine->skel->maps.flows);
-	struct flow_batch *b = malloc(sizeof(*b));
-	struct sp_flow_key position;
-	int taken = 0, err;
-	bool first = true;
-
-	if (!b)
-		return -ENOMEM;
-	do {
-		err = take_batch(fd, slot, first ? NULL : &position, &position, b, &taken, call, arg);
-		first = false;
-	} while (!err);
-	free(b);
-	return err == -ENOENT ? taken : err;
+	return flows_open(bpf_map__fd(engine->skel->maps.flows), slot, ret);
 }
 
 int engine_reset_idle(struct engine *engine,

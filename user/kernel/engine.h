@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "abi.h"
+#include "kernel/flows.h"
 #include "scenario/plan.h"
 
 struct engine;
@@ -55,10 +56,8 @@ unsigned engine_spent(const struct engine *engine);
 int engine_drain(struct engine *engine, void (*call)(void *arg, const struct sp_event *event), void *arg);
 int engine_events_fd(const struct engine *engine); /* becomes readable when many wait */
 
-/* Take the flows of a slot out of the flow table; returns their number or a negative errno. */
-int engine_take_flows(struct engine *engine, uint32_t slot,
-		      void (*call)(void *arg, const struct sp_flow_key *key, const struct sp_flow *flow),
-		      void *arg);
+/* The flows of a slot, to be taken out of the flow table; see kernel/flows.h. */
+int engine_flows_open(struct engine *engine, uint32_t slot, struct flows **ret);
 
 /* Reset the idle connections of this network namespace that an open reset rule matches, both ends as the rule says;
  * returns how many, or a negative errno. For each, call tells the slot, and the error if it could not be sent. */
