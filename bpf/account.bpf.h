@@ -61,32 +61,76 @@ static __always_inline bool within_budget(const struct work *w, bool new_flow)
 	return false;
 }
 
-/* Take the winner's verdict out of the budgets, or turn it into SP_SUPPRESS; tell of a flow's first hit. */
-__noinline int charge(struct work *w)
+/* Take the verdict out of the budgets, or turn it into SP_SUPPRESS; count the hit, and tell of the flow's first. */
+static __always_inline void charge_flow(struct work *w, struct sp_counters *c, struct sp_flow *flow)
 {
-	struct sp_flow_key key;
-	struct sp_counters *c;
-	struct sp_flow *flow;
-	bool first;
+	bool first = flow && !flow->announced && !__sync_val_compare_and_swap(&flow->announced, 0, 1);
 
-	if (!w)
-		return 0;
-	flow_key(&w->p, w->slot, &key);
-	flow = bpf_map_lookup_elem(&flows, &key);
-	first = flow && !flow->announced && !__sync_val_compare_and_swap(&flow->announced, 0, 1);
 	if (!within_budget(w, first)) {
 		w->verdict = SP_SUPPRESS;
-		return 0;
+		return;
 	}
 	if (flow)
 		__sync_fetch_and_add(&flow->hits[w->p.dir & 1], w->segments);
 	if (!first)
+		return;
+	__sync_fetch_and_add(&c->flows, 1); /* the walk over the sockets counts here, too */
+	emit(w, SP_EVENT_FLOW_HIT);
+}
+
+/* Where several rules contended, the winner's flow and counters are to be found again. */
+__noinline int charge(struct work *w)
+{
+	struct sp_flow_key key;
+	struct sp_counters *c;
+
+	if (!w)
 		return 0;
 	c = bpf_map_lookup_elem(&counters, &w->slot);
-	if (c)
-		c->flows++;
-	emit(w, SP_EVENT_FLOW_HIT);
+	if (!c)
+		return 0;
+	flow_key(&w->p, w->slot, &key);
+	charge_flow(w, c, bpf_map_lookup_elem(&flows, &key));
 	return 0;
+}
+
+/* Nearly always just one rule matches: then everything is at hand. */
+__noinline int decide_alone(struct work *w, __u32 rule)
+{
+	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
+	struct sp_counters *c;
+	struct sp_flow *flow;
+	struct passage a;
+
+	if (!w)
+		return 0;
+	c = enter_window(w, r, &a);
+	if (!c)
+		return 0;
+	flow = flow_pass(w, c, &a);
+	w->rule = rule;
+	w->slot = a.key.slot;
+	w->verdict = rule_verdict(r, &w->p, &a);
+	if (w->verdict > SP_SUPPRESS)
+		charge_flow(w, c, flow);
+	return 0;
+}
+
+/* Consider every matching rule; the winner is in w->rule, w->slot (NO_SLOT: none was open), w->verdict. */
+static __always_inline void decide(struct work *w)
+{
+	__u32 rule = take_bit(&w->match);
+
+	w->slot = NO_SLOT;
+	w->verdict = SP_PASS;
+	if (!bits_any(&w->match) && !control.rehearsal) {
+		decide_alone(w, rule);
+		return;
+	}
+	put_bit(&w->match, rule);
+	bpf_loop(SP_MAX_RULES, decide_next, w, 0);
+	if (w->verdict > SP_SUPPRESS && !control.rehearsal)
+		charge(w);
 }
 
 static __always_inline void account(const struct work *w, bool failed)

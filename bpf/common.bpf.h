@@ -120,7 +120,7 @@ static __always_inline void count_stat(__u32 stat)
 	__u64 *n = bpf_map_lookup_elem(&stats, &stat);
 
 	if (n)
-		(*n)++;
+		__sync_fetch_and_add(n, 1);
 }
 
 #endif

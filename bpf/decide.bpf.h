@@ -110,6 +110,11 @@ static __always_inline __u32 take_bit(struct sp_bits *b)
 	return n & (SP_MAX_RULES - 1);
 }
 
+static __always_inline void put_bit(struct sp_bits *b, __u32 n)
+{
+	b->w[n / 64 & (SP_WORDS - 1)] |= 1ULL << (n & 63);
+}
+
 static __always_inline void flow_key(const struct packet *p, __u32 slot, struct sp_flow_key *ret_key)
 {
 	__builtin_memcpy(ret_key->local, local_addr(p), sizeof(ret_key->local));
@@ -156,8 +161,9 @@ static __always_inline void contend(struct work *w, __u32 rule, __u32 slot, enum
 	w->verdict = verdict;
 }
 
-/* Count the packet in its flow and tell how many came before. */
-static __always_inline void flow_pass(const struct work *w, struct sp_counters *c, struct passage *a)
+/* Count the packet in its flow and tell how many came before; NULL: the flow found no room in the table. */
+static __always_inline struct sp_flow *flow_pass(const struct work *w, struct sp_counters *c,
+						 struct passage *a)
 {
 	struct sp_flow *flow = flow_get(&a->key, w->now);
 	__u32 dir = w->p.dir & 1;
@@ -166,12 +172,34 @@ static __always_inline void flow_pass(const struct work *w, struct sp_counters *
 	if (!flow) {
 		a->seen = c->untracked;
 		c->untracked += w->segments;
-		return;
+		return NULL;
 	}
 	a->lost = flow->hits[dir];
 	a->seen = __sync_fetch_and_add(&flow->packets[dir], w->segments);
 	flow->last_ns = w->now;
 	__sync_fetch_and_add(&flow->bytes, w->bytes);
+	return flow;
+}
+
+/* The counters of the rule's window, if one is open for this packet; a->key names the window. */
+static __always_inline struct sp_counters *enter_window(struct work *w, const struct sp_rule *r,
+							struct passage *a)
+{
+	struct sp_counters *c;
+	__u32 slot = window_at(r, w->now);
+
+	if ((int)slot == WINDOW_CLOSED)
+		return NULL;
+	flow_key(&w->p, slot, &a->key);
+	a->segments = w->segments;
+	if (!flow_drawn(r, &a->key, DRAW_SHARE, r->share))
+		return NULL;
+	c = bpf_map_lookup_elem(&counters, &slot);
+	if (!c)
+		return NULL;
+	c->matched += w->segments;
+	c->bytes += w->bytes;
+	return c;
 }
 
 /* Not static: the verifier looks at it once, by itself, however many rules match. */
@@ -180,24 +208,14 @@ __noinline int decide_rule(struct work *w, __u32 rule)
 	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
 	struct sp_counters *c;
 	struct passage a;
-	__u32 slot;
 
 	if (!w)
 		return 0;
-	slot = window_at(r, w->now);
-	if ((int)slot == WINDOW_CLOSED)
-		return 0;
-	flow_key(&w->p, slot, &a.key);
-	a.segments = w->segments;
-	if (!flow_drawn(r, &a.key, DRAW_SHARE, r->share))
-		return 0;
-	c = bpf_map_lookup_elem(&counters, &slot);
+	c = enter_window(w, r, &a);
 	if (!c)
 		return 0;
-	c->matched += w->segments;
-	c->bytes += w->bytes;
 	flow_pass(w, c, &a);
-	contend(w, rule, slot, rule_verdict(r, &w->p, &a));
+	contend(w, rule, a.key.slot, rule_verdict(r, &w->p, &a));
 	return 0;
 }
 
@@ -230,14 +248,6 @@ static long decide_next(__u64 __attribute__((unused)) i, struct work *w)
 	else
 		decide_rule(w, rule);
 	return 0;
-}
-
-/* Consider every matching rule; the winner is in w->rule, w->slot, w->verdict. */
-static __always_inline void decide(struct work *w)
-{
-	w->slot = NO_SLOT;
-	w->verdict = SP_PASS;
-	bpf_loop(SP_MAX_RULES, decide_next, w, 0);
 }
 
 #endif

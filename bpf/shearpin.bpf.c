@@ -43,11 +43,7 @@ static __always_inline bool judge(struct work *w, enum sp_hook hook)
 		rehearsed.verdict = w->verdict;
 		return false;
 	}
-	if (w->slot == NO_SLOT)
-		return false;
-	if (w->verdict > SP_SUPPRESS)
-		charge(w);
-	return true;
+	return w->slot != NO_SLOT;
 }
 
 /* Packets that the programs or the loader made themselves pass, uncounted by any rule. */

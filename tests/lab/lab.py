@@ -317,6 +317,13 @@ class Run:
     def counters(self, index=0):
         return self.events("fault.close")[index]["data"]
 
+    def forget(self):
+        """Take away the record that a killed run leaves."""
+        try:
+            os.unlink(f"/run/shearpin/{self.pid}.json")
+        except FileNotFoundError:
+            pass
+
     def close(self):
         if self.status is None:
             try:
@@ -325,6 +332,7 @@ class Run:
             except ProcessLookupError:
                 pass
             self.wait()
+        self.forget()
         os.close(self.pidfd)
 
 
@@ -531,15 +539,26 @@ def send_numbers(s, address, numbers):
         s.sendto(NUMBER.pack(n), address)
 
 
+def drain(s):
+    """What waits in a datagram socket: [(data, source)]."""
+    found = []
+    timeout = s.gettimeout()
+    s.setblocking(False)  # MSG_DONTWAIT alone would make Python wait for the socket's timeout
+    try:
+        while True:
+            found.append(s.recvfrom(2048))
+    except BlockingIOError:
+        return found
+    finally:
+        s.settimeout(timeout)
+
+
 def received_numbers(s):
-    """What waits in a socket: {source port: [number]}."""
+    """The same, of numbered ones: {source port: [number]}."""
     found = collections.defaultdict(list)
-    while True:
-        try:
-            data, source = s.recvfrom(64, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return found
+    for data, source in drain(s):
         found[source[1]].append(NUMBER.unpack(data)[0])
+    return found
 
 
 def gather_numbers(s, count, seconds=5):

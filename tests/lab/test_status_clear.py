@@ -297,6 +297,19 @@ class Clear(HostTest):
         self.assertIn(f"ended run {run.pid}", self.clear(wrapper=("nsenter", f"--net={self.lab.there.path}")))
         self.assert_ended(run, 130)
 
+    def test_process_that_only_has_the_number(self):
+        """The owner of the record is another process, as it is when a container shares /run but not the pids."""
+        with subprocess.Popen(["sleep", str(PATIENCE_S)]) as bystander:
+            self.addCleanup(bystander.kill)
+            os.makedirs("/run/shearpin", exist_ok=True)
+            with open(f"/run/shearpin/{bystander.pid}.json", "w", encoding="ascii") as f:
+                fcntl.flock(f, fcntl.LOCK_EX)
+                done = self.lab.call("clear")
+            self.assertEqual(done.status, 5)
+            self.assertIn("its process is in a container", done.stdout)
+            self.assertIsNone(bystander.poll())
+            bystander.kill()
+
     def test_record_that_cannot_be_removed(self):
         run = self.cut()
         self.kill(run)

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""TCP connections in use: pairs of sockets, one thread that serves both ends, and what each end met, and when."""
+"""Traffic that runs beside a test, with CLOCK_MONOTONIC stamps."""
+import bisect
+import itertools
 import select
 import threading
 
-from lab import now_ns
+from lab import NUMBER, UDP, gather_numbers, make_room, now_ns
 
 END_OF_FILE = 0  # among error numbers
 
 
 class Traffic(threading.Thread):
-    """Client and server of every active pair bounce a byte; idle pairs say nothing. Stamps are CLOCK_MONOTONIC."""
+    """TCP: client and server of every active pair bounce a byte; idle pairs say nothing."""
 
     def __init__(self, active=(), idle=()):
         super().__init__(daemon=True)
@@ -72,3 +74,57 @@ class Traffic(threading.Thread):
     def exchanged(self, client, since_ns, until_ns):
         """How many answers came between two times."""
         return sum(since_ns <= at < until_ns for at in self.exchanges[client])
+
+
+class Stream(threading.Thread):
+    """Numbered datagrams from here to there, with stamps before and after each send(): the kernel decided about the
+    datagram between the two."""
+
+    def __init__(self, lab, family, ports, period_ns=50_000):
+        super().__init__(daemon=True)
+        self.receivers = {port: lab.socket(lab.there, family, UDP, port) for port in ports}
+        for s in self.receivers.values():
+            make_room(s)
+        self.sender = lab.socket(lab.here, family, UDP)
+        self.period_ns = period_ns
+        self.sent = []  # (port, before, after) of every number
+        self.halt = False
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.halt = True
+        self.join()
+
+    def run(self):
+        due = now_ns()
+        targets = [(port, s.getsockname()) for port, s in self.receivers.items()]
+        for number, (port, address) in enumerate(itertools.cycle(targets)):
+            while True:
+                before = now_ns()
+                if before >= due:
+                    break
+            self.sender.sendto(NUMBER.pack(number), address)
+            self.sent.append((port, before, now_ns()))
+            due = max(due + self.period_ns, before - 10 * self.period_ns)
+            if self.halt:
+                return
+
+    def lost(self, port, expected):
+        """The numbers that never came to a port, of which there should be so many."""
+        sent = [n for n, (p, _, _) in enumerate(self.sent) if p == port]
+        found = gather_numbers(self.receivers[port], len(sent) - expected)
+        arrived = [n for numbers in found.values() for n in numbers]
+        assert len(arrived) == len(set(arrived)), "duplicates"
+        return set(sent) - set(arrived)
+
+
+def place(intervals, before, after):
+    """Where a datagram was sent: the number of the interval [opens, closes) that holds it, None for outside of all,
+    False for across an edge. The intervals are in order."""
+    i = bisect.bisect_right(intervals, (before, float("inf"))) - 1
+    if i >= 0 and before < intervals[i][1]:
+        return i if after < intervals[i][1] else False
+    return None if i + 1 == len(intervals) or after < intervals[i + 1][0] else False

@@ -31,11 +31,8 @@ int decide_given(struct __sk_buff *skb)
 	w.bytes = w.p.ip_len;
 	w.hook = given.dir == SP_DIR_OUT ? SP_HOOK_TC_OUT : SP_HOOK_TC_IN;
 	decide(&w);
-	if (w.slot != NO_SLOT) {
-		if (w.verdict > SP_SUPPRESS)
-			charge(&w);
+	if (w.slot != NO_SLOT)
 		account(&w, false);
-	}
 	taken.rule = w.rule;
 	taken.slot = w.slot;
 	taken.verdict = w.verdict;

@@ -31,19 +31,25 @@ const char *__lsan_default_suppressions(void)
 
 /* ---- the corpus ---- */
 
-static char *read_expected(const char *yaml)
+static char *read_whole(const char *path)
 {
-	char path[256], *text = calloc(1, 16384);
-	FILE *f;
+	char *text = calloc(1, 16384);
+	FILE *f = fopen(path, "re");
 
 	assert_non_null(text);
-	snprintf(path, sizeof(path), "%.*s.expected", (int)(strrchr(yaml, '.') - yaml), yaml);
-	f = fopen(path, "re");
 	if (!f)
-		fail_msg("%s: %s", path, strerror(errno));
+		fail_msg("%s: %s (the test runs from the top of the tree)", path, strerror(errno));
 	assert_true(fread(text, 1, 16383, f) < 16383);
 	fclose(f);
 	return text;
+}
+
+static char *read_expected(const char *yaml)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%.*s.expected", (int)(strrchr(yaml, '.') - yaml), yaml);
+	return read_whole(path);
 }
 
 static void check_refusal(const char *path)
@@ -158,6 +164,27 @@ static void single_values_are_lists_of_one(void **state)
 	assert_int_equal(p->forbid.count, 1);
 	assert_int_equal(p->protect.count, 1);
 	policy_free(p);
+}
+
+static void the_example_of_the_manual(void **state)
+{
+	char *text = read_whole("docs/policy.md"), *start = strstr(text, "```yaml\n"), *end;
+	struct policy *p;
+
+	(void)state;
+	assert_non_null(start);
+	start += strlen("```yaml\n");
+	end = strstr(start, "```");
+	assert_non_null(end);
+	*end = '\0';
+	p = parse(start);
+	assert_int_equal(p->interfaces.count, 2);
+	assert_int_equal(p->allow.count, 2);
+	assert_int_equal(p->forbid.count, 2);
+	assert_int_equal(p->longest_window.n, 60 * NS_PER_S);
+	assert_int_equal(p->protect.count, 3);
+	policy_free(p);
+	free(text);
 }
 
 /* ---- what is checked ---- */
@@ -359,6 +386,7 @@ int main(void)
 		cmocka_unit_test(files_that_cannot_be_read),
 		cmocka_unit_test(every_key),
 		cmocka_unit_test(single_values_are_lists_of_one),
+		cmocka_unit_test(the_example_of_the_manual),
 		cmocka_unit_test(an_empty_policy_restricts_nothing),
 		cmocka_unit_test(interfaces),
 		cmocka_unit_test(allowed_prefixes),

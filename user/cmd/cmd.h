@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The commands. Each gets its own arguments (argv[0] is the command's name), prints, and returns the exit status
- * of docs/exit-status.md: one of enum status below. Only this layer writes text for people.
+ * The commands. Each gets its own arguments (argv[0] is the command's name), prints, and returns the exit status:
+ * one of enum status below, unless a signal's. Only this layer writes text for people.
  */
 #ifndef SHEARPIN_CMD_H
 #define SHEARPIN_CMD_H

@@ -94,7 +94,10 @@ static int end_live(const struct clear *c, const struct host_run *run, const str
 {
 	int err = host_end(run, PATIENCE_S * NS_PER_S, ret_killed);
 
-	if (err) {
+	if (err == -ESRCH) {
+		say(c, "run %d (%s) can't be ended from here: its process is in a container; end it there",
+		    run->pid, name_of(record));
+	} else if (err) {
 		say(c, "run %d (%s) can't be ended: %s", run->pid, name_of(record), strerror(-err));
 	} else if (*ret_killed) {
 		err = host_forget(run);

@@ -12,15 +12,14 @@
 #include "cmd/preflight.h"
 #include "drill/policies.h"
 #include "drill/probes.h"
+#include "kernel/attach.h"
 #include "kernel/host.h"
 #include "kernel/lifeline.h"
 #include "kernel/netdev.h"
 #include "kernel/occupants.h"
 
-#define STUB_NAME "sp_stub" /* what a killed run leaves on a kernel without tcx; the next one removes it */
-#define STUB_PRIORITY 5350  /* others' filters with a lower number run before it */
-#define SHOWN_ROUTES 16     /* addresses of a target that are looked up */
-#define MAX_SAMPLES 64      /* sockets that one epoll_wait() tells of */
+#define SHOWN_ROUTES 16 /* addresses of a target that are looked up */
+#define MAX_SAMPLES 64  /* sockets that one epoll_wait() tells of */
 
 struct context {
 	struct preflight *p;
@@ -48,7 +47,7 @@ static bool is_in_front(const struct preflight *p, const struct occupant *o)
 {
 	if (o->kind == OCCUPANT_TCX)
 		return p->clsact;
-	return o->kind == OCCUPANT_FILTER && p->clsact && o->priority < STUB_PRIORITY;
+	return o->kind == OCCUPANT_FILTER && p->clsact && o->priority < ATTACH_STUB_PRIORITY;
 }
 
 static void check_occupant(const struct context *c, const struct netdev *device, const struct occupant *o)
@@ -64,7 +63,7 @@ static void check_occupant(const struct context *c, const struct netdev *device,
 		      "its ingress qdisc leaves no place for clsact, which this kernel needs");
 	else if (o->kind == OCCUPANT_QDISC)
 		return;
-	else if (!strncmp(o->name, STUB_NAME, strlen(STUB_NAME)))
+	else if (!strncmp(o->name, ATTACH_STUB_NAME, strlen(ATTACH_STUB_NAME)))
 		check(c->p, CHECK_PASS, name, NULL,
 		      "a killed run left an inert stub (%s); the next run removes it", side(o));
 	else if (is_in_front(c->p, o))

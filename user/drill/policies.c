@@ -29,7 +29,7 @@ static int add_policy(struct policies *p, const char *path, struct buf *mistakes
 int policies_open(struct policies *p, const char *const *paths, size_t n, char **ret_mistakes)
 {
 	struct buf mistakes = {0};
-	int err = 0;
+	int err = 0, err_next;
 
 	*ret_mistakes = NULL;
 	*p = (struct policies){.items = calloc(n + 1, sizeof(*p->items))};
@@ -37,8 +37,10 @@ int policies_open(struct policies *p, const char *const *paths, size_t n, char *
 		return -ENOMEM;
 	if (host_has_policy())
 		err = add_policy(p, POLICY_PATH, &mistakes);
-	for (size_t i = 0; i < n; i++)
-		err = add_policy(p, paths[i], &mistakes) ?: err;
+	for (size_t i = 0; i < n; i++) {
+		err_next = add_policy(p, paths[i], &mistakes);
+		err = err ? err : err_next;
+	}
 	if (err)
 		*ret_mistakes = buf_take(&mistakes);
 	buf_free(&mistakes);

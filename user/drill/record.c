@@ -74,16 +74,22 @@ static bool add_rule(struct record *record, const json_t *step, const json_t *ta
 /* Each step makes a rule for each of its targets, in their order; each rule has a slot for each of its windows. */
 static bool read_rules(const json_t *plan, struct record *record)
 {
-	const json_t *step, *target;
+	const json_t *steps = json_object_get(plan, "steps"), *step, *target;
 	uint32_t slot = 0;
 	size_t i, k;
 
 	record->rules = calloc(PLAN_MAX_RULES, sizeof(*record->rules));
-	if (!record->rules)
+	if (!record->rules || !json_is_array(steps))
 		return false;
-	json_array_foreach(json_object_get(plan, "steps"), i, step)
-		json_array_foreach(json_object_get(step, "targets"), k,
+	json_array_foreach(steps, i, step)
+	{
+		const json_t *targets = json_object_get(step, "targets");
+
+		if (!json_is_array(targets))
+			return false;
+		json_array_foreach(targets, k,
 				   target) if (!add_rule(record, step, target, &slot)) return false;
+	}
 	return true;
 }
 

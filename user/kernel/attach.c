@@ -15,15 +15,9 @@
 #include "kernel/occupants.h"
 #include "stub.skel.h"
 
-/* Behind the filters that others have, in front of nothing that matters: ours passes on what it does not take. */
-#define STUB_PRIORITY 5350
 #define STUB_HANDLE 0x5350
 #define STUB_HANDLE_ALONE 0x5351 /* the clsact qdisc was made for the stub, and goes with it */
-#define STUB_NAME "sp_stub"
 
-/* Linux 6.6; the headers of Debian 12 do not have them. */
-#define ATTACH_TCX_INGRESS 46
-#define ATTACH_TCX_EGRESS 47
 #define TCX_BEFORE (1 << 3) /* in front of all others */
 
 struct attachment {
@@ -110,7 +104,8 @@ static __u32 stub_handle(const struct attachment *at)
 
 static int attach_stub(struct attachment *at, enum sp_hook where, int fd)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = stub_handle(at), .priority = STUB_PRIORITY, .prog_fd = fd);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = stub_handle(at), .priority = ATTACH_STUB_PRIORITY,
+		    .prog_fd = fd);
 	struct bpf_tc_hook hook;
 
 	tc_hook(&hook, at->ifindex, where);
@@ -182,7 +177,7 @@ int attach_add(struct attachments *a, int ifindex)
 
 static int detach_stub(int ifindex, enum sp_hook where, __u32 handle)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = STUB_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = ATTACH_STUB_PRIORITY);
 	struct bpf_tc_hook hook;
 
 	tc_hook(&hook, ifindex, where);
@@ -206,7 +201,7 @@ static int destroy_clsact(int ifindex)
 /* Is the filter at our place ours? Others may use the same priority and handle. */
 static bool is_stub(int ifindex, enum sp_hook where, __u32 handle)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = STUB_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = ATTACH_STUB_PRIORITY);
 	char name[BPF_OBJ_NAME_LEN];
 	struct bpf_tc_hook hook;
 
@@ -214,7 +209,7 @@ static bool is_stub(int ifindex, enum sp_hook where, __u32 handle)
 	if (bpf_tc_query(&hook, &opts))
 		return false;
 	occupants_program_name(opts.prog_id, name, sizeof(name));
-	return !strncmp(name, STUB_NAME, strlen(STUB_NAME));
+	return !strncmp(name, ATTACH_STUB_NAME, strlen(ATTACH_STUB_NAME));
 }
 
 static int sweep(int ifindex, __u32 handle)

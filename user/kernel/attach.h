@@ -11,6 +11,10 @@
 
 #include "kernel/engine.h"
 
+/* Of a stub's filter: behind those that others have, in front of nothing that matters, for it passes on what it does not take. */
+#define ATTACH_STUB_PRIORITY 5350
+#define ATTACH_STUB_NAME "sp_stub" /* how its programs' names begin */
+
 struct attachments;
 
 struct attach_programs {
@@ -23,8 +27,11 @@ bool attach_uses_tcx(const struct attachments *a);
 /* Detach everything; accepts NULL. */
 void attach_close(struct attachments *a);
 
-/* Remove the stub that a dead owner left on this interface, and the clsact qdisc that was made for it, unless others use it by
- * now. The caller holds the claim on the interface (kernel/host.h). 1: removed, 0: there was none, or a negative errno. */
+/*
+ * Remove the stub that a dead owner left on this interface, and the clsact qdisc that was made for it, unless others use
+ * it by now. The caller holds the claim on the interface (kernel/host.h). 1: removed, 0: there was none, or a negative
+ * errno.
+ */
 int attach_sweep(int ifindex);
 
 /* Does the kernel know tcx links? Asked by trying, on an interface that does not exist. */

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The names of effective capabilities that a run needs and this process lacks, "CAP_BPF, CAP_NET_ADMIN"; "" if none. CAP_SYS_ADMIN
- * stands for CAP_BPF and CAP_PERFMON. 0 or a negative errno. */
+/* The names of effective capabilities that a run needs and this process lacks, "CAP_BPF, CAP_NET_ADMIN"; "" if none.
+ * CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON. 0 or a negative errno. */
 int capabilities_missing(char *text, size_t size);
 
 /* Does the kernel have it? 1, 0, or a negative errno if it can't be told (-EPERM: not by this user). */

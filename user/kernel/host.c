@@ -251,16 +251,41 @@ static bool wait_released(const struct host_run *run, uint64_t timeout_ns)
 	return true;
 }
 
+/* Has the process with this number the record open? In another pid namespace the owner has another number. */
+static bool is_owner(const struct host_run *run)
+{
+	struct stat record, file;
+	const struct dirent *entry;
+	bool found = false;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", run->pid);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir)))
+		/* Looked up each time: the owner may replace its record. */
+		found = !stat(run->path, &record) && !fstatat(dirfd(dir), entry->d_name, &file, 0) &&
+			file.st_ino == record.st_ino && file.st_dev == record.st_dev;
+	closedir(dir);
+	return found;
+}
+
 int host_end(const struct host_run *run, uint64_t timeout_ns, bool *ret_killed)
 {
-	int pidfd = pidfd_open(run->pid, 0);
-	int err = 0;
+	int pidfd, err = 0;
 
 	*ret_killed = false;
+	if (!still_holds(run))
+		return 0;
+	pidfd = pidfd_open(run->pid, 0);
 	if (pidfd < 0)
-		return errno == ESRCH ? 0 : -errno;
-	/* The pid is the owner's only as long as the record is locked. */
-	if (still_holds(run) && pidfd_send_signal(pidfd, SIGTERM, NULL, 0))
+		return -errno;
+	/* Asked with the descriptor in hand, so that it is this process that is meant. */
+	if (!is_owner(run))
+		err = still_holds(run) ? -ESRCH : 0;
+	else if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0))
 		err = -errno;
 	if (!err && !wait_released(run, timeout_ns)) {
 		*ret_killed = true;

@@ -37,7 +37,8 @@ void host_runs_free(struct host_run *runs, size_t n);
 /* Remove the record of a run that has ended. -EBUSY: it has an owner. */
 int host_forget(const struct host_run *run);
 
-/* End a live run: SIGTERM, and SIGKILL if it still holds its record after timeout_ns. 0, or a negative errno. */
+/* End a live run: SIGTERM, and SIGKILL if it still holds its record after timeout_ns. 0, or a negative errno; -ESRCH: its
+ * owner can't be seen from here (another pid namespace). */
 int host_end(const struct host_run *run, uint64_t timeout_ns, bool *ret_killed);
 
 /* Identity of a network namespace (inode of nsfs). */

@@ -22,8 +22,8 @@ struct netns {
 /* Each once, this process's own first; free() the list. */
 int netns_list(struct netns **ret_list, size_t *ret_n);
 
-/* Call in that namespace, then come back to this one. The result of `call`, or a negative errno if it can't be entered. Aborts
- * if there is no way back. */
+/* Call in that namespace, then come back to this one. The result of `call`, or a negative errno if it can't be entered.
+ * Aborts if there is no way back. */
 int netns_call(const struct netns *netns, int (*call)(void *arg), void *arg);
 
 #endif

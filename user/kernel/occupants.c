@@ -17,10 +17,6 @@
 #define REPLY_BYTES 32768
 #define MAX_PROGRAMS 64
 
-/* Linux 6.6; the headers of Debian 12 do not have them. */
-#define ATTACH_TCX_INGRESS 46
-#define ATTACH_TCX_EGRESS 47
-
 struct list {
 	struct occupant *items;
 	size_t n;

@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Linux 6.6; the headers of Debian 12 do not have them. */
+#define ATTACH_TCX_INGRESS 46
+#define ATTACH_TCX_EGRESS 47
+
 enum occupant_kind {
 	OCCUPANT_TCX,
 	OCCUPANT_FILTER,

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A fault never outlives its owner, and nothing of a run is left."""
+import errno
+import json
+import os
+import signal
+import unittest
+
+from lab import (DEVICE, FAMILIES, HOLD, THERE, UDP, V4, LabTest, is_there, kernel_objects, libc, mount, now_ns,
+                 records, wait_until)
+
+PORT = 4000
+NORMAL_NS = 100_000_000  # traffic is normal that soon after the owner's end
+
+
+def scenario(**more):
+    return {"version": 1, "name": "lifetime", "interface": DEVICE,
+            "targets": {"t": {"remote_port": PORT}},
+            "steps": [{"name": "cut", "at": "0s", "fault": {"drop": True}, "target": "t", "for": HOLD}], **more}
+
+
+class LifetimeTest(LabTest):
+    def setUp(self):
+        super().setUp()
+        lab = self.lab
+        self.listeners = [lab.listen(lab.there, family, PORT) for family in FAMILIES]
+        self.before = lab.state()
+
+    def assert_gone(self, objects):
+        self.assertGreater(len([kind for kind, _ in objects if kind == "prog"]), 1, objects)
+        wait_until(lambda: not any(is_there(*o) for o in objects), "programs, maps and links are gone")
+
+    def assert_normal(self):
+        for listener in self.listeners:
+            client, server = self.lab.connect(listener)[0]
+            self.assert_echo(client, server)
+
+    def assert_dropping(self):
+        self.assert_errno(self.lab.try_connect(self.lab.here, V4, PORT, 0.1), errno.ETIMEDOUT)
+
+
+class Killed(LifetimeTest):
+    def kill(self, run):
+        objects = kernel_objects(run.pid)
+        killed = now_ns()
+        run.signal(signal.SIGKILL)
+        self.assertEqual(run.wait(), -signal.SIGKILL)
+        self.assert_normal()
+        self.assertLess(now_ns() - killed, NORMAL_NS)
+        self.assert_gone(objects)
+        self.assertEqual(self.lab.state(), self.before)
+        # The record stays, without its lock; the next reader takes it away.
+        self.assertEqual(records(), [f"{run.pid}.json"])
+        run.forget()
+
+    def test_in_the_baseline(self):
+        run = self.lab.run(scenario(baseline="60s"))
+        run.wait_event("run.start")
+        self.assert_normal()
+        self.kill(run)
+
+    def test_while_a_window_is_open(self):
+        for words in (("drop",), ("reset=both",), ("refuse=icmp-port",), ("loss=50%",)):
+            with self.subTest(words[0]):
+                run = self.lab.inject(*words, "--remote-port", str(PORT), "--for", HOLD)
+                run.opened()
+                if words[0] == "drop":
+                    self.assert_dropping()
+                self.kill(run)
+
+    def test_at_xdp(self):
+        run = self.lab.inject("drop", "--hook", "xdp", "--remote-port", str(PORT), "--for", HOLD)
+        run.opened()
+        self.assert_dropping()
+        self.kill(run)
+
+    def test_between_repeats(self):
+        run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", "50ms", "--repeat", "10/60s")
+        run.wait_event("fault.close")
+        self.assert_normal()
+        self.kill(run)
+
+    def test_with_clsact(self):
+        """Where there are no links, an inert stub may stay; the next run takes it away."""
+        run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD, "--attach", "clsact")
+        run.opened()
+        self.assert_dropping()
+        run.signal(signal.SIGKILL)
+        self.assertEqual(run.wait(), -signal.SIGKILL)
+        self.assert_normal()
+        run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", "10ms", "--attach", "clsact")
+        self.assert_ended(run, 0)
+        self.assertEqual(self.lab.state(), self.before)
+
+    def test_next_run_starts(self):
+        """The interface is free again at once."""
+        run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD)
+        run.opened()
+        second = self.lab.inject("drop", "--remote-port", str(PORT), "--for", "10ms")
+        self.assert_ended(second, 3)
+        self.assertIn(f"another run has the interface {DEVICE}", second.stderr)
+        self.kill(run)
+        self.assert_ended(self.lab.inject("drop", "--remote-port", str(PORT), "--for", "10ms"), 0)
+
+
+class Ended(LifetimeTest):
+    def check(self, run, status, outcome, objects):
+        self.assert_ended(run, status)
+        self.assert_normal()
+        self.assert_gone(objects)
+        end = run.events()[-1]
+        self.assertEqual((end["type"], end["data"]["outcome"]), ("run.end", outcome))
+        self.assertTrue(end["data"]["balanced"])
+        self.assertTrue(run.counters()["cut"])
+        self.assertEqual(run.document("results.json")["exit"], status)
+
+    def test_signals(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(number.name):
+                run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD)
+                run.opened()
+                self.assert_dropping()
+                objects = kernel_objects(run.pid)
+                run.signal(number)
+                self.check(run, 130, "interrupted", objects)
+                self.assert_untouched(self.before)
+
+    def test_signal_in_the_baseline(self):
+        run = self.lab.run(scenario(baseline="60s"))
+        run.wait_event("run.start")
+        self.assertEqual(run.stop(), 130)
+        self.assertEqual(run.events("fault.open", "fault.close"), [])
+        self.assert_untouched(self.before)
+
+    def test_natural_end(self):
+        for attach in ("tcx", "clsact"):
+            with self.subTest(attach):
+                run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", "200ms", "--attach", attach)
+                run.opened()
+                objects = kernel_objects(run.pid)
+                self.assert_ended(run, 0)
+                self.assert_normal()
+                self.assert_gone(objects)
+                self.assert_untouched(self.before)
+
+    def test_others_programs_stay(self):
+        """A clsact qdisc and a filter of somebody else's."""
+        here = self.lab.here
+        here.call("tc", "qdisc", "add", "dev", DEVICE, "clsact")
+        here.call("tc", "filter", "add", "dev", DEVICE, "egress", "protocol", "all", "prio", "9", "u32",
+                  "match", "u32", "0", "0", "flowid", "1:1")
+        before = here.call("tc", "qdisc") + here.call("tc", "filter", "show", "dev", DEVICE, "egress")
+        for attach in ("tcx", "clsact"):
+            run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", "50ms", "--attach", attach)
+            self.assert_ended(run, 0)
+            self.assertEqual(here.call("tc", "qdisc") + here.call("tc", "filter", "show", "dev", DEVICE, "egress"),
+                             before)
+
+
+class HostFails(LifetimeTest):
+    def test_interface_deleted(self):
+        run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD)
+        run.opened()
+        objects = kernel_objects(run.pid)
+        self.lab.here.call("ip", "link", "del", DEVICE)
+        self.assert_ended(run, 5)
+        self.assert_gone(objects)
+        self.assertIn(f"the interface {DEVICE} is gone", run.stderr)
+        self.assertEqual(run.events()[-1]["data"]["outcome"], "host-failed")
+        self.assertEqual(records(), [])
+
+    def test_interface_deleted_with_clsact(self):
+        run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD, "--attach", "clsact")
+        run.opened()
+        self.lab.here.call("ip", "link", "del", DEVICE)
+        self.assert_ended(run, 5)
+
+    def fill(self, size):
+        """A run whose directory is on a file system of this size, with flows until it is full."""
+        lab = self.lab
+        disk = os.path.join(lab.folder, "disk")
+        os.mkdir(disk)
+        mount("tmpfs", disk, f"size={size}")
+        self.addCleanup(libc.umount2, disk.encode(), 2)
+        run = lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD, out=os.path.join(disk, "run"))
+        run.opened()
+        self.assert_dropping()
+        objects = kernel_objects(run.pid)
+        port = 10000
+
+        def ended():
+            nonlocal port
+            for port in range(port, min(port + 20, 60000)):
+                s = lab.here.socket(V4, UDP)
+                s.bind(("", port))
+                s.sendto(b"a flow", (THERE[V4], PORT))
+                s.close()
+            return not run.running()
+
+        wait_until(ended, "the file system is full")
+        return run, objects
+
+    def test_full_disk(self):
+        run, objects = self.fill("64k")
+        self.assert_ended(run, 5)
+        self.assertIn("No space left on device", run.stderr)
+        self.assert_normal()
+        self.assert_gone(objects)
+        self.assert_untouched(self.before)
+        with open(run.path("events.jsonl"), "rb") as f:
+            data = f.read()
+        self.assertTrue(data.endswith(b"\n"))
+        for line in data.splitlines():
+            json.loads(line)
+
+    def test_no_room_for_the_directory(self):
+        disk = os.path.join(self.lab.folder, "disk")
+        os.mkdir(disk)
+        mount("tmpfs", disk, "size=16k,nr_inodes=2")
+        self.addCleanup(libc.umount2, disk.encode(), 2)
+        run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD, out=os.path.join(disk, "a", "b"))
+        self.assert_ended(run, 5)
+        self.assertIn("can't make the run directory", run.stderr)
+        self.assert_normal()
+        self.assert_untouched(self.before)
+
+
+if __name__ == "__main__":
+    unittest.main()
