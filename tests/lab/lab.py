@@ -471,8 +471,8 @@ class Lab:
         links = json.loads(self.here.call("ip", "-details", "-json", "link"))
         return {
             "attached": self.attached(),
-            "links": sorted((link["ifname"], link["mtu"], link.get("xdp", {}).get("mode"), tuple(link["flags"]))
-                            for link in links),
+            "links": sorted((link["ifname"], link["mtu"], link.get("xdp", {}).get("mode"), link["txqlen"],
+                             "UP" in link["flags"], link["promiscuity"]) for link in links),
             "qdiscs": self.here.call("tc", "qdisc"),
             "filters": [self.here.call("tc", "filter", "show", "dev", DEVICE, side)
                         for side in ("ingress", "egress")] if any(x["ifname"] == DEVICE for x in links) else [],

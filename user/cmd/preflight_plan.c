@@ -209,7 +209,7 @@ static void check_lifeline(const struct context *c, struct engine *engine)
 	static const char name[] = "operator's flows";
 	const struct plan *plan = c->plan;
 	struct lifeline *lifeline = NULL;
-	struct lifeline_hit hit;
+	struct lifeline_hit hit = {0};
 	int err = lifeline_open(&lifeline);
 
 	for (size_t i = 0; !err && i < c->p->protect->count; i++) {

@@ -105,7 +105,7 @@ int host_record_open(const char *json, struct host_record **ret)
 
 int host_record_update(struct host_record *record, const char *json)
 {
-	int fd, err = publish(record->path, json, &fd);
+	int fd = -1, err = publish(record->path, json, &fd);
 
 	if (err)
 		return err;
@@ -154,7 +154,7 @@ static int open_record(int dirfd, const char *name, bool *ret_alive, struct stat
 
 static int read_record(int dirfd, const char *name, struct host_run *run)
 {
-	struct stat st;
+	struct stat st = {0};
 	ssize_t len;
 	int fd = open_record(dirfd, name, &run->alive, &st);
 

@@ -76,7 +76,7 @@ static struct node *every_value(struct words_tree *t, const char *origin, const 
 	if (!strncmp(value, plain, strlen(plain))) {
 		value += strlen(plain);
 		len -= strlen(plain);
-	} else if (!strncmp(value, braces, strlen(braces)) && value[len - 1] == '}') {
+	} else if (len > strlen(braces) && !strncmp(value, braces, strlen(braces)) && value[len - 1] == '}') {
 		value += strlen(braces);
 		len -= strlen(braces) + 1;
 	} else {

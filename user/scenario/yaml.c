@@ -239,7 +239,7 @@ static void on_close(struct builder *b)
 {
 	const struct node *n = b->levels[--b->depth].node;
 
-	if (n->kind == NODE_MAP && n->count > 1)
+	if (n && n->kind == NODE_MAP && n->count > 1)
 		find_duplicates(b, n);
 }
 
