@@ -2,6 +2,7 @@
 # make            build/shearpin
 # make drill      install what is missing, build, run the built-in lab's drill
 # make test       install what is missing, build, run every test; the last line is "N passed, N failed"
+# make test-vm    the packet tests and the essentials of a drill on Debian's 6.1 kernel, emulated (KERNEL='6.1 6.12')
 # make bench      the measured figures
 # make check      format, static analysis, shell scripts, sanitizers, other compilers
 # make install    DESTDIR=, PREFIX=/usr/local
@@ -125,6 +126,11 @@ test:
 	@$(AGAIN) all test-programs
 	@$(SUDO) tests/run $(BUILD)
 
+test-vm:
+	@tools/setup vm
+	@$(AGAIN) all test-programs
+	@tests/vm/run $(BUILD)
+
 skeletons: $(BPF_SKEL)
 test-programs: $(TEST_BIN) $(FUZZ_BIN)
 bench-programs: $(BENCH_BIN)
@@ -155,7 +161,7 @@ help:
 SUDO = $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 FORCE:
-.PHONY: all drill test skeletons test-programs bench-programs unit-programs bench check install clean help FORCE
+.PHONY: all drill test test-vm skeletons test-programs bench-programs unit-programs bench check install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/%.bpf.d) $(FUZZ_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)

@@ -44,7 +44,7 @@ static __always_inline void spend(const struct work *w, enum sp_budget budget)
 		emit(w, SP_EVENT_BUDGET);
 }
 
-/* Is there budget for this packet to be hit? new_flow: it is the first of its flow in this window. */
+/* Is there budget for this packet to be hit? new_flow: it is the first of its flow in this window, or may be. */
 static __always_inline bool within_budget(const struct work *w, bool new_flow)
 {
 	if (control.spent)
@@ -66,7 +66,7 @@ static __always_inline void charge_flow(struct work *w, struct sp_counters *c, s
 {
 	bool first = flow && !flow->announced && !__sync_val_compare_and_swap(&flow->announced, 0, 1);
 
-	if (!within_budget(w, first)) {
+	if (!within_budget(w, first || !flow)) {
 		w->verdict = SP_SUPPRESS;
 		return;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Randomness that can be replayed: a draw is a hash of (seed, flow, direction, the packet's index in the flow), never of
- * the order of arrival or the CPU. tests/unit/test_chance.c and the lab compute the same numbers from recorded flows.
+ * the order of arrival or the CPU. tests/lab/chance.py computes the same numbers from recorded flows.
  * mix64 is the finaliser of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
  */
 #ifndef SHEARPIN_CHANCE_BPF_H

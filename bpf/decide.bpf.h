@@ -59,6 +59,14 @@ static __always_inline bool is_lost(const struct sp_rule *r, const struct packet
 	return r->drop_every && a->lost + a->segments <= (a->seen + a->segments) / r->drop_every;
 }
 
+/* What is sent to many, or by nobody, gets no ICMP error (RFC 1122, 3.2.2; RFC 4443, 2.4). */
+static __always_inline bool is_answerable(const struct packet *p)
+{
+	if (p->family == 4)
+		return bpf_ntohl(p->dst[3]) < 0xe0000000 && p->src[3];
+	return bpf_ntohl(p->dst[0]) < 0xff000000 && (p->src[0] | p->src[1] | p->src[2] | p->src[3]);
+}
+
 /* What the rule does to a packet that its window is open for. */
 static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, const struct packet *p,
 						    const struct passage *a)
@@ -78,7 +86,7 @@ static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, con
 		/* A new connection is refused to the end that asks, if that end is to be reset. */
 		return r->reset_ends & sender ? SP_REFUSE : SP_DROP;
 	}
-	if (r->refuse && (syn || p->proto == IPPROTO_UDP))
+	if (r->refuse && (syn || p->proto == IPPROTO_UDP) && is_answerable(p))
 		return SP_REFUSE;
 	return SP_PASS;
 }

@@ -95,6 +95,18 @@ static __always_inline int act(struct __sk_buff *skb, const struct work *w)
 	}
 }
 
+/* What a GSO packet counts for. One that a guest has made comes with the size of its segments, but not their number. */
+static __always_inline __u32 count_segments(const struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 payload = p->ip_len - (p->l4 - p->l3);
+
+	if (skb->gso_segs || !skb->gso_size)
+		return skb->gso_segs ?: 1;
+	if (p->proto == IPPROTO_TCP)
+		payload = p->payload_len;
+	return (payload + skb->gso_size - 1) / skb->gso_size ?: 1;
+}
+
 static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
 {
 	struct work w;
@@ -113,7 +125,7 @@ static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
 	}
 	if (!classify(&w.p, skb->ifindex, &control.hook[hook], &w.match))
 		return SP_TC_NEXT;
-	w.segments = skb->gso_segs ?: 1;
+	w.segments = count_segments(skb, &w.p);
 	w.bytes = w.p.ip_len;
 	if (!judge(&w, hook))
 		return SP_TC_NEXT;

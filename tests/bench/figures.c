@@ -27,7 +27,7 @@ double median(const double *values, size_t n)
 
 static bool say(bool pass, const char *what, double value, const char *than, double limit, const char *unit)
 {
-	printf("%s  %s: %.1f%s, expected %s %.1f%s\n", pass ? "PASS" : "FAIL", what, value, unit, than, limit,
+	printf("%s  %s: %.2f%s, expected %s %.1f%s\n", pass ? "PASS" : "FAIL", what, value, unit, than, limit,
 	       unit);
 	return pass;
 }

@@ -195,6 +195,7 @@ class Namespace:
 # The bpf system call, for asking what is left: linux/bpf.h.
 SYS_BPF = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
 BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID, BPF_LINK_GET_FD_BY_ID, BPF_PROG_QUERY = 13, 14, 30, 16
+BPF_PROG_LOAD, BPF_LINK_CREATE, BPF_PROG_TYPE_XDP = 5, 28, 6
 GET_FD_BY_ID = {"prog": BPF_PROG_GET_FD_BY_ID, "map": BPF_MAP_GET_FD_BY_ID, "link": BPF_LINK_GET_FD_BY_ID}
 ATTACH_XDP, ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS = 37, 46, 47
 
@@ -225,6 +226,19 @@ def is_there(kind, number):
         return False
     os.close(fd)
     return True
+
+
+def attach_xdp_pass(space, device):
+    """Somebody else's XDP program, which passes everything; returns its link."""
+    code = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xb7, 0, 0, 2, 0x95, 0, 0, 0))  # return XDP_PASS
+    licence = ctypes.create_string_buffer(b"GPL")
+    program, _ = bpf(BPF_PROG_LOAD, struct.pack("=IIQQ", BPF_PROG_TYPE_XDP, 2, ctypes.addressof(code),
+                                                ctypes.addressof(licence)))
+    check(program)
+    with space:
+        link, _ = bpf(BPF_LINK_CREATE, struct.pack("=IIII", program, socket.if_nametoindex(device), ATTACH_XDP, 0))
+    os.close(program)
+    return check(link)
 
 
 class Ended(AssertionError):
@@ -357,6 +371,14 @@ class Lab:
                 lines += [f"addr add {own[family]}/{bits} dev {device}{nodad}",
                           f"neigh replace {other[family]} lladdr {mac} dev {device} nud permanent"]
             space.call("ip", "-batch", "-", input="\n".join(lines))
+        for space, own in ((self.here, HERE), (self.there, THERE)):
+            wait_until(lambda s=space, o=own: self.is_up(s, o), "the carrier")
+
+    @staticmethod
+    def is_up(space, own):
+        """The kernel notices a carrier when it finds the time; only then the addresses have their routes."""
+        routes = space.call("ip", "route", "show", "table", "all")
+        return "linkdown" not in routes and all(f"local {own[family]} " in routes for family in FAMILIES)
 
     def close(self):
         for run in self.runs:
@@ -454,12 +476,15 @@ class Lab:
 
     # What there is
 
+    def links(self):
+        return json.loads(self.here.call("ip", "-details", "-json", "link"))
+
     def attached(self):
-        """Programs on the interfaces of `here`, as (interface, where, count)."""
-        found = []
+        """Programs on the interfaces of `here`, as (interface, where, how many)."""
+        found = [(link["ifname"], ATTACH_XDP, 1) for link in self.links() if "xdp" in link]
         with self.here:
             for index, device in socket.if_nameindex():
-                for where in (ATTACH_XDP, ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS):
+                for where in (ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS):
                     result, answer = bpf(BPF_PROG_QUERY, struct.pack("IIIIQI", index, where, 0, 0, 0, 0))
                     count = struct.unpack_from("I", answer, 24)[0]
                     if result == 0 and count:
@@ -468,16 +493,16 @@ class Lab:
 
     def state(self):
         """All that a run could leave in its namespace."""
-        links = json.loads(self.here.call("ip", "-details", "-json", "link"))
+        links = self.links()
+        exists = any(link["ifname"] == DEVICE for link in links)
         return {
             "attached": self.attached(),
-            "links": sorted((link["ifname"], link["mtu"], link.get("xdp", {}).get("mode"), link["txqlen"],
+            "links": sorted((link["ifname"], link["mtu"], link["txqlen"],
                              "UP" in link["flags"], link["promiscuity"]) for link in links),
             "qdiscs": self.here.call("tc", "qdisc"),
             "filters": [self.here.call("tc", "filter", "show", "dev", DEVICE, side)
-                        for side in ("ingress", "egress")] if any(x["ifname"] == DEVICE for x in links) else [],
-            "offloads": self.here.call("ethtool", "-k", DEVICE)
-                        if any(x["ifname"] == DEVICE for x in links) else "",
+                        for side in ("ingress", "egress") if exists],
+            "offloads": self.here.call("ethtool", "-k", DEVICE) if exists else "",
             "rules": self.here.call("ip", "rule") + self.here.call("ip", "route", "show", "table", "all"),
             "pins": os.listdir("/sys/fs/bpf") if os.path.isdir("/sys/fs/bpf") else [],
         }

@@ -6,7 +6,8 @@ import json
 import os
 import unittest
 
-from lab import DEVICE, HERE, HOLD, THERE, UDP, V4, V6, LabTest, drain, gather_numbers, make_room, send_numbers, wait_until
+from lab import (DEVICE, HERE, HOLD, THERE, UDP, V4, V6, LabTest, drain, gather_numbers, make_room, send_numbers,
+                 wait_until)
 
 PORT, NEXT_PORT = 4000, 4001
 PARTS = ("passed", "dropped", "reset", "refused", "delayed", "duplicated", "altered", "suppressed")
@@ -222,8 +223,10 @@ class Counted(EvidenceTest):
         run = lab.run({"version": 1, "name": "two", "interface": DEVICE,
                        "targets": {"narrow": {"proto": "udp", "remote_port": PORT},
                                    "wide": {"proto": "udp", "remote": "10.77.0.0/24"}},
-                       "steps": [{"name": "deny", "at": "0s", "fault": {"refuse": "icmp-port"}, "target": "wide", "for": HOLD},
-                                 {"name": "cut", "at": "0s", "fault": {"drop": True}, "target": "narrow", "for": HOLD}]})
+                       "steps": [{"name": "deny", "at": "0s", "fault": {"refuse": "icmp-port"}, "target": "wide",
+                                  "for": HOLD},
+                                 {"name": "cut", "at": "0s", "fault": {"drop": True}, "target": "narrow",
+                                  "for": HOLD}]})
         run.opened(2)
         send_numbers(sender, (THERE[V4], PORT), range(100))
         send_numbers(sender, (THERE[V4], NEXT_PORT), range(10))

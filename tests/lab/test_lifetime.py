@@ -6,8 +6,8 @@ import os
 import signal
 import unittest
 
-from lab import (DEVICE, FAMILIES, HOLD, THERE, UDP, V4, LabTest, is_there, kernel_objects, libc, mount, now_ns,
-                 records, wait_until)
+from lab import (ATTACH_TCX_INGRESS, ATTACH_XDP, DEVICE, FAMILIES, HOLD, THERE, UDP, V4, LabTest, attach_xdp_pass,
+                 is_there, kernel_objects, libc, mount, now_ns, records, wait_until)
 
 PORT = 4000
 NORMAL_NS = 100_000_000  # traffic is normal that soon after the owner's end
@@ -132,6 +132,24 @@ class Ended(LifetimeTest):
         self.assertEqual(run.events("fault.open", "fault.close"), [])
         self.assert_untouched(self.before)
 
+    def test_window_that_the_process_has_not_seen(self):
+        """The kernel opens a window while the process stands still; what it did is told of all the same."""
+        lab = self.lab
+        step = {"name": "cut", "at": "400ms", "fault": {"drop": True}, "target": "t", "for": HOLD}
+        run = lab.run(scenario(steps=[step]))
+        opens = run.wait_event("baseline.end")["data"]["zero_ns"] + 400_000_000
+        run.signal(signal.SIGSTOP)
+        self.assertLess(now_ns(), opens, "this machine was too slow for the window")
+        wait_until(lambda: now_ns() > opens, "the opening")
+        sender = lab.socket(lab.here, V4, UDP)
+        for _ in range(10):
+            sender.sendto(b"gone", (THERE[V4], PORT))
+        run.signal(signal.SIGTERM)
+        run.signal(signal.SIGCONT)
+        self.assert_ended(run, 130)
+        self.assertEqual([e["data"]["opens_ns"] for e in run.events("fault.open")], [opens])
+        self.assertEqual((run.counters()["dropped"], run.counters()["cut"]), (10, True))
+
     def test_natural_end(self):
         for attach in ("tcx", "clsact"):
             with self.subTest(attach):
@@ -155,6 +173,22 @@ class Ended(LifetimeTest):
             self.assert_ended(run, 0)
             self.assertEqual(here.call("tc", "qdisc") + here.call("tc", "filter", "show", "dev", DEVICE, "egress"),
                              before)
+
+    def test_others_xdp_program_stays(self):
+        """Where XDP is taken, the fault acts at tc."""
+        lab = self.lab
+        link = attach_xdp_pass(lab.here, DEVICE)
+        try:
+            run = lab.inject("drop", "--hook", "xdp", "--direction", "in", "--remote-port", str(PORT), "--for", HOLD)
+            run.opened()
+            self.assert_dropping()
+            attached = lab.attached()
+            self.assertIn((DEVICE, ATTACH_XDP, 1), attached)
+            self.assertIn((DEVICE, ATTACH_TCX_INGRESS, 1), attached)
+            self.assertEqual(run.stop(), 130)
+            self.assertEqual(lab.attached(), [(DEVICE, ATTACH_XDP, 1)])
+        finally:
+            os.close(link)
 
 
 class HostFails(LifetimeTest):

@@ -234,7 +234,7 @@ static void set_checksum(const struct spec *s, struct frame *f)
 
 void frame_build(const struct spec *s, struct frame *ret)
 {
-	memset(ret, 0, sizeof(*ret));
+	ret->len = 0;
 	put_link(s, ret);
 	if (s->family == 4)
 		put_ip4(s, ret);

@@ -49,9 +49,9 @@ struct spec {
 };
 
 struct frame {
-	uint8_t data[9100];
 	size_t len;
 	size_t l3, l4; /* offsets */
+	uint8_t data[40000];
 };
 
 extern const struct end near_end, far_end;

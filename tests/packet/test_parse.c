@@ -47,7 +47,7 @@ static int unload(void **state)
 	return 0;
 }
 
-static uint64_t stat(enum sp_stat which)
+static uint64_t stat_of(enum sp_stat which)
 {
 	uint64_t stats[SP_STATS];
 
@@ -77,13 +77,13 @@ enum fate {
 
 static void expect_at(enum sp_hook hook, const uint8_t *data, size_t len, enum fate fate)
 {
-	uint64_t hits = matched(), bad = stat(SP_STAT_UNPARSABLE), fragments = stat(SP_STAT_FRAGMENT);
+	uint64_t hits = matched(), bad = stat_of(SP_STAT_UNPARSABLE), fragments = stat_of(SP_STAT_FRAGMENT);
 
 	assert_int_equal(run_at(scene, hook, data, len, &ran), 0);
 	assert_int_equal(ran.action, fate == HIT ? dropped[hook] : passed[hook]);
 	assert_int_equal(matched() - hits, fate == HIT);
-	assert_int_equal(stat(SP_STAT_UNPARSABLE) - bad, fate == UNPARSABLE);
-	assert_int_equal(stat(SP_STAT_FRAGMENT) - fragments, fate == FRAGMENT);
+	assert_int_equal(stat_of(SP_STAT_UNPARSABLE) - bad, fate == UNPARSABLE);
+	assert_int_equal(stat_of(SP_STAT_FRAGMENT) - fragments, fate == FRAGMENT);
 	assert_int_equal(ran.len, len);
 	assert_memory_equal(ran.frame, data, len);
 }

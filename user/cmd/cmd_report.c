@@ -26,8 +26,9 @@ static const struct option_spec options[] = {
 static const struct command_spec command = {
 	.name = "report",
 	.synopsis = "RUN [OPTION...]",
-	.about = "Makes the report of a run again, from the plan.json and events.jsonl in its directory RUN. "
-		 "The exit status is that of the run as the evidence shows it: 1 if an SLO was missed.",
+	.about = "Makes the report of a run again, from the plan.json and events.jsonl in its directory\n"
+		 "RUN. The exit status is that of the run as the evidence shows it: 1 if an SLO was\n"
+		 "missed.",
 	.options = options,
 	.n_options = sizeof(options) / sizeof(*options),
 	.min_words = 1,
@@ -78,26 +79,21 @@ static int check_run(int dirfd, const char *path)
 
 static int compute(const char *path, struct results **ret_results)
 {
-	char *real = realpath(path, NULL);
 	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int status, err;
 
-	if (!real || dirfd < 0) {
-		status = say(STATUS_USAGE, path, strerror(errno));
-		goto out;
-	}
+	if (dirfd < 0)
+		return say(STATUS_USAGE, path, strerror(errno));
 	status = check_run(dirfd, path);
 	if (status)
 		goto out;
-	err = slo_compute(dirfd, strrchr(real, '/') + 1, ret_results);
+	err = slo_compute(dirfd, path, ret_results);
 	if (err == -EBADMSG)
 		status = say(STATUS_USAGE, path, "not a run directory: plan.json is no plan of this version");
 	else if (err)
 		status = say(STATUS_HOST_FAILED, path, strerror(-err));
 out:
-	if (dirfd >= 0)
-		close(dirfd);
-	free(real);
+	close(dirfd);
 	return status;
 }
 

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* shearpin run: a whole drill from a scenario file. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cmd/drill_command.h"
+#include "scenario/text.h"
 
 struct run_args {
 	struct drill_args drill;
@@ -37,30 +35,6 @@ static const struct command_spec command = {
 	.words = "a scenario file",
 };
 
-/* The file as it stands, for the run directory. */
-static int read_file(const char *path, char **ret_text, size_t *ret_len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *text = malloc(SCENARIO_MAX_BYTES);
-	size_t len = 0;
-	ssize_t n = 0;
-
-	if (fd < 0 || !text) {
-		free(text);
-		return fd < 0 ? -errno : -ENOMEM;
-	}
-	while (len < SCENARIO_MAX_BYTES && (n = read(fd, text + len, SCENARIO_MAX_BYTES - len)) > 0)
-		len += n;
-	close(fd);
-	if (n < 0) {
-		free(text);
-		return -EIO;
-	}
-	*ret_text = text;
-	*ret_len = len;
-	return 0;
-}
-
 static int run(const struct run_args *args, const char *path, const struct scenario_options *scenario,
 	       int argc, char **argv)
 {
@@ -70,16 +44,17 @@ static int run(const struct run_args *args, const char *path, const struct scena
 	size_t len = 0;
 	int status, err;
 
-	err = scenario_load(path, scenario, &plan, &errors);
-	if (!err)
-		err = read_file(path, &text, &len);
+	/* Read once: what is kept in the run directory is what was compiled. */
+	err = text_read(path, SCENARIO_MAX_BYTES, &text, &len);
 	if (err) {
-		if (errors.text)
-			fputs(errors.text, stderr);
-		else
-			fprintf(stderr, "shearpin run: %s: %s\n", path, strerror(-err));
+		fprintf(stderr, "%s: cannot be read: %s\n", path, strerror(-err));
+		return err == -ENOMEM ? STATUS_HOST_FAILED : STATUS_USAGE;
+	}
+	err = scenario_parse(path, text, len, scenario, &plan, &errors);
+	if (err) {
+		fputs(errors.text ?: "shearpin run: out of memory\n", stderr);
 		free(errors.text);
-		plan_free(plan);
+		free(text);
 		return err == -ENOMEM ? STATUS_HOST_FAILED : STATUS_USAGE;
 	}
 	status = drill_command(&command, &args->drill, plan, text, len, argc, argv);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -88,6 +89,14 @@ static void print_data(FILE *out, const char *type, const json_t *data)
 	}
 }
 
+/* Room for a line: a pipe has then at least PIPE_BUF bytes. Whoever reads must not hold up the run. */
+static bool has_room(const struct progress *p)
+{
+	struct pollfd out = {.fd = fileno(p->out), .events = POLLOUT};
+
+	return poll(&out, 1, 0) != 0;
+}
+
 void progress_event(void *progress, const struct log_event *event, uint64_t ts_ns)
 {
 	struct progress *p = progress;
@@ -99,6 +108,14 @@ void progress_event(void *progress, const struct log_event *event, uint64_t ts_n
 		json_decref(data);
 		return;
 	}
+	if (!has_room(p)) {
+		p->unsaid++;
+		json_decref(data);
+		return;
+	}
+	if (p->unsaid)
+		fprintf(p->out, "(%u lines that nobody read in time are in events.jsonl)\n", p->unsaid);
+	p->unsaid = 0;
 	gmtime_r(&seconds, &utc);
 	fprintf(p->out, "%02d:%02d:%02d.%03" PRIu64 "  %-12s", utc.tm_hour, utc.tm_min, utc.tm_sec,
 		(uint64_t)(ts_ns % NS_PER_S / NS_PER_MS), event->type);
@@ -177,7 +194,7 @@ void progress_tick(void *progress, const struct drill_progress *state)
 	size_t first = first_row(state);
 	char left[32];
 
-	if (!p->terminal)
+	if (!p->terminal || !has_room(p))
 		return;
 	if (p->drawn)
 		fprintf(p->out, "\033[%dA", p->drawn);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How a run shows itself while it goes: on a terminal one screen, drawn anew ten times a second; otherwise one line an
- * event (a probe's sample only when it changes).
+ * event (a probe's sample only when it changes). Nothing here waits for a reader.
  */
 #ifndef SHEARPIN_PROGRESS_H
 #define SHEARPIN_PROGRESS_H
@@ -14,8 +14,9 @@ struct progress {
 	FILE *out;
 	const char *name;
 	bool terminal, colour;
-	int drawn; /* lines on the screen */
-	int flows; /* flow.hit events since the last opening */
+	int drawn;       /* lines on the screen */
+	int flows;       /* flow.hit events since the last opening */
+	unsigned unsaid; /* lines that there was no room for */
 };
 
 void progress_open(struct progress *p, FILE *out, const char *name);

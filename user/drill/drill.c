@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/timeutil.h"
@@ -264,9 +265,13 @@ static void baseline(struct drill *d)
 
 static void steps(struct drill *d)
 {
-	uint64_t zero = clock_mono_ns() + ARM_LEAD_NS;
 	struct json *data;
+	uint64_t zero;
 
+	wait_until(d, 0); /* a signal that came during the start, when there is no baseline */
+	if (d->stop)
+		return;
+	zero = clock_mono_ns() + ARM_LEAD_NS;
 	d->phase = PHASE_STEPS;
 	d->phase_ends = zero + d->plan->length_ns;
 	windows_set_zero(d->windows, zero);
@@ -339,11 +344,15 @@ static void tell_end(struct drill *d)
 /* Faults end first; then the evidence is completed. */
 static void finish(struct drill *d)
 {
+	static const struct timespec grace = {.tv_nsec = CLOSE_GRACE_NS};
+	uint64_t disarmed;
 	int err;
 
 	engine_disarm(d->setup.engine);
+	disarmed = clock_mono_ns();
+	nanosleep(&grace, NULL);
 	drain(d);
-	err = windows_cut(d->windows, clock_mono_ns());
+	err = windows_cut(d->windows, disarmed);
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't read the last counters: %s", strerror(-err));
 	tell_end(d);
@@ -383,16 +392,18 @@ static int open_observers(struct drill *d)
 
 static void close_all(struct drill *d)
 {
-	int err;
+	struct signalfd_siginfo info;
+	int err, err_log;
 
 	setup_detach(&d->setup);
 	probes_close(d->probes);
 	windows_close(d->windows);
-	fault_events_close(d->fault_events);
-	err = log_close(d->journal.log);
+	err = fault_events_close(d->fault_events);
+	err_log = log_close(d->journal.log);
+	err = err_log ?: err;
 	if (err && d->result->outcome != DRILL_HOST_FAILED) {
 		d->stop = false;
-		end(d, DRILL_HOST_FAILED, "can't write the event log: %s", strerror(-err));
+		end(d, DRILL_HOST_FAILED, "can't write the event logs: %s", strerror(-err));
 	}
 	buf_free(&d->journal.data);
 	free(d->probe_view);
@@ -402,6 +413,9 @@ static void close_all(struct drill *d)
 	if (d->epoll_fd >= 0)
 		close(d->epoll_fd);
 	if (d->signal_fd >= 0) {
+		/* What is still pending would end the process before its report is written. */
+		while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info))
+			;
 		close(d->signal_fd);
 		sigprocmask(SIG_SETMASK, &d->old_signals, NULL);
 	}

@@ -236,6 +236,16 @@ static int make_parents(const char *path)
 	return 0;
 }
 
+/* Asked before anything is touched; making the directory, the last step, finds out again. */
+static enum drill_outcome check_out(const struct drill_options *options, const struct refusal *r)
+{
+	struct stat found;
+
+	if (!options->out || lstat(options->out, &found))
+		return DRILL_DONE;
+	return refuse(r, "%s is there already; --out wants a new directory", options->out);
+}
+
 static char *default_directory(const struct plan *plan)
 {
 	char when[32], *path;
@@ -337,7 +347,9 @@ enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct d
 	s->dirfd = -1;
 	if (geteuid())
 		return refuse(&r, "only root may inject faults (BPF programs and raw sockets): use sudo");
-	outcome = read_policies(s, options, &r);
+	outcome = check_out(options, &r);
+	if (outcome == DRILL_DONE)
+		outcome = read_policies(s, options, &r);
 	if (outcome == DRILL_DONE)
 		outcome = find_interfaces(plan, &r);
 	if (outcome == DRILL_DONE)
@@ -353,8 +365,6 @@ enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct d
 	if (outcome != DRILL_DONE)
 		return outcome;
 	err = make_directory(s, plan, options);
-	if (err == -EEXIST)
-		return refuse(&r, "%s is there already; --out wants a new directory", s->directory);
 	if (err) {
 		refuse(&r, "can't make the run directory %s: %s", s->directory ?: "", strerror(-err));
 		return DRILL_HOST_FAILED;

@@ -11,8 +11,8 @@
 struct setup {
 	struct engine_interface *interfaces;
 	struct netdev *devices;
-	int *claims; /* descriptors; -1: none */
-	size_t n_interfaces;
+	int *claims;         /* descriptors */
+	size_t n_interfaces; /* that are claimed: so many of each array above */
 	struct policies policies;
 	char *mistakes; /* in them; NULL: none */
 	struct engine *engine;

@@ -302,13 +302,16 @@ static int close_window(struct windows *ws, struct window *w)
 
 	w->is_open = false;
 	w->is_closed = true;
-	if (w->closes > ws->last_close)
-		ws->last_close = w->closes;
 	err = engine_counters(ws->engine, w->slot, &counters);
 	if (!err)
 		err = engine_flows_open(ws->engine, w->slot, &w->flows);
 	if (err)
 		return err;
+	/* A packet that was under way when the engine was disarmed. */
+	if (w->cut && counters.last_ns > w->closes)
+		w->closes = counters.last_ns;
+	if (w->closes > ws->last_close)
+		ws->last_close = w->closes;
 	tell_counters(ws, w, &counters);
 	ws->view[w->slot].hit = counters.matched - counters.verdict[SP_PASS] - counters.verdict[SP_SUPPRESS];
 	if (!speaks_for_step(ws, w))
@@ -420,11 +423,14 @@ int windows_cut(struct windows *ws, uint64_t now)
 		struct window *w = &ws->items[i];
 		int e = 0;
 
+		/* The kernel may have opened it since the last windows_run(). */
+		if (!w->is_open && !w->is_closed && now >= w->opens)
+			e = open_window(ws, w);
 		if (w->is_open && now < w->closes) {
 			w->cut = true;
 			w->closes = now;
 		}
-		if (w->is_open)
+		if (!e && w->is_open)
 			e = close_window(ws, w);
 		while (!e && w->flows)
 			e = tell_flows(ws, w);

@@ -23,7 +23,7 @@ void windows_set_zero(struct windows *windows, uint64_t zero_ns);
 /* Do what is due: openings, walks over idle connections, closings. *ret_next: when to call again (UINT64_MAX: never). 0 or a negative errno. */
 int windows_run(struct windows *windows, uint64_t now, uint64_t *ret_next);
 
-/* End every open window now; the engine is disarmed already. */
+/* End every window that has opened by now, when the engine was disarmed, CLOSE_GRACE_NS ago or more. */
 int windows_cut(struct windows *windows, uint64_t now);
 
 /* A record of the kernel. */

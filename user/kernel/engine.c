@@ -15,6 +15,7 @@
 #include <linux/bpf.h>
 
 #include "base/timeutil.h"
+#include "gate.bpf.h"
 #include "kernel/attach.h"
 #include "kernel/counters.h"
 #include "kernel/idle.h"
@@ -197,6 +198,10 @@ static void repeat_unreachable(struct engine *e, const struct sp_event *event)
 
 	if (pause.tv_nsec)
 		nanosleep(&pause, NULL);
+	/* Stopped or slow, this process may come to it only after the window. */
+	if (!e->skel->bss->control.armed ||
+	    window_at(&e->skel->bss->rules[event->rule], clock_mono_ns()) == WINDOW_CLOSED)
+		return;
 	(void)raw_unreachable(e->raw, event);
 }
 
@@ -297,7 +302,8 @@ int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret
 		programs.fd[SP_HOOK_XDP] = bpf_program__fd(engine->skel->progs.xdp_in);
 	err = raw_open(engine->skel->bss->control.mark, &engine->raw);
 	if (!err && engine_has_resets(engine))
-		err = idle_open(engine->skel->progs.sockets, engine->raw, &engine->idle);
+		err = idle_open(engine->skel->progs.sockets, engine->raw, engine->skel->bss->rules,
+				&engine->idle);
 	if (err)
 		return err;
 	err = attach_open(mode, &programs, &engine->attachments);

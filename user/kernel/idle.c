@@ -8,14 +8,19 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/timeutil.h"
+#include "gate.bpf.h"
+
 #define BATCH 512
 
 struct idle {
 	struct bpf_link *link;
 	const struct raw *raw;
+	const struct sp_rule *rules;
 };
 
-int idle_open(struct bpf_program *program, const struct raw *raw, struct idle **ret)
+int idle_open(struct bpf_program *program, const struct raw *raw, const struct sp_rule *rules,
+	      struct idle **ret)
 {
 	struct idle *idle = calloc(1, sizeof(*idle));
 	int err;
@@ -23,6 +28,7 @@ int idle_open(struct bpf_program *program, const struct raw *raw, struct idle **
 	if (!idle)
 		return -ENOMEM;
 	idle->raw = raw;
+	idle->rules = rules;
 	idle->link = bpf_program__attach_iter(program, NULL);
 	if (!idle->link) {
 		err = -errno;
@@ -41,6 +47,14 @@ void idle_close(struct idle *idle)
 	free(idle);
 }
 
+/* This process may have been stopped since the kernel found the connection. */
+static int reset(const struct idle *idle, const struct sp_socket *s)
+{
+	if (window_at(&idle->rules[s->rule], clock_mono_ns()) == WINDOW_CLOSED)
+		return -ETIME;
+	return raw_reset(idle->raw, s);
+}
+
 int idle_reset(struct idle *idle, void (*call)(void *arg, const struct sp_socket *socket, int error),
 	       void *arg)
 {
@@ -53,7 +67,7 @@ int idle_reset(struct idle *idle, void (*call)(void *arg, const struct sp_socket
 		return -errno;
 	while ((len = read(fd, found, sizeof(found))) > 0) {
 		for (size_t i = 0; i < len / sizeof(*found); i++) {
-			call(arg, &found[i], raw_reset(idle->raw, &found[i]));
+			call(arg, &found[i], reset(idle, &found[i]));
 			n++;
 		}
 	}

@@ -15,11 +15,13 @@
 struct bpf_program;
 struct idle;
 
-int idle_open(struct bpf_program *program, const struct raw *raw, struct idle **ret);
+/* rules: the programs' own, in their mapped memory; both outlive the walks. */
+int idle_open(struct bpf_program *program, const struct raw *raw, const struct sp_rule *rules,
+	      struct idle **ret);
 void idle_close(struct idle *idle); /* accepts NULL */
 
-/* One walk. `call` is told of every connection, and with which error (0, or a negative errno) its segments were sent.
- * Returns their number, or a negative errno if the walk itself failed. */
+/* One walk. `call` is told of every connection, and with which error (0, or a negative errno; -ETIME: the window has closed
+ * meanwhile) its segments were sent. Returns their number, or a negative errno if the walk itself failed. */
 int idle_reset(struct idle *idle, void (*call)(void *arg, const struct sp_socket *socket, int error),
 	       void *arg);
 

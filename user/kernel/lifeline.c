@@ -56,10 +56,9 @@ static int read_address(const char *text, struct in6_addr *ret)
 }
 
 /* "client-address client-port server-address server-port", sshd(8). */
-static int add_ssh(struct lifeline *l)
+static int add_ssh(struct lifeline *l, const char *text)
 {
 	struct guarded flow = {.why = "the operator's SSH connection"};
-	const char *text = getenv("SSH_CONNECTION");
 	char remote[64], local[64];
 
 	if (!text ||
@@ -67,6 +66,27 @@ static int add_ssh(struct lifeline *l)
 	    read_address(remote, &flow.remote) || read_address(local, &flow.local))
 		return 0;
 	return add(l, &flow);
+}
+
+/* Of the environment that the process was started with: sudo takes the variable away, and tmux the ancestor. */
+static int add_ssh_of(pid_t pid, struct lifeline *l)
+{
+	static const char key[] = "SSH_CONNECTION=";
+	char path[64], *entry = NULL;
+	size_t size = 0;
+	FILE *file;
+	int err = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0; /* as in add_sockets_of() */
+	while (!err && getdelim(&entry, &size, '\0', file) > 0)
+		if (!strncmp(entry, key, strlen(key)))
+			err = add_ssh(l, entry + strlen(key));
+	free(entry);
+	fclose(file);
+	return err;
 }
 
 struct inodes {
@@ -181,6 +201,8 @@ static int add_ancestors(struct lifeline *l)
 
 	for (int i = 0; !err && pid > 0 && i < MAX_ANCESTORS; i++) {
 		err = add_sockets_of(pid, &set);
+		if (!err)
+			err = add_ssh_of(pid, l);
 		pid = parent_of(pid);
 	}
 	if (!err)
@@ -198,7 +220,7 @@ int lifeline_open(struct lifeline **ret)
 
 	if (!l)
 		return -ENOMEM;
-	err = add_ssh(l);
+	err = add_ssh(l, getenv("SSH_CONNECTION"));
 	if (!err)
 		err = add_ancestors(l);
 	if (err) {
@@ -287,7 +309,7 @@ static void build_frame(const struct probe *p, struct frame *f)
 	if (p->proto == IPPROTO_TCP)
 		put(f, &tcp, sizeof(tcp));
 	else
-		put(f, &udp, sizeof(udp));
+		put(f, &udp, sizeof(udp)); /* of ICMP nothing is read: as good as any eight bytes */
 	put(f, "x", 1);
 }
 
@@ -331,8 +353,12 @@ static int check_ports(struct check *c, const struct guarded *flow, uint16_t loc
 	found = check_packet(c, &probe);
 	probe.syn = true; /* it must be able to come back, too */
 	found = found ?: check_packet(c, &probe);
+	if (!flow->named)
+		return found;
 	probe.proto = IPPROTO_UDP;
-	if (flow->named)
+	found = found ?: check_packet(c, &probe);
+	probe.proto = IN6_IS_ADDR_V4MAPPED(&flow->remote) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	if (!flow->remote_port)
 		found = found ?: check_packet(c, &probe);
 	return found;
 }

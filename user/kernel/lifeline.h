@@ -10,7 +10,7 @@
 
 struct lifeline;
 
-/* Collect the operator's own flows, from SSH_CONNECTION and /proc. 0 or a negative errno. */
+/* Collect the operator's own flows, from SSH_CONNECTION (this process's and its ancestors') and /proc. 0 or a negative errno. */
 int lifeline_open(struct lifeline **ret);
 void lifeline_close(struct lifeline *lifeline);
 

@@ -169,7 +169,9 @@ static bool is_gone(const char *message, ssize_t len, int ifindex)
 	for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
 		const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
 
-		if (header->nlmsg_type == RTM_DELLINK && info->ifi_index == ifindex)
+		/* Of the family AF_BRIDGE it tells of a port that leaves its bridge. */
+		if (header->nlmsg_type == RTM_DELLINK && info->ifi_family == AF_UNSPEC &&
+		    info->ifi_index == ifindex)
 			return true;
 	}
 	return false;

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The commands from outside: help, options, plan, report, namespaces by name, and what goes to which stream."""
+import json
+import os
+import subprocess
+import unittest
+
+from lab import DEVICE, HERE, HOLD, THERE, UDP, V4, LabTest, send_numbers
+
+PORT = 4000
+COMMANDS = ("run", "inject", "plan", "preflight", "status", "clear", "report", "lab")
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+SCENARIO = {
+    "version": 1, "name": "commands", "seed": 7, "interface": DEVICE, "recovery": "0s",
+    "vars": {"hold": "50ms", "port": str(PORT)},
+    "targets": {"t": {"proto": "udp", "remote": THERE[V4], "remote_port": "$(port)"}},
+    "steps": [{"name": "cut", "at": "0s", "fault": {"drop": True}, "target": "t", "for": "$(hold)",
+               "repeat": {"times": 2, "every": "100ms"}}]}
+
+
+class Help(LabTest):
+    def test_help(self):
+        whole = self.lab.call("--help")
+        self.assertEqual((whole.status, whole.stderr), (0, ""))
+        for command in COMMANDS:
+            self.assertRegex(whole.stdout, rf"(?m)^  {command} ")
+            texts = []
+            for words in ((command, "--help"), (command, "-h"), ("help", command)):
+                with self.subTest(words):
+                    done = self.lab.call(*words, wrapper=NOBODY)
+                    self.assertEqual((done.status, done.stderr), (0, ""))
+                    self.assertTrue(done.stdout.startswith(f"Usage: shearpin {command}"), done.stdout)
+                    self.assertIn("--help", done.stdout)
+                    self.assertLessEqual(max(map(len, done.stdout.splitlines())), 100)
+                    texts.append(done.stdout)
+            self.assertEqual(len(set(texts)), 1)
+
+    def test_help_to_a_full_disk(self):
+        """Output that can't be written is no success."""
+        done = self.lab.call("--help", wrapper=("sh", "-c", 'exec "$@" >/dev/full', "sh"))
+        self.assertNotEqual(done.status, 0)
+
+    def test_unknown_option(self):
+        for words, meant in ((("run", "x.yaml", "--intreface", "eth0"), "--interface"),
+                             (("inject", "drop", "--fro"), "--for"), (("plan", "x.yaml", "--jsno"), "--json"),
+                             (("report", "x", "--fromat", "md"), "--format"),
+                             (("status", "--jsn"), "--json"), (("clear", "--hlp"), "--help"),
+                             (("lab", "--kep"), "--keep"), (("preflight", "--jsom"), "--json")):
+            with self.subTest(words):
+                done = self.lab.call(*words)
+                self.assertEqual((done.status, done.stdout), (2, ""))
+                self.assertIn(f"did you mean {meant}?", done.stderr)
+
+    def test_unknown_command(self):
+        done = self.lab.call("injekt")
+        self.assertEqual((done.status, done.stdout), (2, ""))
+        self.assertIn("did you mean `inject`?", done.stderr)
+
+    def test_option_without_its_argument(self):
+        done = self.lab.call("inject", "drop", "--for")
+        self.assertEqual((done.status, done.stdout), (2, ""))
+        self.assertIn("--for needs an argument", done.stderr)
+
+    def test_superfluous_word(self):
+        for words in (("run", "a", "b"), ("plan", "a", "b"), ("status", "a"), ("clear", "a"), ("report", "a", "b")):
+            with self.subTest(words):
+                self.assertEqual(self.lab.call(*words).status, 2)
+
+
+class Plan(LabTest):
+    def test_needs_no_privilege(self):
+        path = self.lab.write(SCENARIO)
+        done = self.lab.call("plan", path, wrapper=NOBODY)
+        self.assertEqual((done.status, done.stderr), (0, ""))
+        for word in ("commands", "cut", "50ms", str(PORT)):
+            self.assertIn(word, done.stdout)
+        done = self.lab.call("plan", path, "--json", "--set", "port=5000", wrapper=NOBODY)
+        self.assertEqual((done.status, done.stderr), (0, ""))
+        plan = json.loads(done.stdout)
+        self.assertEqual(plan["targets"][0]["remote_port"], ["5000"])
+        self.assertEqual(plan["seed"], 7)
+
+    def test_is_what_run_does(self):
+        path = self.lab.write(SCENARIO)
+        planned = json.loads(self.lab.call("plan", path, "--json").stdout)
+        run = self.lab.run(SCENARIO)
+        self.assert_ended(run, 0)
+        done = run.document("plan.json")
+        planned.pop("source")
+        done.pop("source")
+        self.assertEqual(planned, done)
+
+
+class Report(LabTest):
+    def setUp(self):
+        super().setUp()
+        self.ended = self.lab.run(SCENARIO, "--json")
+        self.assert_ended(self.ended, 0)
+
+    def read(self, name):
+        with open(self.ended.path(name), encoding="utf-8") as f:
+            return f.read()
+
+    def test_again(self):
+        """The report made again, by anybody who can read the run, is the report."""
+        for words, name in (((), "report.md"), (("--format", "md"), "report.md"), (("-f", "json"), "results.json")):
+            with self.subTest(words):
+                done = self.lab.call("report", self.ended.out, *words, wrapper=NOBODY)
+                self.assertEqual((done.status, done.stderr), (0, ""))
+                self.assertEqual(done.stdout, self.read(name))
+        path = os.path.join(self.lab.folder, "again.md")
+        self.assertEqual(self.lab.call("report", self.ended.out, "-o", path), (0, "", ""))
+        with open(path, encoding="utf-8") as f:
+            self.assertEqual(f.read(), self.read("report.md"))
+
+    def test_moved(self):
+        """A run directory may go anywhere."""
+        moved = os.path.join(self.lab.folder, "elsewhere")
+        os.rename(self.ended.out, moved)
+        done = self.lab.call("report", moved)
+        self.assertEqual((done.status, done.stderr), (0, ""))
+        self.assertTrue(done.stdout.startswith("# Reconnect Fault Injection Result"))
+
+    def test_incomplete(self):
+        """A log without its end is told of on the first line."""
+        path = self.ended.path("events.jsonl")
+        with open(path, "rb") as f:
+            lines = f.read().splitlines(True)
+        with open(path, "wb") as f:
+            f.writelines(lines[:-1])
+        done = self.lab.call("report", self.ended.out)
+        self.assertNotEqual(done.status, 0)
+        self.assertIn("INCOMPLETE", done.stdout.splitlines()[0])
+        results = json.loads(self.lab.call("report", self.ended.out, "-f", "json").stdout)
+        self.assertFalse(results["complete"])
+
+    def test_no_run(self):
+        for path in (self.lab.folder, os.path.join(self.lab.folder, "nowhere")):
+            done = self.lab.call("report", path)
+            self.assertEqual((done.status, done.stdout), (2, ""))
+            self.assertIn(path, done.stderr)
+
+
+class Streams(LabTest):
+    def test_json(self):
+        """One document on standard output, everything else on standard error."""
+        for start in (lambda: self.lab.run(SCENARIO, "--json"),
+                      lambda: self.lab.inject("drop", "--remote-port", str(PORT), "--for", "10ms", "--json")):
+            run = start()
+            self.assert_ended(run, 0)
+            document = json.loads(run.stdout)
+            self.assertEqual((document["outcome"], document["exit"]), ("pass", 0))
+            self.assertEqual(os.path.realpath(document["run"]), os.path.realpath(run.out))
+            self.assertIn("run.end", run.stderr)
+            self.assertNotIn("\x1b", run.stdout + run.stderr)
+
+    def test_words(self):
+        run = self.lab.run(SCENARIO)
+        self.assert_ended(run, 0)
+        self.assertEqual(run.stderr, "")
+        self.assertIn(f"report: {run.out}/report.md", run.stdout)
+        self.assertNotIn("\x1b", run.stdout)
+
+    def test_reader_goes_away(self):
+        """A closed pipe ends nothing but the output."""
+        run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", "300ms",
+                              wrapper=("sh", "-c", '"$@" | head -c 1', "sh"))
+        run.wait()
+        self.assertEqual(run.events()[-1]["type"], "run.end")
+        self.assertEqual(run.events()[-1]["data"]["outcome"], "pass")
+
+    def test_default_directory(self):
+        """runs/<UTC time>-<name>, and a second run within the second gets a number."""
+        names = []
+        for _ in range(2):
+            done = self.lab.call("inject", "drop", "--remote-port", str(PORT), "--for", "10ms", "--interface", DEVICE)
+            self.assertEqual(done.status, 0, done.stderr)
+            names = os.listdir(os.path.join(self.lab.folder, "runs"))
+            for name in names:
+                self.assertRegex(name, r"^[0-9]{8}T[0-9]{6}Z-inject(-[0-9]+)?$")
+        self.assertEqual(len(names), 2)
+
+
+class Namespaces(LabTest):
+    """--netns, from a namespace that has nothing."""
+
+    def cut(self, where):
+        lab = self.lab
+        out = lab.new_out()
+        run = lab.start("inject", "drop", "--local-port", str(PORT), "--interface", "peer0", "--netns", where,
+                        "--for", HOLD, "--out", out, out=out)
+        run.opened()
+        receiver = lab.socket(lab.there, V4, UDP, PORT)
+        send_numbers(lab.socket(lab.here, V4, UDP), receiver.getsockname(), range(10))
+        self.assertEqual(run.stop(), 130)
+        self.assertEqual(run.counters()["dropped"], 10)
+        self.assertEqual([e["flow"].rpartition(":")[2] for e in run.events("flow.end")],
+                         [e["flow"].rpartition(":")[2] for e in run.events("flow.hit")])
+        self.assertTrue(run.events("flow.hit")[0]["flow"].startswith(f"{THERE[V4]}:{PORT}>{HERE[V4]}:"))
+        receiver.close()
+
+    def test_path(self):
+        self.cut(self.lab.there.path)
+
+    def test_name(self):
+        """As `ip netns` knows it; /run is this test's own."""
+        os.makedirs("/run/netns", exist_ok=True)
+        with open("/run/netns/there", "w", encoding="ascii"):
+            pass
+        subprocess.run(["mount", "--bind", self.lab.there.path, "/run/netns/there"], check=True)
+        try:
+            self.cut("there")
+        finally:
+            subprocess.run(["umount", "/run/netns/there"], check=True)
+            os.unlink("/run/netns/there")
+
+
+if __name__ == "__main__":
+    unittest.main()
