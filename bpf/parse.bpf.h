@@ -9,8 +9,10 @@
 #include "common.bpf.h"
 
 #define IP6_EXTENSIONS 6 /* more than any sane packet has */
+#define IP_MORE 0x2000
 #define IP_OFFSET 0x1fff
 #define HEADERS_MASK 0x7fff
+#define IP6_FRAG_MORE 0x0001
 #define IP6_FRAG_OFFSET 0xfff8
 
 enum parsed {
@@ -36,6 +38,8 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 family; /* 4 or 6 */
 	__u8 dir;    /* enum sp_dir */
+	/* No segment can be put in its place: more fragments follow, or a header vouches for or reroutes the rest. */
+	bool is_bound;
 };
 
 #define TCP_FIN 0x01
@@ -120,6 +124,7 @@ static __always_inline enum parsed parse_ip4(void *pos, void *end, struct packet
 	p->src[3] = ip->saddr;
 	p->dst[3] = ip->daddr;
 	p->l4 = p->l3 + headers;
+	p->is_bound = ip->frag_off & bpf_htons(IP_MORE);
 	if (ip->frag_off & bpf_htons(IP_OFFSET))
 		return PARSED_FRAGMENT;
 	return parse_l4(pos + headers, end, p);
@@ -158,6 +163,7 @@ struct extension_walk {
 	void *end;
 	__u32 headers; /* bytes walked over, the IPv6 header included */
 	__u32 proto;
+	bool is_bound;
 	enum parsed parsed;
 };
 
@@ -175,6 +181,9 @@ static long next_extension(__u64 __attribute__((unused)) i, struct extension_wal
 		w->parsed = PARSED_FRAGMENT;
 		return 1;
 	}
+	if (w->proto == IPPROTO_AH || w->proto == IPPROTO_ROUTING ||
+	    (w->proto == IPPROTO_FRAGMENT && ext->fragment & bpf_htons(IP6_FRAG_MORE)))
+		w->is_bound = true;
 	w->headers += extension_len(w->proto, ext);
 	w->proto = ext->next;
 	return 0;
@@ -192,6 +201,7 @@ static __always_inline enum parsed parse_ip6(void *pos, void *end, struct packet
 	if (ip->version != 6 || !claim_len(p, len ? len + sizeof(*ip) : 0))
 		return PARSED_BAD;
 	p->family = 6;
+	p->is_bound = false;
 	p->proto = ip->nexthdr;
 	__builtin_memcpy(p->src, &ip->saddr, sizeof(p->src));
 	__builtin_memcpy(p->dst, &ip->daddr, sizeof(p->dst));
@@ -201,6 +211,7 @@ static __always_inline enum parsed parse_ip6(void *pos, void *end, struct packet
 		if (w.parsed != PARSED)
 			return w.parsed;
 		p->proto = w.proto;
+		p->is_bound = w.is_bound;
 		headers = w.headers & HEADERS_MASK;
 		if (is_extension(p->proto) || headers > p->ip_len)
 			return PARSED_BAD;

@@ -72,7 +72,7 @@ static __always_inline int refuse(struct __sk_buff *skb, const struct work *w, c
 	int action;
 
 	if (w->p.proto == IPPROTO_TCP && (r->reset_ends || r->refuse == SP_REFUSE_TCP_RESET))
-		return refuse_syn(skb, &w->p);
+		return w->p.is_bound ? CANNOT : refuse_syn(skb, &w->p);
 	action = refuse_icmp(skb, &w->p, r->refuse);
 	if (action != CANNOT && w->p.proto == IPPROTO_TCP && w->p.dir == SP_DIR_OUT)
 		emit(w, SP_EVENT_UNREACHABLE);
@@ -87,7 +87,7 @@ static __always_inline int act(struct __sk_buff *skb, const struct work *w)
 	case SP_DROP:
 		return drop(w);
 	case SP_RESET:
-		return reset_segment(skb, &w->p, r->reset_ends);
+		return w->p.is_bound ? CANNOT : reset_segment(skb, &w->p, r->reset_ends);
 	case SP_REFUSE:
 		return refuse(skb, w, r);
 	default:

@@ -6,12 +6,15 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/timeutil.h"
 
 #define WINDOW_ROWS 12
+#define DEFAULT_ROWS 24
+#define HEAD_ROWS 3
 #define FLOW_LINES 8 /* of a window; events.jsonl has them all */
 
 enum colour { PLAIN, RED, GREEN, YELLOW, DIM };
@@ -160,11 +163,11 @@ static void draw_window(struct progress *p, const struct drill_window *w, uint64
 }
 
 /* With many windows, those around the first that is not over. */
-static size_t first_row(const struct drill_progress *state)
+static size_t first_row(const struct drill_progress *state, size_t shown)
 {
 	size_t first = 0;
 
-	while (first + WINDOW_ROWS < state->n_windows && state->windows[first].closed &&
+	while (first + shown < state->n_windows && state->windows[first].closed &&
 	       state->windows[first + 1].closed)
 		first++;
 	return first;
@@ -187,15 +190,28 @@ static void draw_probe(struct progress *p, const struct drill_probe *probe)
 	p->drawn++;
 }
 
+/* What the cursor can go back over: all rows but the one that it stands in. */
+static int terminal_rows(const struct progress *p)
+{
+	struct winsize size;
+
+	if (ioctl(fileno(p->out), TIOCGWINSZ, &size) || !size.ws_row)
+		return DEFAULT_ROWS - 1;
+	return size.ws_row - 1;
+}
+
 void progress_tick(void *progress, const struct drill_progress *state)
 {
 	static const char *const phases[] = {"baseline", "faults", "recovery"};
 	struct progress *p = progress;
-	size_t first = first_row(state);
+	int rows = terminal_rows(p), room = rows - HEAD_ROWS - (int)state->n_probes;
+	size_t shown = room < 1 ? 1 : room < WINDOW_ROWS ? room : WINDOW_ROWS;
+	size_t first = first_row(state, shown);
 	char left[32];
 
 	if (!p->terminal || !has_room(p))
 		return;
+	fprintf(p->out, "\033[?7l"); /* a line too long is cut, not wrapped */
 	if (p->drawn)
 		fprintf(p->out, "\033[%dA", p->drawn);
 	format_left(state->now_ns, state->phase_ends_ns, left, sizeof(left));
@@ -203,12 +219,12 @@ void progress_tick(void *progress, const struct drill_progress *state)
 		p->name, phases[state->phase], left);
 	fprintf(p->out, "  %-32s %-14s %-7s %8s  %12s\033[K\n", "window", "target", "state", "left",
 		"packets hit");
-	p->drawn = 3;
-	for (size_t i = first; i < state->n_windows && i < first + WINDOW_ROWS; i++)
+	p->drawn = HEAD_ROWS;
+	for (size_t i = first; i < state->n_windows && i < first + shown && p->drawn < rows; i++)
 		draw_window(p, &state->windows[i], state->now_ns);
-	for (size_t i = 0; i < state->n_probes; i++)
+	for (size_t i = 0; i < state->n_probes && p->drawn < rows; i++)
 		draw_probe(p, &state->probes[i]);
-	fprintf(p->out, "\033[J");
+	fprintf(p->out, "\033[J\033[?7h");
 	fflush(p->out);
 }
 

@@ -153,17 +153,17 @@ static void check_links(struct drill *d)
 		end(d, DRILL_HOST_FAILED, "the interface %s is gone", d->setup.interfaces[lost].name);
 }
 
-static void drain(struct drill *d)
+/* False: the ring buffer was empty, or can't be read. */
+static bool drain(struct drill *d)
 {
 	uint64_t stats[SP_STATS], now = clock_mono_ns();
 	struct json *data;
-	int err = engine_drain(d->setup.engine, on_record, d);
+	int n = engine_drain(d->setup.engine, on_record, d);
+	int err = n < 0 ? n : engine_stats(d->setup.engine, stats);
 
-	if (err >= 0)
-		err = engine_stats(d->setup.engine, stats);
-	if (err < 0) {
+	if (err) {
 		end(d, DRILL_HOST_FAILED, "can't read the kernel's events: %s", strerror(-err));
-		return;
+		return false;
 	}
 	if (stats[SP_STAT_RING_LOST] != d->ring_lost) {
 		data = journal_data(&d->journal);
@@ -174,6 +174,7 @@ static void drain(struct drill *d)
 		d->ring_lost = stats[SP_STAT_RING_LOST];
 	}
 	d->ring_seen_ns = now;
+	return n > 0;
 }
 
 static void display(struct drill *d, uint64_t now)
@@ -351,7 +352,8 @@ static void finish(struct drill *d)
 	engine_disarm(d->setup.engine);
 	disarmed = clock_mono_ns();
 	nanosleep(&grace, NULL);
-	drain(d);
+	while (drain(d))
+		;
 	err = windows_cut(d->windows, disarmed);
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't read the last counters: %s", strerror(-err));

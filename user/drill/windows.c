@@ -26,6 +26,7 @@ struct window {
 	uint64_t opens, closes, next_walk;
 	uint64_t burst_opens; /* of the burst that next_walk belongs to */
 	bool is_open, is_closed, cut;
+	unsigned graces;
 	struct flows *flows; /* that are still to be told of, after the closing */
 	uint64_t next_batch;
 	uint64_t idle_reset, idle_failed;
@@ -255,15 +256,21 @@ static void json_time(struct json *data, const char *key, uint64_t ns)
 		json_null(data, key);
 }
 
-static void tell_counters(struct windows *ws, struct window *w, const struct sp_counters *c)
+static bool is_balanced(const struct sp_counters *c)
 {
-	struct json *data = journal_data(ws->journal);
-	struct journal_where at = where(ws, w);
 	uint64_t sum = 0;
 
 	for (int v = 0; v < SP_VERDICTS; v++)
 		sum += c->verdict[v];
-	if (sum != c->matched)
+	return sum == c->matched;
+}
+
+static void tell_counters(struct windows *ws, struct window *w, const struct sp_counters *c)
+{
+	struct json *data = journal_data(ws->journal);
+	struct journal_where at = where(ws, w);
+
+	if (!is_balanced(c))
 		ws->unbalanced = true;
 	json_u64(data, "rule", w->rule_index);
 	json_u64(data, "opens_ns", w->opens);
@@ -300,11 +307,14 @@ static int close_window(struct windows *ws, struct window *w)
 	struct sp_counters counters;
 	int err;
 
+	err = engine_counters(ws->engine, w->slot, &counters);
+	if (err)
+		return err;
+	if (!is_balanced(&counters) && w->graces++ < CLOSE_GRACES)
+		return 0;
 	w->is_open = false;
 	w->is_closed = true;
-	err = engine_counters(ws->engine, w->slot, &counters);
-	if (!err)
-		err = engine_flows_open(ws->engine, w->slot, &w->flows);
+	err = engine_flows_open(ws->engine, w->slot, &w->flows);
 	if (err)
 		return err;
 	/* A packet that was under way when the engine was disarmed. */
@@ -348,32 +358,37 @@ static void count_idle(void *arg, const struct sp_socket *socket, int error)
 		ws->items[socket->flow.slot].idle_reset++;
 }
 
-/* One walk serves every window that is due; then each is set to its next: the second look, or the next burst. */
+/* The second look, if it falls into the burst, or else the first burst that opens after now. */
+static uint64_t walk_after(struct window *w, const struct plan_window *plan, uint64_t now)
+{
+	uint64_t period = plan->burst_on_ns + plan->burst_off_ns;
+
+	if (w->next_walk == w->burst_opens && (!period || plan->burst_on_ns > SECOND_WALK_NS))
+		return w->burst_opens + SECOND_WALK_NS;
+	if (!period)
+		return UINT64_MAX;
+	w->burst_opens += ((now - w->burst_opens) / period + 1) * period;
+	return w->burst_opens;
+}
+
+/* One walk serves every window that is due; then each is set to its next. */
 static int walk_idle(struct windows *ws, uint64_t now)
 {
 	int err = engine_reset_idle(ws->engine, count_idle, ws);
 
 	for (size_t i = 0; i < ws->n; i++) {
 		struct window *w = &ws->items[i];
-		const struct plan_window *plan = &w->step->window;
 
 		if (!w->is_open || w->next_walk > now)
 			continue;
-		if (w->next_walk == w->burst_opens) {
-			w->next_walk += SECOND_WALK_NS;
-		} else if (plan->burst_off_ns) {
-			w->burst_opens += plan->burst_on_ns + plan->burst_off_ns;
-			w->next_walk = w->burst_opens;
-		} else {
-			w->next_walk = UINT64_MAX;
-		}
+		w->next_walk = walk_after(w, &w->step->window, now);
 	}
 	return err < 0 ? err : 0;
 }
 
 static uint64_t next_time(const struct window *w)
 {
-	uint64_t close = w->closes + CLOSE_GRACE_NS;
+	uint64_t close = w->closes + (w->graces + 1) * CLOSE_GRACE_NS;
 
 	if (w->is_closed)
 		return w->flows ? w->next_batch : UINT64_MAX;
@@ -406,7 +421,7 @@ int windows_run(struct windows *ws, uint64_t now, uint64_t *ret_next)
 			w->next_walk = UINT64_MAX;
 		if (w->flows && now >= w->next_batch)
 			err = tell_flows(ws, w);
-		if (w->is_open && now >= w->closes + CLOSE_GRACE_NS)
+		if (w->is_open && now >= w->closes + (w->graces + 1) * CLOSE_GRACE_NS)
 			err = close_window(ws, w);
 		next = next_time(w);
 		if (next < *ret_next)

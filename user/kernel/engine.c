@@ -22,6 +22,7 @@
 #include "kernel/vectors.h"
 #include "shearpin.skel.h"
 
+#define DRAIN_EVENTS 8192 /* at a time: there is other work, too */
 #define CONNECT_NS                                                                                           \
 	(300 * NS_PER_US) /* from a SYN on its way out to the end of connect()'s hold on the socket */
 
@@ -37,6 +38,7 @@ struct engine {
 	int n_cpus;
 	void (*on_event)(void *arg, const struct sp_event *event);
 	void *on_event_arg;
+	int drained; /* by the call under way */
 };
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -216,7 +218,7 @@ static int on_record(void *arg, void *data, size_t size)
 		repeat_unreachable(e, event);
 	else
 		e->on_event(e->on_event_arg, event);
-	return 0;
+	return ++e->drained < DRAIN_EVENTS ? 0 : -EAGAIN;
 }
 
 static int load(struct engine *e)
@@ -368,9 +370,13 @@ unsigned engine_spent(const struct engine *engine)
 
 int engine_drain(struct engine *engine, void (*call)(void *arg, const struct sp_event *event), void *arg)
 {
+	int n;
+
 	engine->on_event = call;
 	engine->on_event_arg = arg;
-	return ring_buffer__consume(engine->ring);
+	engine->drained = 0;
+	n = ring_buffer__consume(engine->ring);
+	return n == -EAGAIN ? DRAIN_EVENTS : n;
 }
 
 int engine_events_fd(const struct engine *engine)

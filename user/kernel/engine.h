@@ -52,7 +52,7 @@ int engine_stats(struct engine *engine, uint64_t ret_stats[SP_STATS]);
 /* Budget spent: enum sp_budget. */
 unsigned engine_spent(const struct engine *engine);
 
-/* Events that wait in the ring buffer, oldest first; returns their number or a negative errno. */
+/* Events that wait in the ring buffer, oldest first, some thousands at most; returns their number or a negative errno. */
 int engine_drain(struct engine *engine, void (*call)(void *arg, const struct sp_event *event), void *arg);
 int engine_events_fd(const struct engine *engine); /* becomes readable when many wait */
 
