@@ -7,7 +7,6 @@ namespaces are held by descriptors, not by names. So nothing of a test outlives 
 `here` is the host that shearpin runs on, `there` the one it talks to. A socket belongs to the namespace that it was
 made in, whoever uses it: one test process plays both hosts.
 """
-import atexit
 import collections
 import ctypes
 import errno
@@ -37,7 +36,7 @@ THERE = {V4: "10.77.0.2", V6: "fd77::2"}
 DEVICE, PEER_DEVICE = "test0", "peer0"
 
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_REC, MS_PRIVATE, MNT_DETACH = 0x4000, 0x40000, 2
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -128,6 +127,8 @@ class Spawner:
         for child in children.values():
             child.kill()
             child.wait()
+        libc.umount2(scratch.encode(), MNT_DETACH)
+        os.rmdir(scratch)
 
 
 def enter_own_mounts():
@@ -143,14 +144,6 @@ if os.geteuid() == 0:
     scratch = tempfile.mkdtemp(prefix="shearpin-test-")
     os.chmod(scratch, 0o755)
     mount("tmpfs", scratch, "mode=755")
-    owner = os.getpid()
-
-    @atexit.register
-    def remove_scratch():
-        if os.getpid() == owner:
-            libc.umount2(scratch.encode(), 2)
-            shutil.rmtree(scratch, ignore_errors=True)
-
     spawner = Spawner()
 
 

@@ -368,22 +368,21 @@ static uint16_t first_port(const struct port_range *ranges, size_t n)
 	return n ? ranges[0].first : ANY_PORT;
 }
 
-/* A named peer has no certain ports: try those that each rule's target names. */
+/* A peer without a port may use any: those that each rule's target names stand for all. */
 static int check_named(struct check *c, const struct guarded *flow, const struct plan *plan)
 {
 	int found = 0;
 
+	/* Whoever has the named port, the other side has one that nothing names. */
+	if (flow->remote_port)
+		return check_ports(c, flow, ANY_PORT, flow->remote_port)
+			       ?: check_ports(c, flow, flow->remote_port, ANY_PORT);
 	for (size_t r = 0; !found && r < plan->n_rules; r++) {
 		const struct plan_target *t = &plan->targets[plan->rules[r].target];
 		uint16_t local = first_port(t->local_ports, t->n_local_ports);
 		uint16_t remote = first_port(t->remote_ports, t->n_remote_ports);
 
-		if (!flow->remote_port) {
-			found = check_ports(c, flow, local, remote);
-			continue;
-		}
-		found = check_ports(c, flow, local, flow->remote_port);
-		found = found ?: check_ports(c, flow, flow->remote_port, remote);
+		found = check_ports(c, flow, local, remote);
 	}
 	return found;
 }
