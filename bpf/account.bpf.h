@@ -83,10 +83,12 @@ __noinline int charge(struct work *w)
 {
 	struct sp_flow_key key;
 	struct sp_counters *c;
+	__u32 slot;
 
 	if (!w)
 		return 0;
-	c = bpf_map_lookup_elem(&counters, &w->slot);
+	slot = w->slot; /* Linux 6.1 takes no key from behind an argument */
+	c = bpf_map_lookup_elem(&counters, &slot);
 	if (!c)
 		return 0;
 	flow_key(&w->p, w->slot, &key);

@@ -402,7 +402,8 @@ static void close_all(struct drill *d)
 	windows_close(d->windows);
 	err = fault_events_close(d->fault_events);
 	err_log = log_close(d->journal.log);
-	err = err_log ?: err;
+	if (err_log)
+		err = err_log;
 	if (err && d->result->outcome != DRILL_HOST_FAILED) {
 		d->stop = false;
 		end(d, DRILL_HOST_FAILED, "can't write the event logs: %s", strerror(-err));
