@@ -133,7 +133,12 @@ class Spawner:
 
 def enter_own_mounts():
     check(libc.unshare(CLONE_NEWNS))
-    check(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+    if libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
+        # In a chroot "/" is a directory like any other: what is mounted below it is made private one by one.
+        with open("/proc/self/mountinfo", encoding="utf-8") as f:
+            for line in f:
+                check(libc.mount(b"none", line.split()[4].encode().decode("unicode_escape").encode(), None,
+                                 MS_PRIVATE, None))
     mount("tmpfs", "/run", "mode=755")
     if os.path.isdir("/sys/fs/bpf"):
         mount("bpf", "/sys/fs/bpf")
