@@ -131,14 +131,21 @@ class Spawner:
         os.rmdir(scratch)
 
 
+def make_root_a_mount():
+    """In a chroot "/" is a directory like any other; unshare(1) and ip-netns(8) want it to be where a mount begins."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        for line in f:
+            check(libc.mount(b"none", os.fsencode(line.split()[4]), None, MS_PRIVATE, None))
+    where = os.getcwd()
+    check(libc.mount(b"/", b"/mnt", None, MS_BIND | MS_REC, None))
+    os.chroot("/mnt")
+    os.chdir(where)
+
+
 def enter_own_mounts():
     check(libc.unshare(CLONE_NEWNS))
     if libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
-        # In a chroot "/" is a directory like any other: what is mounted below it is made private one by one.
-        with open("/proc/self/mountinfo", encoding="utf-8") as f:
-            for line in f:
-                check(libc.mount(b"none", line.split()[4].encode().decode("unicode_escape").encode(), None,
-                                 MS_PRIVATE, None))
+        make_root_a_mount()
     mount("tmpfs", "/run", "mode=755")
     if os.path.isdir("/sys/fs/bpf"):
         mount("bpf", "/sys/fs/bpf")
