@@ -35,8 +35,8 @@ int engine_open(const struct plan *plan, const struct engine_interface *interfac
 		struct engine **ret_engine);
 void engine_close(struct engine *engine);
 
-/* Attach to the interfaces, at the hooks that the plan's rules use. On failure nothing stays attached, and *ret_culprit is
- * the interface's name (static as long as the plan lives). */
+/* Attach to the interfaces, at both hooks of tc, and at XDP if a rule of the plan acts there. On failure nothing stays
+ * attached, and *ret_culprit is the interface's name (as long as the plan lives). */
 int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret_culprit);
 const char *engine_attached_as(const struct engine *engine); /* "tcx", "clsact" */
 
