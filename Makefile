@@ -28,7 +28,7 @@ INCLUDES  := -Iuser -Ibpf -I$(BUILD)
 STRICT_C  := -std=c11 $(WARNINGS) $(DEFINES) $(INCLUDES)
 USER_C     = $(STRICT_C) $(CPPFLAGS) $(CFLAGS)
 BPF_C      = -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Ivmlinux -I/usr/include/$(shell uname -m)-linux-gnu
-LDLIBS     = $(shell pkg-config --libs $(LIBS))
+LDLIBS     = $(shell pkg-config --libs $(LIBS)) -pthread -lm
 
 BPF_SRC   := $(wildcard bpf/*.bpf.c)
 BPF_SKEL  := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/%.skel.h)

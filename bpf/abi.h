@@ -54,15 +54,38 @@ enum sp_refuse {
 enum sp_verdict {
 	SP_PASS,
 	SP_SUPPRESS, /* a budget was spent: passed, and counted apart */
+	SP_DELAY,    /* held in the line, perhaps for no time at all */
+	SP_DUPLICATE,
+	SP_ALTER,
 	SP_REFUSE,
 	SP_RESET,
 	SP_DROP,
 	SP_VERDICTS,
 };
+_Static_assert((SP_VERDICTS & (SP_VERDICTS - 1)) == 0, "a mask bounds an index");
 
 enum sp_rule_flags {
 	SP_RULE_LOSS_LOCAL = 1 << 0, /* loss shows to the local sender as NET_XMIT_DROP */
+	SP_RULE_GEMODEL = 1 << 1,    /* loss as Gilbert and Elliott have it, by ge_*; not by drop_below */
+	SP_RULE_BENDS = 1 << 2,      /* it delays, duplicates or alters: any of what follows ge_good */
+	SP_RULE_HOLDS =
+		1 << 3, /* every packet goes through the line, the undelayed ones too, to keep its place */
+	SP_RULE_CORRUPT_VALID = 1 << 4,  /* altered packets get a checksum that is right */
+	SP_RULE_REORDER_JITTER = 1 << 5, /* jitter may reorder a flow */
+	SP_RULE_RECEIPT = 1 << 6,        /* its lots and delays are counted in `receipts` */
 };
+
+/* Of the time that jitter adds. */
+enum sp_distribution {
+	SP_UNIFORM,
+	SP_NORMAL,
+	SP_PARETO,
+	SP_PARETONORMAL,
+	SP_DISTRIBUTIONS, /* a power of two */
+};
+
+#define SP_TABLE_SIZE 4096
+#define SP_TABLE_SCALE 8192 /* an entry of so much is one time the jitter; as netem's NETEM_DIST_SCALE */
 
 /*
  * A rule: when it acts, on whom, and what it does. A rule has `times` windows, each `length_ns` long, opening
@@ -82,17 +105,42 @@ struct sp_rule {
 	__u32 drop_every;   /* every n-th packet of a flow is dropped; 0: no such loss */
 	__u32 times;
 	__u32 first_slot;
-	__u8 reset_ends; /* enum sp_ends, or'ed; 0: no reset */
-	__u8 refuse;     /* enum sp_refuse */
-	__u8 flags;      /* enum sp_rule_flags */
-	__u8 pad;
+	__u8 reset_ends;   /* enum sp_ends, or'ed; 0: no reset */
+	__u8 refuse;       /* enum sp_refuse */
+	__u8 flags;        /* enum sp_rule_flags */
+	__u8 distribution; /* enum sp_distribution */
+	/*
+	 * All that is drawn by chance below has a correlation beside it: the share of packets whose lot is that of the
+	 * packet before; SP_ALWAYS is 100 %.
+	 */
+	__u64 loss_correlation;
+	__u64 ge_p; /* from good to bad, from bad to good; the share that is lost in either */
+	__u64 ge_r;
+	__u64 ge_bad;
+	__u64 ge_good;
+	__u64 delay_ns;
+	__u64 jitter_ns;
+	__u64 delay_below; /* share of packets that are delayed; those behind them in the flow wait */
+	__u64 delay_correlation;
+	__u64 rate;     /* bytes per second, Ethernet header included; 0: any */
+	__u64 burst_ns; /* that the path may be ahead of its rate */
+	__u64 queue_ns; /* that a packet may wait for its turn; where it would wait longer it is dropped */
+	__u64 duplicate_below;
+	__u64 duplicate_correlation;
+	__u64 corrupt_below;
+	__u64 corrupt_correlation;
+	__u64 reorder_below;
+	__u64 reorder_correlation;
+	__u64 reorder_by_ns; /* held back by so much; 0: sent at once, without the delay */
+	__u32 reorder_gap;   /* only every n-th packet of a flow; 0: any */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct sp_rule) == 88, "ABI");
+_Static_assert(sizeof(struct sp_rule) == 248, "ABI");
 
 /*
- * Per instance of a rule, per CPU. matched = passed + suppressed + refused + reset + dropped, always: a packet
- * is counted for every rule that it matches, under the verdict for the rule whose verdict won and as passed
- * for the others. A GSO packet counts as its segments.
+ * Per instance of a rule, per CPU. matched is the sum of all verdicts, always: a packet is counted for every
+ * rule that it matches. Where one of them refuses, resets or drops it, it is counted so for that rule and as passed for the
+ * others; otherwise each rule counts it under the hardest that it did itself. A GSO packet counts as its segments.
  */
 struct sp_counters {
 	__u64 matched;
@@ -102,9 +150,10 @@ struct sp_counters {
 	__u64 last_ns;
 	__u64 flows;     /* whose first packet that was not passed was this instance's */
 	__u64 untracked; /* matched packets whose flow found no room in the flow table */
-	__u64 failed;    /* packets that could not be rewritten (out of memory); dropped instead */
+	/* Packets that could not be rewritten (out of memory): dropped instead of an answer, passed instead of all else. */
+	__u64 failed;
 };
-_Static_assert(sizeof(struct sp_counters) == 96, "ABI");
+_Static_assert(sizeof(struct sp_counters) == 120, "ABI");
 
 /* A flow as one instance of one rule sees it. */
 struct sp_flow_key {
@@ -126,8 +175,9 @@ struct sp_flow {
 	__u32 hits[SP_DIRS];    /* packets that were not passed */
 	__u32 announced;        /* its SP_EVENT_FLOW_HIT is out */
 	__u32 pad;
+	__u64 release[SP_DIRS]; /* of the last packet that keeps its order */
 };
-_Static_assert(sizeof(struct sp_flow) == 48, "ABI");
+_Static_assert(sizeof(struct sp_flow) == 64, "ABI");
 
 /* Records in the ring buffer. */
 enum sp_event_type {
@@ -177,6 +227,86 @@ struct sp_prefix6 {
 };
 _Static_assert(sizeof(struct sp_prefix6) == 20, "ABI");
 
+/*
+ * The delay line. A packet that is to be delayed is redirected to a device of ours with a ticket in place of its source
+ * address; what it was and when it is due waits here, by the ticket's low bits. It comes in again at the TAP, with its ticket.
+ * A parcel that has not come back SP_PARCEL_LOST_NS after it was due counts as lost, and its place is taken again.
+ */
+#define SP_MAX_PARCELS (1024 * 1024) /* a power of two */
+#define SP_PARCEL_LOST_NS 1000000000ULL
+#define SP_HEARTBEAT_NS                                                                                      \
+	300000000ULL /* without a sign of life of the line's thread for so long, packets pass undelayed */
+
+enum sp_line {
+	SP_LINE_NONE,
+	SP_LINE_USER, /* frames wait in this process, which reads and writes a TAP */
+	SP_LINE_FQ,   /* in sch_fq, on a macvlan on a TAP that nobody reads */
+};
+
+enum sp_alter {
+	SP_ALTER_NONE,
+	SP_ALTER_VALID, /* done by the programs */
+	SP_ALTER_WRONG, /* by the line: see sp_parcel.alter */
+};
+
+struct sp_parcel {
+	__u64 ticket; /* 0: free */
+	__u64 release_ns;
+	__u64 entered_ns;
+	__u64 spacing_ns; /* between the segments of a GSO packet, which come one by one from the plain TAP */
+	__u32 ifindex;    /* where it was taken */
+	__u32 slot;
+	__u32 mark;
+	__u32 priority;
+	__u32 segments; /* that are still to come back */
+	__u32 draw;     /* SP_ALTER_WRONG: chooses the bit */
+	__u32 total;    /* segments in all */
+	__u16 l4;       /* offsets in the frame: of the transport header, and of what is behind it */
+	__u16 payload;
+	__u8 alter; /* enum sp_alter: SP_ALTER_WRONG, and the line flips a bit of what the checksum covers */
+	__u8 dir;
+	__u8 proto;
+	__u8 pad;
+	__u8 macs[12]; /* destination and source */
+};
+_Static_assert(sizeof(struct sp_parcel) == 80, "ABI");
+
+/* Histograms of times: 16 buckets an octave, from 2^10 ns on; the first and the last take what is beyond. */
+#define SP_BUCKETS 448
+
+enum sp_chance {
+	SP_CHANCE_LOSS,
+	SP_CHANCE_DUPLICATE,
+	SP_CHANCE_CORRUPT,
+	SP_CHANCE_REORDER,
+	SP_CHANCES,
+};
+
+/*
+ * How well a window's fault was kept. Lots are counted as drawn, one a GSO packet; the rest in segments, as everywhere. Where
+ * several rules delay a packet, the last of them has it in its receipt, with the sum of all delays.
+ */
+struct sp_receipt {
+	struct {
+		__u64 drawn;
+		__u64 hit;
+	} chance[SP_CHANCES];
+	__u64 entered; /* into the line, copies included */
+	__u64 returned;
+	__u64 full;     /* found no place in the line, and were lost */
+	__u64 stale;    /* the line's thread gave no sign of life: passed undelayed */
+	__u64 overflow; /* found the queue of the narrow path (rate) full, and were dropped */
+	__u64 clipped;  /* released at the window's end, before their time */
+	__u64 raised;   /* delayed longer than drawn, to stay behind the packet before */
+	__u64 requested_sum_ns;
+	__u64 achieved_sum_ns;
+	__u64 late_max_ns;
+	__u32 requested[SP_BUCKETS]; /* the delay as drawn */
+	__u32 achieved[SP_BUCKETS];  /* from the packet's arrival to its return */
+	__u32 late[SP_BUCKETS];      /* its return after the time it was due at */
+};
+_Static_assert(sizeof(struct sp_receipt) == 144 + 12 * SP_BUCKETS, "ABI");
+
 /* What the programs read on every packet, in one mapped page; the loader writes it without a system call. */
 struct sp_control {
 	__u32 armed;     /* 0: every packet passes at the cost of this one load */
@@ -188,12 +318,18 @@ struct sp_control {
 	__u64 max_packets; /* budgets; 0: none */
 	__u64 max_flows;
 	__u64 deadline_ns;
-	__u32 mark;  /* skb->mark of the resets that the loader itself sends: let through, not counted */
-	__u16 magic; /* skb->tc_index of the packets that the programs themselves made */
-	__u16 pad;
+	__u32 mark;    /* skb->mark of the resets that the loader itself sends: let through, not counted */
+	__u16 magic;   /* skb->tc_index of the packets that the programs themselves made */
+	__u16 line;    /* enum sp_line */
+	__u64 beat_ns; /* the last sign of life of the line's thread; ~0: it needs none */
+	__u32 line_ifindex; /* where parcels are sent: the TAP, or the macvlan */
+	__u32 plain_ifindex; /* SP_LINE_USER: a TAP without offloads, for what must not come as GSO or without checksum */
+	__u32 parcel_mask;
+	__u8 line_mac[6]; /* the destination address of a parcel */
+	__u8 pad[6];
 	struct sp_bits hook[SP_HOOKS];
 };
-_Static_assert(sizeof(struct sp_control) == 152, "ABI");
+_Static_assert(sizeof(struct sp_control) == 184, "ABI");
 
 /* What the programs write that is about no rule, per CPU. */
 enum sp_stat {

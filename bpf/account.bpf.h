@@ -61,21 +61,33 @@ static __always_inline bool within_budget(const struct work *w, bool new_flow)
 	return false;
 }
 
-/* Take the verdict out of the budgets, or turn it into SP_SUPPRESS; count the hit, and tell of the flow's first. */
-static __always_inline void charge_flow(struct work *w, struct sp_counters *c, struct sp_flow *flow)
+/* Is this the flow's first packet that is hit in this window? Asked once. */
+static __always_inline bool is_first(struct sp_flow *flow)
 {
-	bool first = flow && !flow->announced && !__sync_val_compare_and_swap(&flow->announced, 0, 1);
+	return flow && !flow->announced && !__sync_val_compare_and_swap(&flow->announced, 0, 1);
+}
 
-	if (!within_budget(w, first || !flow)) {
-		w->verdict = SP_SUPPRESS;
-		return;
-	}
+/* Count the hit in its flow, and tell of the flow's first. */
+static __always_inline void note_hit(const struct work *w, struct sp_counters *c, struct sp_flow *flow,
+				     bool first)
+{
 	if (flow)
-		__sync_fetch_and_add(&flow->hits[w->p.dir & 1], w->segments);
+		add(flow->hits[w->p.dir & 1], w->segments);
 	if (!first)
 		return;
-	__sync_fetch_and_add(&c->flows, 1); /* the walk over the sockets counts here, too */
+	add(c->flows, 1); /* the walk over the sockets counts here, too */
 	emit(w, SP_EVENT_FLOW_HIT);
+}
+
+/* Take the verdict out of the budgets, or turn it into SP_SUPPRESS. */
+static __always_inline void charge_flow(struct work *w, struct sp_counters *c, struct sp_flow *flow)
+{
+	bool first = is_first(flow);
+
+	if (within_budget(w, first || !flow))
+		note_hit(w, c, flow, first);
+	else
+		w->verdict = SP_SUPPRESS;
 }
 
 /* Where several rules contended, the winner's flow and counters are to be found again. */
@@ -87,12 +99,75 @@ __noinline int charge(struct work *w)
 
 	if (!w)
 		return 0;
-	slot = w->slot; /* Linux 6.1 takes no key from behind an argument */
+	slot = w->slot;
 	c = bpf_map_lookup_elem(&counters, &slot);
 	if (!c)
 		return 0;
 	flow_key(&w->p, w->slot, &key);
 	charge_flow(w, c, bpf_map_lookup_elem(&flows, &key));
+	return 0;
+}
+
+static __always_inline void account(const struct work *w, bool failed)
+{
+	__u32 slot = w->slot; /* Linux 6.1 takes no key from behind an argument */
+	struct sp_counters *c = bpf_map_lookup_elem(&counters, &slot);
+
+	if (!c)
+		return;
+	c->verdict[w->verdict & (SP_VERDICTS - 1)] += w->segments;
+	if (failed)
+		c->failed += w->segments;
+	if (w->verdict <= SP_SUPPRESS)
+		return;
+	if (!c->first_ns)
+		c->first_ns = w->now;
+	c->last_ns = w->now;
+}
+
+/* Beside the winner: what this rule did to the packet, too. */
+__noinline int charge_part(struct work *w)
+{
+	struct sp_flow_key key;
+	struct sp_counters *c;
+	struct sp_flow *flow;
+	__u32 slot;
+
+	if (!w)
+		return 0;
+	slot = w->slot;
+	c = bpf_map_lookup_elem(&counters, &slot);
+	if (!c)
+		return 0;
+	flow_key(&w->p, w->slot, &key);
+	flow = bpf_map_lookup_elem(&flows, &key);
+	note_hit(w, c, flow, is_first(flow));
+	account(w, false);
+	return 0;
+}
+
+static long settle_part(__u64 i, struct work *w)
+{
+	struct part winner = {.slot = w->slot, .rule = w->rule, .verdict = w->verdict}, part;
+	struct bent *bent = bent_of(w);
+
+	opaque(i);
+	if (!bent || i >= MOST_PARTS || i >= bent->n_parts)
+		return 1;
+	part = bent->parts[i];
+	if (part.slot == winner.slot)
+		return 0;
+	if (!is_mild(winner.verdict)) {
+		count_verdict(part.slot, winner.verdict == SP_SUPPRESS ? SP_SUPPRESS : SP_PASS, w->segments);
+		return 0;
+	}
+	w->slot = part.slot;
+	w->rule = part.rule;
+	w->verdict = part.verdict;
+	charge_part(w);
+	w->slot = winner.slot;
+	w->rule = winner.rule;
+	w->verdict = winner.verdict;
 	return 0;
 }
 
@@ -112,7 +187,9 @@ __noinline int decide_alone(struct work *w, __u32 rule)
 	flow = flow_pass(w, c, &a);
 	w->rule = rule;
 	w->slot = a.key.slot;
-	w->verdict = rule_verdict(r, &w->p, &a);
+	w->verdict = rule_verdict(r, rule, &w->p, &a);
+	if (w->verdict == SP_PASS && r->flags & SP_RULE_BENDS)
+		w->verdict = bend_packet(w, rule, &a, flow);
 	if (w->verdict > SP_SUPPRESS)
 		charge_flow(w, c, flow);
 	return 0;
@@ -125,30 +202,19 @@ static __always_inline void decide(struct work *w)
 
 	w->slot = NO_SLOT;
 	w->verdict = SP_PASS;
+	w->is_bent = false;
 	if (!bits_any(&w->match) && !control.rehearsal) {
 		decide_alone(w, rule);
 		return;
 	}
 	put_bit(&w->match, rule);
 	bpf_loop(SP_MAX_RULES, decide_next, w, 0);
-	if (w->verdict > SP_SUPPRESS && !control.rehearsal)
+	if (control.rehearsal)
+		return;
+	if (w->verdict > SP_SUPPRESS)
 		charge(w);
-}
-
-static __always_inline void account(const struct work *w, bool failed)
-{
-	struct sp_counters *c = bpf_map_lookup_elem(&counters, &w->slot);
-
-	if (!c)
-		return;
-	c->verdict[w->verdict < SP_VERDICTS ? w->verdict : SP_DROP] += w->segments;
-	if (failed)
-		c->failed += w->segments;
-	if (w->verdict <= SP_SUPPRESS)
-		return;
-	if (!c->first_ns)
-		c->first_ns = w->now;
-	c->last_ns = w->now;
+	if (w->is_bent)
+		bpf_loop(MOST_PARTS, settle_part, w, 0);
 }
 
 #endif

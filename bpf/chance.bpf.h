@@ -35,6 +35,15 @@ enum draw {
 	DRAW_SHARE = 0x5348,
 	DRAW_FLOW = 0x464c,
 	DRAW_LOSS = 0x4c4f,
+	DRAW_GE = 0x4745, /* a step between the states of the Gilbert-Elliott model */
+	DRAW_GE_LOSS = 0x474c,
+	DRAW_DELAYED = 0x4445,
+	DRAW_JITTER = 0x4a49,
+	DRAW_DUPLICATE = 0x4455,
+	DRAW_CORRUPT = 0x434f,
+	DRAW_BIT = 0x4249,
+	DRAW_REORDER = 0x5245,
+	DRAW_AS_BEFORE = 0x10000, /* or'ed: is this lot that of the packet before? */
 };
 
 /* 32 bits; compare with a threshold of 0..2^32: hit if below. */

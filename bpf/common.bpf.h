@@ -36,6 +36,7 @@
  * packet from the programs behind ours and overwrite skb->tc_index.
  */
 #define SP_TC_NEXT (-1)
+#define CANNOT (-2) /* no return value: the packet could not be rewritten */
 
 #define LOOPBACK_IFINDEX 1
 
@@ -47,6 +48,10 @@ struct sp_bits protocols[256];
 struct sp_bits any_prefix4, any_prefix6; /* the rules that name no remote prefix of the family */
 struct sp_bits local_ports[SP_PORTS];
 struct sp_bits remote_ports[SP_PORTS];
+__u64 rate_next[SP_MAX_RULES][SP_DIRS]; /* when a narrow path is free again */
+__s16 distributions[SP_DISTRIBUTIONS *
+		    SP_TABLE_SIZE]; /* by enum sp_distribution; the uniform one needs none */
+__u64 tickets;                      /* given out so far */
 
 /* By ifindex; the loader sizes it. */
 struct {
@@ -95,6 +100,23 @@ struct {
 	__type(value, struct sp_flow);
 } flows SEC(".maps");
 
+/* By the low bits of the ticket. The line in user space reads them, too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct sp_parcel);
+} parcels SEC(".maps");
+
+/* By slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sp_receipt);
+} receipts SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
@@ -114,6 +136,8 @@ struct {
 		}                                                                                            \
 		within_;                                                                                     \
 	})
+
+#define add(where, n) __sync_fetch_and_add(&(where), n)
 
 static __always_inline void count_stat(__u32 stat)
 {

@@ -9,8 +9,46 @@
 #include "chance.bpf.h"
 #include "classify.bpf.h"
 #include "gate.bpf.h"
+#include "lots.bpf.h"
 
 #define NO_SLOT 0xffffffffU
+#define MOST_PARTS 8 /* rules that delay, duplicate or alter one packet; further ones let it pass */
+
+/* What one of several rules does to a packet that no rule answers or drops. */
+struct part {
+	__u32 slot;
+	__u16 rule;
+	__u8 verdict;
+	__u8 pad;
+};
+
+/* What all rules together do to such a packet. */
+struct bend {
+	__u64 release;   /* when it is due, of a GSO packet its last segment; 0: it is not held */
+	__u64 requested; /* ns of delay as drawn */
+	__u64 spacing;   /* ns between the segments of a GSO packet */
+	__u32 slot;      /* whose receipt has it: of the last rule that holds it */
+	__u32 draw;      /* chooses the bit to alter */
+	__u8 copies;
+	__u8 alter; /* enum sp_alter */
+	__u8 plain; /* it must come out of the line in segments with their checksums */
+	__u8 pad;
+	__u8 macs[2 * ETH_ALEN]; /* the packet's own */
+};
+
+struct bent {
+	struct bend bend;
+	__u32 n_parts;
+	struct part parts[MOST_PARTS];
+};
+
+/* Of the packet at work: few packets have one, and the stack is small. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bent);
+} bends SEC(".maps");
 
 struct work {
 	struct packet p;
@@ -23,7 +61,27 @@ struct work {
 	__u32 slot;   /* its window; NO_SLOT: no rule was open */
 	__u8 verdict; /* enum sp_verdict, its */
 	__u8 hook;
+	__u8 is_bent; /* there is a bend of it */
 };
+
+/* The packet's; a fresh one, when it is the first rule that asks. */
+static __always_inline struct bent *bent_of(struct work *w)
+{
+	__u32 key = 0;
+	struct bent *bent = bpf_map_lookup_elem(&bends, &key);
+
+	if (bent && !w->is_bent) {
+		__builtin_memset(bent, 0, offsetof(struct bent, parts));
+		w->is_bent = true;
+	}
+	return bent;
+}
+
+/* Does another rule's like verdict leave room for this one? */
+static __always_inline bool is_mild(__u8 verdict)
+{
+	return verdict == SP_DELAY || verdict == SP_DUPLICATE || verdict == SP_ALTER;
+}
 
 static __always_inline bool is_syn(const struct packet *p)
 {
@@ -49,11 +107,33 @@ struct passage {
 	__u32 segments;
 };
 
-static __always_inline bool is_lost(const struct sp_rule *r, const struct packet *p, const struct passage *a)
+__noinline int is_lost_at_random(const struct passage *a, __u32 rule, __u8 dir)
+{
+	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
+	struct lots lots;
+	bool lost;
+
+	if (!a)
+		return false;
+	lots = (struct lots){.seed = r->seed, .flow = key_hash(&a->key), .dir = dir, .index = a->seen};
+	if (r->flags & SP_RULE_GEMODEL)
+		lost = draw(r->seed, DRAW_GE_LOSS, lots.flow, dir, a->seen) <
+		       (is_bad_state(&lots, r->ge_p, r->ge_r) ? r->ge_bad : r->ge_good);
+	else if (r->loss_correlation)
+		lost = draw_lot(&lots, DRAW_LOSS, r->loss_correlation) < r->drop_below;
+	else
+		lost = draw(r->seed, DRAW_LOSS, lots.flow, dir, a->seen) < r->drop_below;
+	if (r->flags & SP_RULE_RECEIPT)
+		count_lot(a->key.slot, SP_CHANCE_LOSS, lost);
+	return lost;
+}
+
+static __always_inline bool is_lost(const struct sp_rule *r, __u32 rule, const struct packet *p,
+				    const struct passage *a)
 {
 	if (r->drop_below >= SP_ALWAYS)
 		return true;
-	if (r->drop_below && draw(r->seed, DRAW_LOSS, key_hash(&a->key), p->dir, a->seen) < r->drop_below)
+	if ((r->drop_below || r->flags & SP_RULE_GEMODEL) && is_lost_at_random(a, rule, p->dir))
 		return true;
 	/* A GSO packet goes as a whole, once the flow owes as many losses as it has segments. */
 	return r->drop_every && a->lost + a->segments <= (a->seen + a->segments) / r->drop_every;
@@ -68,13 +148,13 @@ static __always_inline bool is_answerable(const struct packet *p)
 }
 
 /* What the rule does to a packet that its window is open for. */
-static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, const struct packet *p,
-						    const struct passage *a)
+static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, __u32 rule,
+						    const struct packet *p, const struct passage *a)
 {
 	__u8 sender = p->dir == SP_DIR_OUT ? SP_END_LOCAL : SP_END_REMOTE;
 	bool syn = is_syn(p);
 
-	if (is_lost(r, p, a))
+	if (is_lost(r, rule, p, a))
 		return SP_DROP;
 	if (!(r->reset_ends | r->refuse) || !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
 		return SP_PASS;
@@ -134,16 +214,18 @@ static __always_inline void flow_key(const struct packet *p, __u32 slot, struct 
 	__builtin_memset(ret_key->pad, 0, sizeof(ret_key->pad));
 }
 
+static const struct sp_flow no_flow;
+
 static __always_inline struct sp_flow *flow_get(const struct sp_flow_key *key, __u64 now)
 {
 	struct sp_flow *flow = bpf_map_lookup_elem(&flows, key);
 
-	if (!flow) {
-		struct sp_flow fresh = {.first_ns = now};
-
-		bpf_map_update_elem(&flows, key, &fresh, BPF_NOEXIST);
-		flow = bpf_map_lookup_elem(&flows, key);
-	}
+	if (flow)
+		return flow;
+	bpf_map_update_elem(&flows, key, &no_flow, BPF_NOEXIST);
+	flow = bpf_map_lookup_elem(&flows, key);
+	if (flow && !flow->first_ns)
+		flow->first_ns = now;
 	return flow;
 }
 
@@ -151,22 +233,49 @@ static __always_inline void count_verdict(__u32 slot, enum sp_verdict verdict, _
 {
 	struct sp_counters *c = bpf_map_lookup_elem(&counters, &slot);
 
-	if (c && verdict < SP_VERDICTS)
-		c->verdict[verdict] += segments;
+	if (c)
+		c->verdict[verdict & (SP_VERDICTS - 1)] += segments;
 }
 
-/* The harder verdict stays the winner; the other rule has let the packet pass. */
+/* What is mild is counted when all rules had their say. */
+static __always_inline void note_part(struct work *w, __u32 rule, __u32 slot, enum sp_verdict verdict)
+{
+	struct bent *bent = bent_of(w);
+	__u32 n;
+
+	if (!bent)
+		return;
+	n = bent->n_parts;
+	opaque(n);
+	if (n >= MOST_PARTS)
+		return;
+	bent->parts[n] = (struct part){.slot = slot, .rule = rule, .verdict = verdict};
+	bent->n_parts = n + 1;
+}
+
+/* The harder verdict stays the winner; the other rule has let the packet pass, unless both were mild. */
 static __always_inline void contend(struct work *w, __u32 rule, __u32 slot, enum sp_verdict verdict)
 {
+	if (is_mild(verdict))
+		note_part(w, rule, slot, verdict);
 	if (w->slot != NO_SLOT && verdict <= w->verdict) {
-		count_verdict(slot, SP_PASS, w->segments);
+		if (!is_mild(verdict))
+			count_verdict(slot, SP_PASS, w->segments);
 		return;
 	}
-	if (w->slot != NO_SLOT)
+	if (w->slot != NO_SLOT && !is_mild(w->verdict))
 		count_verdict(w->slot, SP_PASS, w->segments);
 	w->rule = rule;
 	w->slot = slot;
 	w->verdict = verdict;
+}
+
+/* Has the packet been bent as often as can be noted? */
+static __always_inline bool is_bent_enough(struct work *w)
+{
+	struct bent *bent = bent_of(w);
+
+	return !bent || bent->n_parts >= MOST_PARTS;
 }
 
 /* Count the packet in its flow and tell how many came before; NULL: the flow found no room in the table. */
@@ -188,6 +297,8 @@ static __always_inline struct sp_flow *flow_pass(const struct work *w, struct sp
 	__sync_fetch_and_add(&flow->bytes, w->bytes);
 	return flow;
 }
+
+#include "shape.bpf.h"
 
 /* The counters of the rule's window, if one is open for this packet; a->key names the window. */
 static __always_inline struct sp_counters *enter_window(struct work *w, const struct sp_rule *r,
@@ -214,7 +325,9 @@ static __always_inline struct sp_counters *enter_window(struct work *w, const st
 __noinline int decide_rule(struct work *w, __u32 rule)
 {
 	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
+	enum sp_verdict verdict;
 	struct sp_counters *c;
+	struct sp_flow *flow;
 	struct passage a;
 
 	if (!w)
@@ -222,8 +335,11 @@ __noinline int decide_rule(struct work *w, __u32 rule)
 	c = enter_window(w, r, &a);
 	if (!c)
 		return 0;
-	flow_pass(w, c, &a);
-	contend(w, rule, a.key.slot, rule_verdict(r, &w->p, &a));
+	flow = flow_pass(w, c, &a);
+	verdict = rule_verdict(r, rule, &w->p, &a);
+	if (verdict == SP_PASS && r->flags & SP_RULE_BENDS && !is_bent_enough(w))
+		verdict = bend_packet(w, rule, &a, flow);
+	contend(w, rule, a.key.slot, verdict);
 	return 0;
 }
 
@@ -236,7 +352,11 @@ __noinline int rehearse_rule(struct work *w, __u32 rule)
 
 	if (!w)
 		return 0;
-	verdict = r->drop_below || r->drop_every ? SP_DROP : rule_verdict(r, &w->p, &a);
+	verdict = r->drop_below || r->drop_every || r->flags & SP_RULE_GEMODEL
+			  ? SP_DROP
+			  : rule_verdict(r, rule, &w->p, &a);
+	if (verdict == SP_PASS && r->flags & SP_RULE_BENDS)
+		verdict = SP_DELAY;
 	if (w->slot != NO_SLOT && verdict <= w->verdict)
 		return 0;
 	w->rule = rule;

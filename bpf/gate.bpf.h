@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* When a rule acts. Time comes in as an argument. Shared with user space, whose report speaks of the same windows. */
 #ifndef SHEARPIN_GATE_BPF_H
 #define SHEARPIN_GATE_BPF_H
@@ -30,6 +30,19 @@ static inline __attribute__((always_inline)) int window_at(const struct sp_rule 
 	if (r->burst_off_ns && since % (r->burst_on_ns + r->burst_off_ns) >= r->burst_on_ns)
 		return WINDOW_CLOSED;
 	return r->first_slot + instance;
+}
+
+/* When the fault that is open at `now` ends: its window, or the burst. */
+static inline __attribute__((always_inline)) __u64 window_ends(const struct sp_rule *r, __u64 now, __u32 slot)
+{
+	__u64 opened = r->start_ns + (slot - r->first_slot) * r->every_ns, period, burst_ends;
+	__u64 ends = opened + r->length_ns;
+
+	if (!r->burst_off_ns)
+		return ends;
+	period = r->burst_on_ns + r->burst_off_ns;
+	burst_ends = now - (now - opened) % period + r->burst_on_ns;
+	return burst_ends < ends ? burst_ends : ends;
 }
 
 #endif

@@ -13,8 +13,6 @@
 
 #include "rewrite.bpf.h"
 
-#define CANNOT (-2) /* the packet could not be rewritten */
-
 struct rst {
 	__u32 seq;
 	__u32 ack;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The programs: parse -> classify -> decide (gate, chance) -> act -> account, at every hook. */
-#include "account.bpf.h"
+#include "alter.bpf.h"
 #include "refuse.bpf.h"
 #include "sockets.bpf.h"
 
@@ -79,7 +79,66 @@ static __always_inline int refuse(struct __sk_buff *skb, const struct work *w, c
 	return action;
 }
 
-static __always_inline int act(struct __sk_buff *skb, const struct work *w)
+/* Another packet like this one, right here. */
+static __always_inline void duplicate(struct __sk_buff *skb, const struct work *w)
+{
+	__u64 flags = w->p.dir == SP_DIR_IN && skb->ifindex != LOOPBACK_IFINDEX ? BPF_F_INGRESS : 0;
+
+	skb->tc_index = control.magic;
+	bpf_clone_redirect(skb, skb->ifindex, flags);
+	skb->tc_index = 0;
+}
+
+/* Nobody is there to send on what would go into the line. */
+static __always_inline int pass_undelayed(struct work *w, const struct bend *bend)
+{
+	__u32 slot = bend->slot;
+	struct sp_receipt *receipt = bpf_map_lookup_elem(&receipts, &slot);
+
+	if (receipt)
+		add(receipt->stale, w->segments);
+	w->verdict = SP_PASS;
+	return SP_TC_NEXT;
+}
+
+/* Copies first, which are intact; then the packet itself. Not static: its stack is not the caller's. */
+__noinline int bend_skb(struct __sk_buff *skb, struct work *w)
+{
+	struct bent *bent;
+	struct bend bend;
+	int action, i;
+	bool held;
+
+	if (!w)
+		return CANNOT;
+	bent = bent_of(w);
+	if (!bent)
+		return CANNOT;
+	bend = bent->bend; /* a copy that leaves through another of our interfaces takes the place in the map */
+	held = bend.release || bend.alter == SP_ALTER_WRONG;
+	if (held && line_is_dead(w->now))
+		return pass_undelayed(w, &bend);
+	if (bpf_skb_load_bytes(skb, 0, bend.macs, sizeof(bend.macs)))
+		return CANNOT;
+	for (i = 0; i < MOST_PARTS && i < bend.copies; i++) {
+		if (held)
+			line_send(skb, w, &bend, SP_ALTER_NONE, true);
+		else
+			duplicate(skb, w);
+	}
+	if (bend.alter == SP_ALTER_VALID && alter_payload(skb, &w->p, bend.draw))
+		return CANNOT;
+	if (!held)
+		return SP_TC_NEXT;
+	action = line_send(skb, w, &bend, bend.alter, false);
+	if (action == LINE_FULL)
+		return drop(w);
+	if (action == CANNOT)
+		bpf_skb_store_bytes(skb, 0, bend.macs, sizeof(bend.macs), 0);
+	return action;
+}
+
+static __always_inline int act(struct __sk_buff *skb, struct work *w)
 {
 	const struct sp_rule *r = &rules[w->rule & (SP_MAX_RULES - 1)];
 
@@ -90,6 +149,10 @@ static __always_inline int act(struct __sk_buff *skb, const struct work *w)
 		return w->p.is_bound ? CANNOT : reset_segment(skb, &w->p, r->reset_ends);
 	case SP_REFUSE:
 		return refuse(skb, w, r);
+	case SP_ALTER:
+	case SP_DUPLICATE:
+	case SP_DELAY:
+		return bend_skb(skb, w);
 	default:
 		return SP_TC_NEXT;
 	}
@@ -134,6 +197,11 @@ static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
 		account(&w, false);
 		return action;
 	}
+	if (is_mild(w.verdict)) {
+		w.verdict = SP_PASS;
+		account(&w, true);
+		return SP_TC_NEXT;
+	}
 	w.verdict = SP_DROP;
 	account(&w, true);
 	return drop(&w);
@@ -177,6 +245,25 @@ int xdp_in(struct xdp_md *ctx)
 		return XDP_PASS;
 	account(&w, false);
 	return w.verdict == SP_DROP ? XDP_DROP : XDP_PASS;
+}
+
+/* At the ingress hook of the line's TAPs: what has waited long enough. */
+SEC("tc")
+int line_return(struct __sk_buff *skb)
+{
+	return line_take_back(skb);
+}
+
+/* At their egress hook: only parcels, and only where somebody reads them. */
+SEC("tc")
+int line_guard(struct __sk_buff *skb)
+{
+	struct line_header header;
+
+	if (control.line != SP_LINE_USER || bpf_skb_load_bytes(skb, 0, &header, sizeof(header)) ||
+	    !is_to_line(&header))
+		return TC_ACT_SHOT;
+	return SP_TC_NEXT;
 }
 
 char LICENSE[] SEC("license") = "GPL";

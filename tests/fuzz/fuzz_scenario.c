@@ -10,15 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/faults.h"
 #include "scenario/scenario.h"
-
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                      \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
 
 /* Takes the C library's place in this program: numbers are resolved, names never, and nothing leaves the machine. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **res)
@@ -83,12 +76,7 @@ static void check_targets(const struct plan *plan)
 static void check_faults(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_steps; i++) {
-		const struct plan_fault *f = &plan->steps[i].fault;
-		bool connections = f->reset_ends || f->refuse != PLAN_REFUSE_NONE;
-
-		CHECK(f->drop_below || f->drop_every || connections);
-		CHECK(f->drop_below <= PLAN_ALWAYS && f->flow_below <= PLAN_ALWAYS);
-		CHECK(connections == (f->flow_below != 0));
+		check_fault(&plan->steps[i].fault);
 		CHECK(plan->steps[i].n_targets);
 	}
 }

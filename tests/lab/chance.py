@@ -9,6 +9,9 @@ MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
 ALWAYS = 1 << 32
 SHARE, FLOW, LOSS = 0x5348, 0x464C, 0x4C4F
+STEP, STATE_LOSS = 0x4745, 0x474C  # of Gilbert and Elliott
+DELAYED, JITTER, DUPLICATE, CORRUPT, REORDER = 0x4445, 0x4A49, 0x4455, 0x434F, 0x5245
+AS_BEFORE = 0x10000
 IN, OUT = 0, 1
 TCP, UDP = 6, 17
 
@@ -50,3 +53,39 @@ def lost(seed, percent, flow, direction, count):
     below = threshold(percent)
     seed = rule_seed(seed)
     return {i for i in range(count) if draw(seed, LOSS, flow, direction, i) < below}
+
+
+def lots(seed, what, flow, direction, count, correlation=0.0):
+    """The lots of the first `count` packets of a flow for the first rule; the correlation is in percent."""
+    seed, follow = rule_seed(seed), threshold(correlation)
+    found = []
+    for i in range(count):
+        if found and follow and draw(seed, what | AS_BEFORE, flow, direction, i) < follow:
+            found.append(found[-1])
+        else:
+            found.append(draw(seed, what, flow, direction, i))
+    return found
+
+
+def hits(seed, what, percent, flow, direction, count, correlation=0.0):
+    """The indices of those packets whose lot is below the percentage."""
+    below = threshold(percent)
+    return {i for i, lot in enumerate(lots(seed, what, flow, direction, count, correlation)) if lot < below}
+
+
+def lost_by_states(seed, model, flow, direction, count):
+    """The same for the loss of Gilbert and Elliott; model is (p, r, bad, good) in percent. A flow begins in the good
+    state, and each packet decides about the state that the next one meets."""
+    p, r, bad, good = map(threshold, model)
+    seed = rule_seed(seed)
+    found, is_bad = set(), False
+    for i in range(count):
+        if draw(seed, STATE_LOSS, flow, direction, i) < (bad if is_bad else good):
+            found.add(i)
+        is_bad = draw(seed, STEP, flow, direction, i) < (ALWAYS - r if is_bad else p)
+    return found
+
+
+def uniform_delay(delay_ns, jitter_ns, lot):
+    """What a packet is delayed by."""
+    return delay_ns - jitter_ns + (jitter_ns * (lot >> 8) >> 23)

@@ -233,6 +233,16 @@ def is_there(kind, number):
     return True
 
 
+def query_tcx(index, where):
+    """How many tcx programs an interface has; negative: this kernel has no tcx (before 6.6)."""
+    result, answer = bpf(BPF_PROG_QUERY, struct.pack("IIIIQI", index, where, 0, 0, 0, 0))
+    return struct.unpack_from("I", answer, 24)[0] if result == 0 else -1
+
+
+LOOPBACK = 1
+TCX = query_tcx(LOOPBACK, ATTACH_TCX_INGRESS) >= 0
+
+
 def attach_xdp_pass(space, device):
     """Somebody else's XDP program, which passes everything; returns its link."""
     code = ctypes.create_string_buffer(struct.pack("=BBhiBBhi", 0xb7, 0, 0, 2, 0x95, 0, 0, 0))  # return XDP_PASS
@@ -490,9 +500,8 @@ class Lab:
         with self.here:
             for index, device in socket.if_nameindex():
                 for where in (ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS):
-                    result, answer = bpf(BPF_PROG_QUERY, struct.pack("IIIIQI", index, where, 0, 0, 0, 0))
-                    count = struct.unpack_from("I", answer, 24)[0]
-                    if result == 0 and count:
+                    count = query_tcx(index, where)
+                    if count > 0:
                         found.append((device, where, count))
         return found
 

@@ -63,7 +63,13 @@ MISTAKES = {
     "whole internet": (target("remote: 0.0.0.0/0"), None, "anything"),
     "two documents": (f"{HEAD}{STEP}---\n{HEAD}{STEP}", None, "document"),
     "unknown variable": (f"{HEAD}{STEP}description: $(nobody)\n", "7:14", "nobody"),
-    "later fault": (step("name: s, at: 0s, fault: {delay: 250ms}, target: t, for: 1s"), "6:31", "delay"),
+    "later fault": (step("name: s, at: 0s, fault: {stall: true}, target: t, for: 1s"), "6:31", "stall"),
+    "jitter above delay": (step("name: s, at: 0s, fault: {delay: 5ms, jitter: 6ms}, target: t, for: 1s"), "6:51",
+                           "more than `delay: 5ms`"),
+    "rate of 0": (step("name: s, at: 0s, fault: {rate: 0bit}, target: t, for: 1s"), "6:37", "more than 0bit"),
+    "beyond the horizon": (step("name: s, at: 0s, fault: {delay: 61s}, target: t, for: 1s"), "6:38", "60s at most"),
+    "correlation": (step("name: s, at: 0s, fault: {loss: 5%, loss_correlation: 101%}, target: t, for: 1s"), "6:59",
+                    "0% to 100%"),
     "windows that overlap themselves": (step("name: s, at: 0s, fault: {drop: true}, target: t, for: 2s, "
                                              "repeat: {times: 2, every: 1s}"), None, "every"),
     "tabs": (f"{HEAD}\tsteps: []\n", None, ""),
@@ -163,7 +169,12 @@ class CommandLine(LabTest):
         (("drop", "--meta", "x", "--for", "1s", "--remote-port", "80"), "--meta"),
         (("drop", "--netns", "no-such-namespace", "--for", "1s", "--remote-port", "80"), "no-such-namespace"),
         (("drop", "--fro", "1s"), "did you mean --for?"),
-        (("delay=250ms", "--for", "1s", "--remote-port", "80"), "delay"),
+        (("stall=true", "--for", "1s", "--remote-port", "80"), "stall"),
+        (("jitter=5ms", "--for", "1s", "--remote-port", "80"), "`jitter` without `delay`"),
+        (("loss=gemodel:p=1%", "--for", "1s", "--remote-port", "80"), "a gemodel needs `r`"),
+        (("--netem", "delay 10ms ecn", "--for", "1s", "--remote-port", "80"), "--netem, word 3: `ecn`"),
+        (("--netem", "delay 10ms", "delay=5ms", "--for", "1s", "--remote-port", "80"), "`delay` is given twice"),
+        (("delay=5ms", "--delay-backend", "qf", "--for", "1s", "--remote-port", "80"), "--delay-backend"),
     )
 
     def test_inject(self):

@@ -90,6 +90,27 @@ class Plan(LabTest):
         done.pop("source")
         self.assertEqual(planned, done)
 
+    def delaying(self, **fault):
+        return self.lab.write(dict(SCENARIO, steps=[dict(SCENARIO["steps"][0], fault=fault)]))
+
+    def test_delay_backend(self):
+        done = self.lab.call("plan", self.delaying(rate="1mbit"))
+        self.assertEqual((done.status, done.stderr), (0, ""))
+        self.assertIn("  delay backend   user: `rate` needs bursts taken apart", done.stdout)
+        done = self.lab.call("plan", self.delaying(delay="5ms"), "--delay-backend", "user")
+        self.assertIn("  delay backend   user: it was asked for\n", done.stdout)
+        done = self.lab.call("plan", self.lab.write(SCENARIO), "--delay-backend", "fq")
+        self.assertEqual(done.status, 0)
+        self.assertNotIn("delay backend", done.stdout)
+
+    def test_delay_backend_that_cannot_be(self):
+        for fault, key in (({"rate": "1mbit"}, "rate"), ({"corrupt": "1%"}, "corrupt")):
+            for words in ((), ("--json",)):
+                with self.subTest(key + " ".join(words)):
+                    done = self.lab.call("plan", self.delaying(**fault), "--delay-backend", "fq", *words)
+                    self.assertEqual(done.status, 3)
+                    self.assertIn(f"a run would be refused: fq was asked for, but `{key}` needs", done.stderr)
+
 
 class Report(LabTest):
     def setUp(self):

@@ -15,7 +15,8 @@ PORT = 7000
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 LINE = re.compile(r"\[(PASS|WARN|FAIL|SKIP)\] ([^:]+): (.+)")
 HOST_CHECKS = ["root", "capabilities", "kernel", "BTF", "BPF JIT", "ring buffer", "bpf_loop", "tc programs",
-               "idle connections", "XDP", "memory", "limits", "run directory", "other runs"]
+               "idle connections", "XDP", "delay line (user space)",
+               "delay line (in the kernel)", "memory", "limits", "run directory", "other runs"]
 
 BPF_PROG_LOAD, BPF_LINK_CREATE = 5, 28
 PROG_TYPE_SCHED_CLS, PROG_TYPE_XDP = 3, 6
@@ -86,7 +87,7 @@ class Host(PreflightTest):
         done = self.lab.call("preflight")
         *lines, summary = done.stdout.splitlines()
         self.assertEqual([LINE.fullmatch(line).group(2) for line in lines], HOST_CHECKS)
-        self.assertEqual(summary, "14 passed, 0 warned, 0 failed, 0 skipped: ready")
+        self.assertEqual(summary, "16 passed, 0 warned, 0 failed, 0 skipped: ready")
         self.assertEqual(done.stderr, "")
 
     def test_clsact_can_be_asked_for(self):

@@ -80,7 +80,7 @@ void scene_rule(struct scene *s, const struct plan_target *target, const struct 
 
 int scene_load(struct scene *s)
 {
-	int err = engine_open(&s->plan, &s->interface, 1, &s->engine);
+	int err = engine_open(&s->plan, &s->interface, 1, NULL, &s->engine);
 
 	if (!err)
 		s->skel = engine_programs(s->engine);

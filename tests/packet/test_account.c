@@ -19,16 +19,6 @@
 #define RANDOM_RULES 40
 #define MANY 20000
 
-/* matched = passed + suppressed + refused + reset + dropped */
-static void expect_balance(const struct sp_counters *c)
-{
-	uint64_t sum = 0;
-
-	for (int v = 0; v < SP_VERDICTS; v++)
-		sum += c->verdict[v];
-	assert_int_equal(c->matched, sum);
-}
-
 enum kind {
 	DOES_PASS,
 	DOES_REFUSE,

@@ -69,6 +69,7 @@ struct closing {
 	uint64_t first_hit, last_hit;
 	uint64_t matched, dropped;
 	bool cut;
+	const char *receipt; /* JSON; NULL: none */
 };
 
 static inline void closes_as(struct log *log, int instance, uint64_t from, uint64_t to,
@@ -78,10 +79,11 @@ static inline void closes_as(struct log *log, int instance, uint64_t from, uint6
 		  "{\"rule\":0,\"opens_ns\":%" PRIu64 ",\"closes_ns\":%" PRIu64 ",\"first_hit_ns\":%" PRIu64
 		  ",\"last_hit_ns\":%" PRIu64 ",\"matched\":%" PRIu64 ",\"passed\":0,\"dropped\":%" PRIu64
 		  ",\"reset\":0,\"refused\":0,\"delayed\":0,\"duplicated\":0,\"altered\":0,\"suppressed\":0,"
-		  "\"bytes\":9,\"flows\":1,\"untracked\":0,\"failed\":0,\"idle_reset\":3,\"cut\":%s}",
+		  "\"bytes\":9,\"flows\":1,\"untracked\":0,\"failed\":0,\"idle_reset\":3,\"cut\":%s%s%s}",
 		  (uint64_t)(from * NS_PER_MS), (uint64_t)((c->planned ? c->planned : to) * NS_PER_MS),
 		  (uint64_t)(c->first_hit * NS_PER_MS), (uint64_t)(c->last_hit * NS_PER_MS), c->matched,
-		  c->dropped, c->cut ? "true" : "false");
+		  c->dropped, c->cut ? "true" : "false", c->receipt ? ",\"receipt\":" : "",
+		  c->receipt ? c->receipt : "");
 }
 
 static inline void closes(struct log *log, int instance, uint64_t from, uint64_t to)

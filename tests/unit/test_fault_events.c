@@ -111,6 +111,43 @@ static void names_and_modes(void **state)
 	assert_int_equal(fault_events_close(events), 0);
 }
 
+/* The runbook's own drills: jitter 250 +- 30 ms, combined 200 +- 40 ms and 3 %. */
+static void delays_are_exact_milliseconds(void **state)
+{
+	static const struct {
+		enum fault_kind kind;
+		uint64_t delay_ns, jitter_ns;
+		double loss;
+		const char *scenario, *delay, *jitter, *loss_text;
+	} cases[] = {
+		{FAULT_KIND_JITTER, 250000000, 30000000, 0, "jitter", "250", "30", "0"},
+		{FAULT_KIND_COMBINED, 200000000, 40000000, 3, "combined", "200", "40", "3"},
+		{FAULT_KIND_LATENCY, 500000, 0, 0, "latency", "0.5", "0", "0"},
+		{FAULT_KIND_LATENCY, 60000000001, 1, 0, "latency", "60000.000001", "0.000001", "0"},
+	};
+	const struct run_dir *dir = *state;
+	struct fault_events *events;
+	struct fault_window w = loss;
+	int i;
+
+	assert_int_equal(fault_events_open(dir->fd, &events), 0);
+	for (i = 0; i < 4; i++) {
+		w.kind = cases[i].kind;
+		w.instance = i + 1;
+		w.delay_ns = cases[i].delay_ns;
+		w.jitter_ns = cases[i].jitter_ns;
+		w.loss_percent = cases[i].loss;
+		assert_int_equal(fault_events_apply(events, 1, &w), 0);
+		assert_int_equal(fault_events_clear(events, 2, &w), 0);
+		check_value(dir, 2 * i, "scenario", cases[i].scenario);
+		check_value(dir, 2 * i + 1, "delay_ms", cases[i].delay);
+		check_value(dir, 2 * i, "jitter_ms", cases[i].jitter);
+		check_value(dir, 2 * i, "loss_percent", cases[i].loss_text);
+		check_value(dir, 2 * i, "disconnect_mode", "drop");
+	}
+	assert_int_equal(fault_events_close(events), 0);
+}
+
 /* No two open windows have one name, and a window is cleared under the name it was applied with. */
 static void overlapping_windows_have_names_of_their_own(void **state)
 {
@@ -171,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_DIR(writes_the_fixed_form),
 		IN_DIR(names_and_modes),
+		IN_DIR(delays_are_exact_milliseconds),
 		IN_DIR(overlapping_windows_have_names_of_their_own),
 		IN_DIR(whole_lines_only),
 	};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reports of the run in tests/unit/recorded/ctp, byte for byte; and what they say of incomplete evidence. After a
- * deliberate change of a report: `shearpin report tests/unit/recorded/ctp -o tests/unit/recorded/ctp/report.md`, read the
- * difference, and the same with --format json and results.json.
+ * Reports of the runs in tests/unit/recorded, byte for byte; and what they say of incomplete evidence. After a
+ * deliberate change of a report, in that directory: `shearpin report ctp -o ctp/report.md`, read the difference, and the
+ * same with --format json and ctp/results.json; and all that for `bent`, too.
  */
 #include "unit/run_dir.h"
 
@@ -10,26 +10,30 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "report/chart.h"
 #include "report/md.h"
 #include "report/report.h"
 #include "slo/slo.h"
 
-static int open_run(void)
+static int open_run(const char *run)
 {
-	int fd = open("tests/unit/recorded/ctp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int recorded = open("tests/unit/recorded", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(recorded, run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
+	close(recorded);
 	return fd;
 }
 
-static void check_golden(const char *name, void (*make)(const struct results *results, struct buf *out))
+static void check_golden(const char *run, const char *name,
+			 void (*make)(const struct results *results, struct buf *out))
 {
 	struct results *r = NULL;
 	struct buf out = {0};
-	int fd = open_run();
+	int fd = open_run(run);
 	char *expected = get_file(fd, name, NULL);
 
-	assert_int_equal(slo_compute(fd, "ctp", &r), 0);
+	assert_int_equal(slo_compute(fd, run, &r), 0);
 	make(r, &out);
 	assert_false(out.failed);
 	assert_string_equal(out.data, expected);
@@ -42,19 +46,21 @@ static void check_golden(const char *name, void (*make)(const struct results *re
 static void markdown_is_golden(void **state)
 {
 	(void)state;
-	check_golden("report.md", report_markdown);
+	check_golden("ctp", "report.md", report_markdown);
+	check_golden("bent", "report.md", report_markdown);
 }
 
 static void json_is_golden(void **state)
 {
 	(void)state;
-	check_golden("results.json", report_json);
+	check_golden("ctp", "results.json", report_json);
+	check_golden("bent", "results.json", report_json);
 }
 
-/* The run, with its log cut after `lines` lines and `bytes` more bytes, as Markdown. */
-static char *report_of_cut_log(const struct run_dir *dir, int lines, size_t bytes)
+/* A run, with its log cut after `lines` lines and `bytes` more bytes, as Markdown. */
+static char *report_of_cut_run(const struct run_dir *dir, const char *run, int lines, size_t bytes)
 {
-	int fd = open_run();
+	int fd = open_run(run);
 	char *plan = get_file(fd, "plan.json", NULL), *log = get_file(fd, "events.jsonl", NULL), *end = log;
 	struct results *r = NULL;
 	struct buf out = {0};
@@ -70,6 +76,11 @@ static char *report_of_cut_log(const struct run_dir *dir, int lines, size_t byte
 	free(log);
 	close(fd);
 	return buf_take(&out);
+}
+
+static char *report_of_cut_log(const struct run_dir *dir, int lines, size_t bytes)
+{
+	return report_of_cut_run(dir, "ctp", lines, bytes);
 }
 
 static void assert_has(const char *text, const char *what)
@@ -110,10 +121,10 @@ static void what_was_not_measured_is_no_zero(void **state)
 	free(text);
 }
 
-/* Every table row has as many cells as its head. */
-static void tables_are_well_formed(void **state)
+/* Every table row has as many cells as its head; how many rows there are. */
+static int check_tables(char *text)
 {
-	char *text = report_of_cut_log(*state, 28, 0), *line = text, *end;
+	char *line = text, *end;
 	int cells, width = 0, rows = 0;
 
 	for (; (end = strchr(line, '\n')); line = end + 1) {
@@ -130,8 +141,61 @@ static void tables_are_well_formed(void **state)
 		width = cells;
 		rows++;
 	}
-	assert_true(rows > 20);
+	return rows;
+}
+
+static void tables_are_well_formed(void **state)
+{
+	char *text = report_of_cut_log(*state, 28, 0);
+
+	assert_true(check_tables(text) > 20);
 	free(text);
+	text = report_of_cut_run(*state, "bent", 27, 0);
+	assert_true(check_tables(text) > 40);
+	free(text);
+}
+
+static void fill(struct histogram *h, uint64_t ns, uint64_t count)
+{
+	unsigned bucket = 0;
+
+	while (histogram_high(bucket) <= ns)
+		bucket++;
+	h->bucket[bucket] += count;
+	h->count += count;
+}
+
+static void check_chart(const struct histogram *a, const struct histogram *b, unsigned low, unsigned high,
+			bool octaves, const char *expected)
+{
+	const struct chart_series series[] = {{"first", a}, {"second", b}};
+	struct buf out = {0};
+
+	chart(&out, series, b ? 2 : 1, low, high, octaves);
+	assert_string_equal(out.data, expected);
+	buf_free(&out);
+}
+
+static void charts_have_their_rows(void **state)
+{
+	struct histogram a, b;
+
+	(void)state;
+	histogram_clear(&a);
+	histogram_clear(&b);
+	fill(&a, 100, 1);
+	fill(&a, 2000, 999);
+	fill(&a, 2 << 20, 3000);
+	check_chart(&a, NULL, 0, 16 * 11, true,
+		    "                             first\n"
+		    "           0s - 2.3us 25.0 % ################\n"
+		    "      1.18ms - 2.23ms 75.0 % ################################################\n");
+	fill(&b, 2000, 1);
+	check_chart(&a, &b, 15, 15, false,
+		    "                             first                           second\n"
+		    "         below 1.98us <0.1 % .                         0.0 %\n"
+		    "      1.98us - 2.05us 25.0 % ######                  100.0 % ########################\n"
+		    "         above 2.05us 75.0 % ##################        0.0 %\n");
 }
 
 static void check_text(const char *text, const char *expected)
@@ -194,7 +258,7 @@ int main(void)
 		cmocka_unit_test(markdown_is_golden),  cmocka_unit_test(json_is_golden),
 		IN_DIR(first_line_says_incomplete),    IN_DIR(what_was_not_measured_is_no_zero),
 		IN_DIR(tables_are_well_formed),        cmocka_unit_test(text_is_escaped),
-		cmocka_unit_test(numbers_are_rounded),
+		cmocka_unit_test(numbers_are_rounded), cmocka_unit_test(charts_have_their_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,6 +328,39 @@ static void wall_clock_step_is_noted(void **state)
 	results_free(r);
 }
 
+static void faults_have_the_command_lines_words(void **state)
+{
+	static const struct {
+		const char *fault, *words;
+	} cases[] = {
+		{"{\"drop\":true}", "drop"},
+		{"{\"reset\":\"both\",\"loss\":\"5%\"}", "reset=both loss=5%"},
+		{"{\"loss\":{\"every\":10}}", "loss=every:10"},
+		{"{\"loss\":{\"gemodel\":{\"p\":\"1%\",\"r\":\"10%\"}}}", "loss=gemodel:p=1%,r=10%"},
+		{"{\"delay\":\"5ms\",\"reorder\":{\"percent\":\"25%\",\"gap\":3}}",
+		 "delay=5ms reorder=percent=25%,gap=3"},
+		{"{\"odd\":[1,null]}", "odd=[1,null]"},
+		{"{\"odd\":{}}", "odd="},
+	};
+	const size_t n = sizeof(cases) / sizeof(*cases);
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, two_windows);
+	struct buf format = {0};
+	struct results *r;
+
+	for (size_t i = 0; i < n; i++) {
+		buf_clear(&format);
+		buf_printf(&format, "{\"opens_ns\":%zu,\"closes_ns\":9,\"fault\":%s}", i, cases[i].fault);
+		put_event(log, 10 + i, "fault.open", i + 1, "%s", format.data);
+	}
+	buf_free(&format);
+	r = finish_as(dir, log, "aborted");
+	assert_int_equal(r->n_windows, n);
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(r->windows[i]->words, cases[i].words);
+	results_free(r);
+}
+
 /* Two targets, two probes, SLOs with a step and a probe: the figures are worked out by hand. */
 static void a_whole_run(void **state)
 {
@@ -376,6 +409,7 @@ int main(void)
 		IN_DIR(outcomes_have_their_status),
 		IN_DIR(no_probe_no_slo_met),
 		IN_DIR(wall_clock_step_is_noted),
+		IN_DIR(faults_have_the_command_lines_words),
 		cmocka_unit_test(a_whole_run),
 	};
 

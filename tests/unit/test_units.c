@@ -432,11 +432,90 @@ static void suggestions(void **state)
 	assert_string_equal(nearest("interfaceinterfaceinterfaceinterfaceinterface"), "none");
 }
 
+static void rates(void **state)
+{
+	static const struct number_case cases[] = {
+		{"0bit", 0, 0},
+		{"8bit", 0, 1},
+		{"1bit", 0, 1}, /* less than a byte, but not none */
+		{"12bit", 0, 2},
+		{"1kbit", 0, 125},
+		{"500kbit", 0, 62500},
+		{"1mbit", 0, 125000},
+		{"1Mbit", 0, 125000},
+		{"1.5gbit", 0, 187500000},
+		{"1tbit", 0, 125000000000},
+		{"1Kibit", 0, 128},
+		{"1mibit", 0, 131072},
+		{"1gibit", 0, 134217728},
+		{"1tibit", 0, 137438953472},
+		{"7bps", 0, 7},
+		{"1kbps", 0, 1000},
+		{"1MBps", 0, 1000000},
+		{"1gbps", 0, 1000000000},
+		{"1tbps", 0, 1000000000000},
+		{"1KiBps", 0, 1024},
+		{"1mibps", 0, 1048576},
+		{"1gibps", 0, 1073741824},
+		{"1tibps", 0, 1099511627776},
+		{"147573952589676412927bit", -ERANGE, 0},
+		{"18446744073709551615bps", 0, UINT64_MAX},
+		{"18446744073709551616bps", -ERANGE, 0},
+		{"18446744073709551615tbps", -ERANGE, 0},
+		{"-1mbit", -ERANGE, 0},
+		{"-1mb", -EINVAL, 0},
+		{"1", -EINVAL, 0},
+		{"mbit", -EINVAL, 0},
+		{"", -EINVAL, 0},
+		{"1 mbit", -EINVAL, 0},
+		{"1mbit ", -EINVAL, 0},
+		{"1mb", -EINVAL, 0},
+		{"1mbits", -EINVAL, 0},
+		{"1.mbit", -EINVAL, 0},
+		{"5%", -EINVAL, 0},
+	};
+
+	(void)state;
+	check_numbers(parse_rate, cases, COUNT(cases));
+}
+
+static void sizes(void **state)
+{
+	static const struct number_case cases[] = {
+		{"0B", 0, 0},
+		{"1500B", 0, 1500},
+		{"64KB", 0, 64000},
+		{"64kb", 0, 64000},
+		{"1.5kB", 0, 1500},
+		{"1MiB", 0, 1048576},
+		{"1MB", 0, 1000000},
+		{"2GB", 0, 2000000000},
+		{"1KiB", 0, 1024},
+		{"1.5gib", 0, 1610612736},
+		{"18446744073709551615B", 0, UINT64_MAX},
+		{"18446744073709551615KB", -ERANGE, 0},
+		{"99999999999999999999B", -ERANGE, 0},
+		{"-1KB", -ERANGE, 0},
+		{"0.5B", -EINVAL, 0},
+		{"1.0005KB", -EINVAL, 0},
+		{"15", -EINVAL, 0},
+		{"15K", -EINVAL, 0},
+		{"15kbit", -EINVAL, 0},
+		{"KB", -EINVAL, 0},
+		{"", -EINVAL, 0},
+	};
+
+	(void)state;
+	check_numbers(parse_size, cases, COUNT(cases));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durations),
 		cmocka_unit_test(percentages),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(sizes),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(prefixes),

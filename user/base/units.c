@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/timeutil.h"
@@ -143,6 +144,93 @@ int parse_percent(const char *text, uint64_t *ret_below)
 	/* 100 % is 1e11 billionths; 2^32 of them need more than 64 bits. */
 	below = ((unsigned __int128)(whole * BILLION + billionths) * DRAWS + 50 * BILLION) / (100 * BILLION);
 	*ret_below = below || !(whole || billionths) ? below : 1;
+	return 0;
+}
+
+struct scaled_unit {
+	const char *name;
+	uint64_t scale;
+};
+
+#define KI 1024ULL
+
+static const struct scaled_unit rate_units[] = {
+	/* in bits per second */
+	{"bit", 1},
+	{"kbit", 1000},
+	{"mbit", 1000000},
+	{"gbit", BILLION},
+	{"tbit", 1000 * BILLION},
+	{"kibit", KI},
+	{"mibit", KI *KI},
+	{"gibit", KI *KI *KI},
+	{"tibit", KI *KI *KI *KI},
+	{"bps", 8},
+	{"kbps", 8000},
+	{"mbps", 8000000},
+	{"gbps", 8 * BILLION},
+	{"tbps", 8000 * BILLION},
+	{"kibps", 8 * KI},
+	{"mibps", 8 * KI *KI},
+	{"gibps", 8 * KI *KI *KI},
+	{"tibps", 8 * KI *KI *KI *KI},
+};
+
+static const struct scaled_unit size_units[] = {
+	{"B", 1},    {"KB", 1000},    {"MB", 1000000},     {"GB", BILLION},
+	{"KiB", KI}, {"MiB", KI *KI}, {"GiB", KI *KI *KI},
+};
+
+/* A decimal with one of the units, in billionths of the base unit. */
+static int parse_scaled(const char *text, const struct scaled_unit *list, size_t n,
+			unsigned __int128 *ret_billionths)
+{
+	bool negative = *text == '-';
+	uint64_t whole, billionths;
+	int err;
+
+	text += negative;
+	err = take_decimal(&text, &whole, &billionths);
+	if (err == -EINVAL)
+		return err;
+	for (size_t i = 0; i < n; i++) {
+		if (strcasecmp(text, list[i].name) != 0)
+			continue;
+		if (err || negative)
+			return -ERANGE;
+		*ret_billionths = ((unsigned __int128)whole * BILLION + billionths) * list[i].scale;
+		return *ret_billionths / list[i].scale / BILLION == whole ? 0 : -ERANGE;
+	}
+	return -EINVAL;
+}
+
+int parse_rate(const char *text, uint64_t *ret_bytes)
+{
+	const unsigned __int128 byte = 8 * BILLION;
+	unsigned __int128 billionths, bytes;
+	int err = parse_scaled(text, rate_units, sizeof(rate_units) / sizeof(*rate_units), &billionths);
+
+	if (err)
+		return err;
+	bytes = (billionths + byte / 2) / byte;
+	if (bytes > UINT64_MAX)
+		return -ERANGE;
+	*ret_bytes = bytes || !billionths ? bytes : 1;
+	return 0;
+}
+
+int parse_size(const char *text, uint64_t *ret_bytes)
+{
+	unsigned __int128 billionths;
+	int err = parse_scaled(text, size_units, sizeof(size_units) / sizeof(*size_units), &billionths);
+
+	if (err)
+		return err;
+	if (billionths % BILLION)
+		return -EINVAL;
+	if (billionths / BILLION > UINT64_MAX)
+		return -ERANGE;
+	*ret_bytes = billionths / BILLION;
 	return 0;
 }
 

@@ -30,6 +30,19 @@ int parse_duration(const char *text, uint64_t *ret_ns);
  */
 int parse_percent(const char *text, uint64_t *ret_below);
 
+/*
+ * "1mbit", "500kbit", "1.5gbit" -> bytes per second, rounded to the nearest. Units as tc(8) has them, in any case: bit, kbit,
+ * mbit, gbit and tbit are bits per second, bps, kbps, mbps, gbps and tbps bytes per second; prefixes are decimal, and binary
+ * with an i behind (kibit, mibps). The unit is needed. Less than a byte per second that is not 0 becomes 1.
+ */
+int parse_rate(const char *text, uint64_t *ret_bytes);
+
+/*
+ * "64KB", "1MiB", "1.5kB", "1500B" -> bytes; units in any case, KB, MB and GB are decimal, KiB, MiB and GiB binary. The unit
+ * is needed; a fraction of a byte is -EINVAL.
+ */
+int parse_size(const char *text, uint64_t *ret_bytes);
+
 /* Decimal, or hexadecimal with 0x. */
 int parse_u64(const char *text, uint64_t *ret_value);
 

@@ -10,7 +10,7 @@
 struct inject_args {
 	struct drill_args drill;
 	const char *duration, *proto, *remote, *remote_port, *local_port, *direction, *share, *repeat, *burst,
-		*seed;
+		*seed, *netem;
 	bool anything;
 };
 
@@ -29,6 +29,8 @@ static const struct option_spec options[] = {
 	WORD("share", share, "PERCENT", "only this share of the flows"),
 	WORD("repeat", repeat, "N/D", "N times, D from opening to opening: 3/60s"),
 	WORD("burst", burst, "ON/OFF", "within the window, ON of fault and OFF of none: 5s/15s"),
+	WORD("netem", netem, "WORDS",
+	     "more of the fault, in the words of tc-netem: 'delay 100ms 10ms 25% loss 5%'"),
 	WORD("seed", seed, "N", "the same seed gives the same faults; otherwise drawn"),
 	{"anything", 0, OPTION_FLAG, offsetof(struct inject_args, anything), NULL, NULL,
 	 "allow a fault that names neither an address nor a port"},
@@ -37,15 +39,28 @@ static const struct option_spec options[] = {
 
 static const struct command_spec command = {
 	.name = "inject",
-	.synopsis = "FAULT... --for D [OPTION...]",
-	.about = "Injects one fault now. FAULT is one of\n"
-		 "  drop  loss=5%  loss=every:10  reset=both|local|remote\n"
-		 "  refuse=tcp-reset|icmp-port|icmp-host|icmp-admin\n"
-		 "with percent=P and loss_as=local where wanted; several make a combined fault.\n\n"
-		 "  shearpin inject reset=both --proto tcp --remote 10.1.0.2 --remote-port 40001 --for 20s",
+	.synopsis = "FAULT...|--netem WORDS --for D [OPTION...]",
+	.about =
+		"Injects one fault now. FAULT is one or more of\n"
+		"  drop                      lose every packet (with percent=25%: that share)\n"
+		"  loss=5%                   lose at random; loss=every:10; loss=gemodel:p=1%,r=10%\n"
+		"  reset=both|local|remote   reset connections\n"
+		"  refuse=tcp-reset|icmp-port|icmp-host|icmp-admin\n"
+		"  delay=250ms               with jitter=30ms, "
+		"distribution=uniform|normal|pareto|paretonormal,\n"
+		"                            percent=10%\n"
+		"  rate=1mbit                with burst=15KB\n"
+		"  duplicate=1%  corrupt=1%  with checksum=wrong|valid\n"
+		"  reorder=25%               with delay; reorder=jitter; reorder=percent=25%,by=3ms,gap=5\n"
+		"and loss_correlation=, jitter_correlation=, duplicate_correlation=, corrupt_correlation=,\n"
+		"reorder_correlation=, loss_as=wire|local. Values of several keys may be in braces, as in a\n"
+		"scenario: 'reorder={percent: 25%, by: 3ms}'.\n\n"
+		"  shearpin inject reset=both --proto tcp --remote 10.1.0.2 --remote-port 40001 --for 20s\n"
+		"  shearpin inject delay=250ms jitter=30ms --remote 10.2.0.0/16 --remote-port 5432 --for "
+		"30s\n"
+		"  shearpin inject --netem 'delay 100ms 10ms 25% loss 5%' --remote-port 5432 --for 30s",
 	.options = options,
 	.n_options = sizeof(options) / sizeof(*options),
-	.min_words = 1,
 	.max_words = ANY_WORDS,
 	.words = "a fault",
 };
@@ -56,6 +71,7 @@ static int inject(const struct inject_args *args, const struct words *faults,
 	const struct inject_words words = {
 		.faults = faults->items,
 		.n_faults = faults->count,
+		.netem = args->netem,
 		.duration = args->duration,
 		.proto = args->proto,
 		.remote = args->remote,
@@ -91,7 +107,9 @@ int cmd_inject(int argc, char **argv)
 	if (!options_parse(&command, argc, argv, &args, &words, &status))
 		return status;
 	status = STATUS_USAGE;
-	if (settings_parse(&command, "meta", &args.drill.meta, &meta)) {
+	if (!words.count && !args.netem) {
+		usage_error(&command, "missing argument: %s", command.words);
+	} else if (settings_parse(&command, "meta", &args.drill.meta, &meta)) {
 		const struct scenario_options scenario = {.meta = meta, .n_meta = args.drill.meta.count};
 
 		status = inject(&args, &words, &scenario, argc, argv);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/timeutil.h"
+#include "cmd/delay_backend.h"
 #include "cmd/drill_command.h"
 
 #define COLUMNS 64      /* of the picture */
@@ -16,7 +17,7 @@
 
 struct plan_args {
 	struct words set, meta;
-	const char *interface, *hook;
+	const char *interface, *hook, *line;
 	bool json;
 };
 
@@ -29,6 +30,8 @@ static const struct option_spec options[] = {
 	 "act on these interfaces instead of the scenario's"},
 	{"hook", 0, OPTION_STRING, offsetof(struct plan_args, hook), "auto|xdp|tc", "auto",
 	 "where faults act on packets that come in"},
+	{"delay-backend", 0, OPTION_STRING, offsetof(struct plan_args, line), "auto|user|fq", "auto",
+	 "where delayed packets wait: in shearpin's process, or in the kernel (sch_fq)"},
 	{"json", 0, OPTION_FLAG, offsetof(struct plan_args, json), NULL, NULL, "one JSON document"},
 };
 
@@ -46,7 +49,7 @@ static const struct command_spec command = {
 	.words = "a scenario file",
 };
 
-struct line { /* a window, or what stands for several */
+struct row { /* a window, or what stands for several */
 	const struct plan_step *step;
 	uint64_t opens, closes;
 	uint32_t instance; /* from 0 */
@@ -64,7 +67,10 @@ static const char *duration(uint64_t ns)
 	return text;
 }
 
-/* {"loss":"3%","refuse":"icmp-port"} as the words of `inject`: loss=3% refuse=icmp-port */
+/*
+ * {"loss":"3%","refuse":"icmp-port"} as the words of `inject`: loss=3% refuse=icmp-port; what is within another:
+ * loss=every:10, loss=gemodel:p=1%,r=10%, reorder=percent:25%,by:3ms.
+ */
 static void print_fault(const struct plan_fault *fault)
 {
 	int depth = 0;
@@ -72,9 +78,9 @@ static void print_fault(const struct plan_fault *fault)
 	for (const char *s = fault->text; *s; s++) {
 		depth += (*s == '{') - (*s == '}');
 		if (*s == ',')
-			putchar(' ');
+			putchar(depth == 1 ? ' ' : ',');
 		else if (*s == ':')
-			putchar(depth == 1 ? '=' : ':');
+			putchar(depth == 2 ? ':' : '=');
 		else if (!strchr("{}\"", *s))
 			putchar(*s);
 	}
@@ -221,7 +227,7 @@ static void print_picture(const struct plan *plan, int width)
 	putchar('\n');
 }
 
-static size_t add_lines(const struct plan_step *step, struct line *lines)
+static size_t add_lines(const struct plan_step *step, struct row *lines)
 {
 	const struct plan_window *w = &step->window;
 	size_t n = 0;
@@ -230,11 +236,11 @@ static size_t add_lines(const struct plan_step *step, struct line *lines)
 		bool skip = w->times > SHOWN_WINDOWS + 2 && i == SHOWN_WINDOWS;
 		uint32_t last = skip ? w->times - 2 : i;
 
-		lines[n++] = (struct line){.step = step,
-					   .opens = plan_opens(w, i),
-					   .closes = plan_closes(w, last),
-					   .instance = i,
-					   .more = skip ? w->times - 1 - i : 0};
+		lines[n++] = (struct row){.step = step,
+					  .opens = plan_opens(w, i),
+					  .closes = plan_closes(w, last),
+					  .instance = i,
+					  .more = skip ? w->times - 1 - i : 0};
 		i = last;
 	}
 	return n;
@@ -242,14 +248,14 @@ static size_t add_lines(const struct plan_step *step, struct line *lines)
 
 static int by_opening(const void *left, const void *right)
 {
-	const struct line *a = left, *b = right;
+	const struct row *a = left, *b = right;
 
 	if (a->opens != b->opens)
 		return a->opens < b->opens ? -1 : 1;
 	return a->step < b->step ? -1 : a->step > b->step;
 }
 
-static void print_window(const struct plan *plan, const struct line *line, int width)
+static void print_window(const struct plan *plan, const struct row *line, int width)
 {
 	const struct plan_window *w = &line->step->window;
 	char count[24] = "";
@@ -274,7 +280,7 @@ static void print_window(const struct plan *plan, const struct line *line, int w
 
 static int print_windows(const struct plan *plan, int width)
 {
-	struct line *lines = calloc(plan->n_steps * (SHOWN_WINDOWS + 3), sizeof(*lines));
+	struct row *lines = calloc(plan->n_steps * (SHOWN_WINDOWS + 3), sizeof(*lines));
 	char start[48];
 	size_t n = 0;
 
@@ -370,11 +376,22 @@ static void print_objectives(const struct plan *plan)
 	}
 }
 
-static int print_plan(const struct plan *plan)
+static void print_backend(const struct delay_backend *b)
+{
+	if (b->needed)
+		printf("  delay backend   %s%s%s%s\n",
+		       b->name
+			       ?: b->refused ? ""
+					     : "can't be told: ",
+		       b->name ? ": " : "", b->refused ? "none: " : "", b->why);
+}
+
+static int print_plan(const struct plan *plan, const struct delay_backend *backend)
 {
 	int width = width_of(plan), err;
 
 	print_head(plan);
+	print_backend(backend);
 	print_targets(plan, width);
 	print_picture(plan, width);
 	err = print_windows(plan, width);
@@ -401,11 +418,38 @@ static int print_json(const struct plan *plan)
 
 /* ---- the command ---- */
 
-static int show(const char *path, const struct scenario_options *scenario, enum hook_mode mode, bool json)
+/* What is asked for beside the file. */
+struct choices {
+	enum hook_mode hook;
+	enum line_choice line;
+};
+
+static int show(struct plan *plan, const struct choices *choices, bool json)
+{
+	struct delay_backend backend;
+	int err;
+
+	plan_choose_hooks(plan, choices->hook);
+	delay_backend_choose(plan, choices->line, &backend);
+	err = json ? print_json(plan) : print_plan(plan, &backend);
+	if (err) {
+		fprintf(stderr, "shearpin plan: %s\n", strerror(-err));
+		return STATUS_HOST_FAILED;
+	}
+	if (!backend.refused)
+		return STATUS_OK;
+	fflush(stdout);
+	fprintf(stderr, "shearpin plan: a run would be refused: %s%s%s\n", backend.why,
+		backend.remedy ? "; remedy: " : "", backend.remedy ?: "");
+	return STATUS_REFUSED;
+}
+
+static int load_and_show(const char *path, const struct scenario_options *scenario,
+			 const struct choices *choices, bool json)
 {
 	struct scenario_errors errors = {0};
 	struct plan *plan = NULL;
-	int err;
+	int status, err;
 
 	err = scenario_load(path, scenario, &plan, &errors);
 	if (err) {
@@ -413,12 +457,9 @@ static int show(const char *path, const struct scenario_options *scenario, enum 
 		free(errors.text);
 		return err == -ENOMEM ? STATUS_HOST_FAILED : STATUS_USAGE;
 	}
-	plan_choose_hooks(plan, mode);
-	err = json ? print_json(plan) : print_plan(plan);
+	status = show(plan, choices, json);
 	plan_free(plan);
-	if (err)
-		fprintf(stderr, "shearpin plan: %s\n", strerror(-err));
-	return err ? STATUS_HOST_FAILED : STATUS_OK;
+	return status;
 }
 
 int cmd_plan(int argc, char **argv)
@@ -426,21 +467,23 @@ int cmd_plan(int argc, char **argv)
 	struct setting *set = NULL, *meta = NULL;
 	struct plan_args args = {0};
 	struct words words;
-	enum hook_mode mode;
+	struct choices choices;
 	int status;
 
 	if (!options_parse(&command, argc, argv, &args, &words, &status))
 		return status;
 	status = STATUS_USAGE;
 	if (settings_parse(&command, "set", &args.set, &set) &&
-	    settings_parse(&command, "meta", &args.meta, &meta) && parse_hook(&command, args.hook, &mode)) {
+	    settings_parse(&command, "meta", &args.meta, &meta) &&
+	    parse_hook(&command, args.hook, &choices.hook) &&
+	    parse_line(&command, args.line, &choices.line)) {
 		const struct scenario_options scenario = {.vars = set,
 							  .n_vars = args.set.count,
 							  .meta = meta,
 							  .n_meta = args.meta.count,
 							  .interface = args.interface};
 
-		status = show(words.items[0], &scenario, mode, args.json);
+		status = load_and_show(words.items[0], &scenario, &choices, args.json);
 	}
 	settings_free(set, args.set.count);
 	settings_free(meta, args.meta.count);

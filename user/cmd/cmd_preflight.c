@@ -13,7 +13,7 @@
 #include "cmd/preflight.h"
 
 struct preflight_args {
-	const char *interface, *netns, *hook, *attach;
+	const char *interface, *netns, *hook, *attach, *line;
 	struct words set, protect, policy;
 	bool json;
 };
@@ -29,6 +29,8 @@ static const struct option_spec options[] = {
 	 "as of `run`: where faults on arriving packets act"},
 	{"attach", 0, OPTION_STRING, offsetof(struct preflight_args, attach), "auto|tcx|clsact", "auto",
 	 "as of `run`: how tc programs are attached"},
+	{"delay-backend", 0, OPTION_STRING, offsetof(struct preflight_args, line), "auto|user|fq", "auto",
+	 "as of `run`: where delayed packets wait"},
 	{"protect", 0, OPTION_LIST, offsetof(struct preflight_args, protect), "ADDR[:PORT]", NULL,
 	 "as of `run`: no rule may hit this peer"},
 	{"policy", 0, OPTION_LIST, offsetof(struct preflight_args, policy), "FILE", NULL,
@@ -170,7 +172,8 @@ int cmd_preflight(int argc, char **argv)
 		return status;
 	status = STATUS_USAGE;
 	if (!parse_hook(&command, args.hook, &hook) ||
-	    !parse_attach(&command, args.attach, &preflight.attach))
+	    !parse_attach(&command, args.attach, &preflight.attach) ||
+	    !parse_line(&command, args.line, &preflight.line))
 		goto out;
 	if (!words.count && (args.interface || args.set.count || args.protect.count || args.policy.count)) {
 		status = usage_error(&command,

@@ -233,9 +233,35 @@ static enum colour state_colour(enum window_state state)
 					: COLOUR_PLAIN;
 }
 
-static void print_rule(const struct rule_view *view, bool counted, int width, bool colour)
+static const struct {
+	const char *name;
+	enum sp_verdict verdict;
+	bool always; /* also if it is zero throughout */
+} columns[] = {
+	{"passed", SP_PASS, true},    {"dropped", SP_DROP, true},        {"reset", SP_RESET, true},
+	{"refused", SP_REFUSE, true}, {"altered", SP_ALTER, false},      {"duplicated", SP_DUPLICATE, false},
+	{"delayed", SP_DELAY, false}, {"suppressed", SP_SUPPRESS, true},
+};
+
+#define N_COLUMNS (sizeof(columns) / sizeof(*columns))
+#define COLUMN_WIDTH 10
+
+/* The columns that have something to show, as bits. */
+static unsigned shown_columns(const struct run_view *view)
 {
-	const __u64 *verdicts = view->counters.verdict;
+	unsigned shown = 0;
+
+	for (size_t i = 0; i < N_COLUMNS; i++) {
+		shown |= (unsigned)columns[i].always << i;
+		for (size_t r = 0; r < view->record->n_rules; r++)
+			if (view->rules[r].counters.verdict[columns[i].verdict])
+				shown |= 1U << i;
+	}
+	return shown;
+}
+
+static void print_rule(const struct rule_view *view, bool counted, unsigned shown, int width, bool colour)
+{
 	char name[96], left[32] = "";
 
 	snprintf(name, sizeof(name), "%.60s %" PRIu32 "/%" PRIu32, view->rule->step,
@@ -246,16 +272,18 @@ static void print_rule(const struct rule_view *view, bool counted, int width, bo
 	       colour_code(colour, state_colour(view->window.state)), state_names[view->window.state],
 	       colour_code(colour, COLOUR_PLAIN), left);
 	if (counted)
-		printf(" %11" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %10" PRIu64,
-		       (uint64_t)view->counters.matched, (uint64_t)verdicts[SP_PASS],
-		       (uint64_t)verdicts[SP_DROP], (uint64_t)verdicts[SP_RESET],
-		       (uint64_t)verdicts[SP_REFUSE], (uint64_t)verdicts[SP_SUPPRESS]);
+		printf(" %11" PRIu64, (uint64_t)view->counters.matched);
+	for (size_t i = 0; counted && i < N_COLUMNS; i++)
+		if (shown & 1U << i)
+			printf(" %*" PRIu64, COLUMN_WIDTH,
+			       (uint64_t)view->counters.verdict[columns[i].verdict]);
 	putchar('\n');
 }
 
 static void print_rules(const struct run_view *view, bool colour)
 {
 	bool counted = !view->counters_error;
+	unsigned shown = counted ? shown_columns(view) : 0;
 	int width = strlen("step");
 
 	for (size_t i = 0; i < view->record->n_rules; i++) {
@@ -267,11 +295,13 @@ static void print_rules(const struct run_view *view, bool colour)
 	printf("\n  %s%-*s  %-12s  %-6s %7s", colour_code(colour, COLOUR_DIM), width, "step", "target",
 	       "window", "left");
 	if (counted)
-		printf(" %11s %9s %9s %9s %9s %10s", "matched", "passed", "dropped", "reset", "refused",
-		       "suppressed");
+		printf(" %11s", "matched");
+	for (size_t i = 0; counted && i < N_COLUMNS; i++)
+		if (shown & 1U << i)
+			printf(" %*s", COLUMN_WIDTH, columns[i].name);
 	printf("%s\n", colour_code(colour, COLOUR_PLAIN));
 	for (size_t i = 0; i < view->record->n_rules; i++)
-		print_rule(&view->rules[i], counted, width, colour);
+		print_rule(&view->rules[i], counted, shown, width, colour);
 	if (!counted)
 		printf("  the counters can't be read: %s%s\n", strerror(-view->counters_error),
 		       view->counters_error == -EPERM ? " (use sudo)" : "");
@@ -334,6 +364,9 @@ static void add_counters(struct json *j, const struct sp_counters *c)
 	json_u64(j, "dropped", c->verdict[SP_DROP]);
 	json_u64(j, "reset", c->verdict[SP_RESET]);
 	json_u64(j, "refused", c->verdict[SP_REFUSE]);
+	json_u64(j, "delayed", c->verdict[SP_DELAY]);
+	json_u64(j, "duplicated", c->verdict[SP_DUPLICATE]);
+	json_u64(j, "altered", c->verdict[SP_ALTER]);
 	json_u64(j, "suppressed", c->verdict[SP_SUPPRESS]);
 	json_u64(j, "bytes", c->bytes);
 }

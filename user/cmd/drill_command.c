@@ -70,6 +70,16 @@ bool parse_attach(const struct command_spec *command, const char *text, enum att
 	return i >= 0;
 }
 
+bool parse_line(const struct command_spec *command, const char *text, enum line_choice *ret_choice)
+{
+	static const char *const names[] = {
+		[LINE_CHOICE_AUTO] = "auto", [LINE_CHOICE_USER] = "user", [LINE_CHOICE_FQ] = "fq"};
+	int i = parse_word(command, "delay-backend", text, names, 3);
+
+	*ret_choice = i;
+	return i >= 0;
+}
+
 bool enter_netns(const struct command_spec *command, const char *name)
 {
 	char path[512];
@@ -241,6 +251,7 @@ int drill_command(const struct command_spec *command, const struct drill_args *a
 		.n_protect = args->protect.count,
 		.policies = args->policy.items,
 		.n_policies = args->policy.count,
+		.realtime = args->realtime,
 		.on_event = progress_event,
 		.on_tick = progress_tick,
 	};
@@ -250,7 +261,8 @@ int drill_command(const struct command_spec *command, const struct drill_args *a
 	int status = STATUS_USAGE;
 
 	if (!parse_hook(command, args->hook, &hook) ||
-	    !parse_attach(command, args->attach, &options.attach) || !enter_netns(command, args->netns))
+	    !parse_attach(command, args->attach, &options.attach) ||
+	    !parse_line(command, args->line, &options.line) || !enter_netns(command, args->netns))
 		goto out;
 	plan_choose_hooks(plan, hook);
 	progress_open(&progress, args->json ? stderr : stdout, plan->name);

@@ -9,9 +9,9 @@
 #include "scenario/scenario.h"
 
 struct drill_args {
-	const char *interface, *netns, *out, *hook, *attach;
+	const char *interface, *netns, *out, *hook, *attach, *line;
 	struct words meta, protect, policy;
-	bool json;
+	bool json, realtime;
 };
 
 /* Rows of an option table, for a struct that has `struct drill_args drill` as a member. */
@@ -51,6 +51,21 @@ struct drill_args {
 		 "auto|tcx|clsact",                                                                          \
 		 "auto",                                                                                     \
 		 "how tc programs are attached"},                                                            \
+		{"delay-backend",                                                                            \
+		 0,                                                                                          \
+		 OPTION_STRING,                                                                              \
+		 offsetof(type, drill.line),                                                                 \
+		 "auto|user|fq",                                                                             \
+		 "auto",                                                                                     \
+		 "where delayed packets wait: in this process, or in the kernel (sch_fq)"},                  \
+		{"realtime",                                                                                 \
+		 0,                                                                                          \
+		 OPTION_FLAG,                                                                                \
+		 offsetof(type, drill.realtime),                                                             \
+		 NULL,                                                                                       \
+		 NULL,                                                                                       \
+		 "the delay line's thread gets a real-time priority (SCHED_FIFO 1): no packet lost to a "    \
+		 "busy host, but it may starve a small one"},                                                \
 		{"protect",                                                                                  \
 		 0,                                                                                          \
 		 OPTION_LIST,                                                                                \
@@ -76,9 +91,10 @@ bool settings_parse(const struct command_spec *command, const char *option, cons
 		    struct setting **ret_settings);
 void settings_free(struct setting *settings, size_t n);
 
-/* The value of --hook, --attach; false: said what is wrong. */
+/* The value of --hook, --attach, --delay-backend; false: said what is wrong. */
 bool parse_hook(const struct command_spec *command, const char *text, enum hook_mode *ret_mode);
 bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode);
+bool parse_line(const struct command_spec *command, const char *text, enum line_choice *ret_choice);
 
 /* Enter the namespace of --netns (NULL: stay); false: said why not. */
 bool enter_netns(const struct command_spec *command, const char *name);

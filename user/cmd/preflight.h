@@ -20,6 +20,7 @@ enum check_result {
 struct preflight {
 	bool json, colour, root;
 	enum attach_mode attach;
+	enum line_choice line;
 	bool clsact; /* tc programs would be attached with clsact stubs */
 	const struct words *protect, *policy;
 	unsigned counts[4]; /* by enum check_result */

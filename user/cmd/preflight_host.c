@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "cmd/delay_backend.h"
 #include "cmd/preflight.h"
 #include "drill/record.h"
 #include "kernel/capabilities.h"
@@ -154,6 +155,32 @@ static void check_programs(struct preflight *p)
 		      why_not(&r, why, sizeof(why)));
 }
 
+/* Whether a plan can do without is its own check. */
+static void check_line(struct preflight *p)
+{
+	static const char user[] = "delay line (user space)", fq[] = "delay line (in the kernel)";
+	int probed = line_probe();
+
+	if (probed == -EPERM) {
+		check(p, CHECK_SKIP, user, NULL, "needs root's capabilities to be tried");
+		check(p, CHECK_SKIP, fq, NULL, "needs root's capabilities to be tried");
+		return;
+	}
+	if (probed < 0) {
+		check(p, CHECK_WARN, user, DELAY_BACKEND_TUN_REMEDY,
+		      "scenarios that delay packets can't run here: %s",
+		      probed == -ENODEV ? "there is no /dev/net/tun" : strerror(-probed));
+		check(p, CHECK_SKIP, fq, NULL, "needs a TAP device, too");
+		return;
+	}
+	check(p, CHECK_PASS, user, NULL, "TAP devices can be made");
+	if (probed == LINE_CHOICE_FQ)
+		check(p, CHECK_PASS, fq, NULL, "sch_fq, sch_netem and macvlan are there");
+	else
+		check(p, CHECK_PASS, fq, NULL,
+		      "not here (sch_fq, sch_netem or macvlan is missing); user space does the same");
+}
+
 static void check_memory(struct preflight *p)
 {
 	FILE *file = fopen("/proc/meminfo", "re");
@@ -260,6 +287,7 @@ void preflight_host(struct preflight *p)
 	check_kernel(p);
 	check_features(p);
 	check_programs(p);
+	check_line(p);
 	check_memory(p);
 	check_limits(p);
 	check_space(p);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
+#include "cmd/delay_backend.h"
 #include "cmd/preflight.h"
 #include "drill/policies.h"
 #include "drill/probes.h"
@@ -249,7 +250,7 @@ static void check_rules(const struct context *c)
 		check(c->p, CHECK_SKIP, "operator's flows", NULL, "need the rules");
 		return;
 	}
-	err = engine_open(c->plan, c->interfaces, c->n, &engine);
+	err = engine_open(c->plan, c->interfaces, c->n, NULL, &engine);
 	if (err) {
 		check(c->p, CHECK_FAIL, "rules", "see the checks of this host above",
 		      "the kernel won't load them: %s", strerror(-err));
@@ -402,12 +403,26 @@ static void check_scenario(struct preflight *p, const struct plan *plan)
 	      plan->name, plan->n_steps, plan->n_rules, windows, length);
 }
 
+static void check_backend(struct preflight *p, const struct plan *plan)
+{
+	struct delay_backend b;
+
+	delay_backend_choose(plan, p->line, &b);
+	if (b.needed)
+		check(p,
+		      b.refused   ? CHECK_FAIL
+		      : b.unknown ? CHECK_SKIP
+				  : CHECK_PASS,
+		      "delay backend", b.remedy, "%s%s%s", b.name ?: "", b.name ? ": " : "", b.why);
+}
+
 void preflight_plan(struct preflight *p, struct plan *plan)
 {
 	struct context c = {.p = p, .plan = plan};
 	char reason[320];
 
 	check_scenario(p, plan);
+	check_backend(p, plan);
 	read_policies(&c);
 	if (drill_interfaces(plan, reason, sizeof(reason))) {
 		c.interfaces = calloc(plan->n_interfaces + 1, sizeof(*c.interfaces));

@@ -40,21 +40,25 @@ void progress_open(struct progress *p, FILE *out, const char *name)
 /* What is worth telling of an event's data, in this order. */
 static const struct {
 	const char *type;
-	const char *keys[9];
+	const char *keys[12];
+	bool counts; /* which are left out when they are 0 */
 } told[] = {
-	{"run.start", {"name", "seed", "kernel", "attach"}},
-	{"preflight", {"check", "result", "detail"}},
-	{"fault.open", {"fault"}},
+	{"run.start", {"name", "seed", "kernel", "attach", "line"}, false},
+	{"preflight", {"check", "result", "detail"}, false},
+	{"fault.open", {"fault"}, false},
 	{"fault.close",
-	 {"matched", "passed", "dropped", "reset", "refused", "suppressed", "idle_reset", "flows"}},
-	{"flow.hit", {"verdict", "hook", "idle"}},
-	{"probe.up", {"probe", "latency_ns"}},
-	{"probe.down", {"probe", "error"}},
-	{"budget", {"limit"}},
-	{"lost", {"count"}},
-	{"packets", {"fragments", "unparsable", "own"}},
-	{"abort", {"reason"}},
-	{"run.end", {"outcome", "reason", "balanced", "lost"}},
+	 {"matched", "passed", "dropped", "reset", "refused", "altered", "duplicated", "delayed",
+	  "suppressed", "idle_reset", "flows"},
+	 true},
+	{"flow.hit", {"verdict", "hook", "idle"}, false},
+	{"probe.up", {"probe", "latency_ns"}, false},
+	{"probe.down", {"probe", "error"}, false},
+	{"budget", {"limit"}, false},
+	{"lost", {"count"}, false},
+	{"packets", {"fragments", "unparsable", "own"}, false},
+	{"line", {"backend", "held_max", "device_dropped", "memory_full", "write_failed"}, true},
+	{"abort", {"reason"}, false},
+	{"run.end", {"outcome", "reason", "balanced", "lost"}, false},
 };
 
 static void print_value(FILE *out, const char *key, const json_t *value)
@@ -82,14 +86,38 @@ static bool is_left_out(struct progress *p, const struct log_event *event, const
 	return !strcmp(event->type, "clock") || !strcmp(event->type, "flow.end");
 }
 
+static void print_time(FILE *out, const char *what, const json_t *ns)
+{
+	if (json_is_integer(ns))
+		fprintf(out, "  %s=%.3fms", what, (double)json_integer_value(ns) / NS_PER_MS);
+}
+
+/* Of how well the fault was kept, the essentials. */
+static void print_receipt(FILE *out, const json_t *receipt)
+{
+	const json_t *achieved = json_object_get(receipt, "achieved"),
+		     *late = json_object_get(receipt, "late");
+
+	print_time(out, "delay_mean", json_object_get(achieved, "mean_ns"));
+	print_time(out, "error_p50", json_object_get(late, "p50_ns"));
+	print_time(out, "error_p99", json_object_get(late, "p99_ns"));
+	if (json_integer_value(json_object_get(receipt, "lost")))
+		print_value(out, "line_lost", json_object_get(receipt, "lost"));
+}
+
 static void print_data(FILE *out, const char *type, const json_t *data)
 {
 	for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++) {
 		if (strcmp(told[i].type, type))
 			continue;
-		for (size_t k = 0; k < 9 && told[i].keys[k]; k++)
-			print_value(out, told[i].keys[k], json_object_get(data, told[i].keys[k]));
+		for (size_t k = 0; k < 12 && told[i].keys[k]; k++) {
+			const json_t *value = json_object_get(data, told[i].keys[k]);
+
+			if (!told[i].counts || !json_is_integer(value) || json_integer_value(value))
+				print_value(out, told[i].keys[k], value);
+		}
 	}
+	print_receipt(out, json_object_get(data, "receipt"));
 }
 
 /* Room for a line: a pipe has then at least PIPE_BUF bytes. Whoever reads must not hold up the run. */

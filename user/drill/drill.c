@@ -209,6 +209,8 @@ static uint64_t turn(struct drill *d)
 		end(d, DRILL_HOST_FAILED, "can't follow the windows: %s", strerror(-err));
 	next = earlier(next, probes_run(d->probes, clock_mono_ns()));
 	drain(d);
+	if (d->setup.line)
+		line_watch(d->setup.line);
 	if (now >= d->next_clock) {
 		journal_clock(&d->journal);
 		d->next_clock = now + CLOCK_NS;
@@ -309,6 +311,27 @@ static void tell_packets(struct drill *d)
 	journal_write(&d->journal, clock_mono_ns(), "packets", NULL);
 }
 
+static void tell_line(struct drill *d)
+{
+	struct line_stats stats;
+	struct json *data;
+
+	if (!d->setup.line || line_stats(d->setup.line, &stats))
+		return;
+	data = journal_data(&d->journal);
+	json_string(data, "backend", line_name(d->setup.line));
+	json_bool(data, "realtime", stats.realtime);
+	json_u64(data, "parcels", stats.parcels);
+	json_u64(data, "memory", stats.memory);
+	json_u64(data, "held_max", stats.held_max);
+	json_u64(data, "device_dropped", stats.device_dropped);
+	json_u64(data, "memory_full", stats.memory_full);
+	json_u64(data, "stale", stats.stale);
+	json_u64(data, "write_failed", stats.write_failed);
+	json_bool(data, "device_lost", stats.lost);
+	journal_write(&d->journal, clock_mono_ns(), "line", NULL);
+}
+
 static const char *outcome_word(enum drill_outcome outcome)
 {
 	switch (outcome) {
@@ -333,6 +356,7 @@ static void tell_end(struct drill *d)
 		journal_write(&d->journal, clock_mono_ns(), "abort", NULL);
 	}
 	tell_packets(d);
+	tell_line(d);
 	journal_clock(&d->journal);
 	data = journal_data(&d->journal);
 	json_string(data, "outcome", outcome_word(d->result->outcome));
@@ -351,6 +375,8 @@ static void finish(struct drill *d)
 
 	engine_disarm(d->setup.engine);
 	disarmed = clock_mono_ns();
+	if (d->setup.line)
+		line_flush(d->setup.line);
 	nanosleep(&grace, NULL);
 	while (drain(d))
 		;

@@ -12,6 +12,7 @@
 
 #include "evidence/log.h"
 #include "kernel/engine.h"
+#include "kernel/line.h"
 #include "scenario/plan.h"
 
 enum drill_outcome {
@@ -60,6 +61,8 @@ struct drill_options {
 	char **command;
 	size_t n_command;
 	enum attach_mode attach;
+	enum line_choice line; /* where delayed packets wait */
+	bool realtime;         /* the line's thread gets a real-time priority */
 	const char *const *protect;
 	size_t n_protect;
 	const char *const *policies; /* files, kept besides the host's own */

@@ -160,6 +160,8 @@ static enum drill_outcome claim(struct setup *s, struct plan *plan, const struct
 				      name);
 		if (err)
 			return refuse(r, "can't look up the interface %s: %s", name, strerror(-err));
+		if (!strncmp(name, LINE_NAME, strlen(LINE_NAME)))
+			return refuse(r, "the interface %s is a delay line of shearpin's own", name);
 		if (!netdev_is_ethernet(&s->devices[i]))
 			return refuse(r,
 				      "the interface %s carries no Ethernet frames, which this version needs",
@@ -176,9 +178,23 @@ static enum drill_outcome claim(struct setup *s, struct plan *plan, const struct
 	return DRILL_DONE;
 }
 
+static enum drill_outcome open_line(struct setup *s, const struct plan *plan,
+				    const struct drill_options *options, const struct refusal *r)
+{
+	char why[200] = "";
+	int err;
+
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan_fault_needs_line(&plan->steps[i].fault)) {
+			err = line_open(plan, options->line, options->realtime, &s->line, why, sizeof(why));
+			return err ? refuse(r, "%s", why[0] ? why : strerror(-err)) : DRILL_DONE;
+		}
+	return DRILL_DONE;
+}
+
 static enum drill_outcome load(struct setup *s, const struct plan *plan, const struct refusal *r)
 {
-	int err = engine_open(plan, s->interfaces, s->n_interfaces, &s->engine);
+	int err = engine_open(plan, s->interfaces, s->n_interfaces, s->line, &s->engine);
 
 	if (!err)
 		return DRILL_DONE;
@@ -357,6 +373,8 @@ enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct d
 	if (outcome == DRILL_DONE)
 		outcome = claim(s, plan, &r);
 	if (outcome == DRILL_DONE)
+		outcome = open_line(s, plan, options, &r);
+	if (outcome == DRILL_DONE)
 		outcome = load(s, plan, &r);
 	if (outcome == DRILL_DONE)
 		outcome = check_lifeline(s, plan, options, &r);
@@ -446,6 +464,7 @@ void setup_tell(const struct setup *s, const struct plan *plan, const struct dri
 	json_end_array(data);
 	json_string(data, "kernel", host.release);
 	json_string(data, "attach", engine_attached_as(s->engine));
+	json_string(data, "line", line_name(s->line));
 	json_u64(data, "pid", getpid());
 	json_object(data, "meta");
 	for (size_t i = 0; i < plan->n_meta; i++)
@@ -465,6 +484,12 @@ void setup_tell(const struct setup *s, const struct plan *plan, const struct dri
 
 void setup_detach(struct setup *s)
 {
+	if (s->engine)
+		engine_disarm(s->engine);
+	if (s->line)
+		line_flush(s->line);
+	line_close(s->line); /* its thread uses the engine's maps */
+	s->line = NULL;
 	engine_close(s->engine);
 	s->engine = NULL;
 }

@@ -6,6 +6,7 @@
 #include "drill/journal.h"
 #include "drill/policies.h"
 #include "kernel/host.h"
+#include "kernel/line.h"
 #include "kernel/netdev.h"
 
 struct setup {
@@ -14,7 +15,8 @@ struct setup {
 	int *claims;         /* descriptors */
 	size_t n_interfaces; /* that are claimed: so many of each array above */
 	struct policies policies;
-	char *mistakes; /* in them; NULL: none */
+	char *mistakes;    /* in them; NULL: none */
+	struct line *line; /* NULL: the plan needs none */
 	struct engine *engine;
 	struct host_record *record;
 	const char *xdp_taken; /* the interface whose XDP program made the rules move to tc; NULL: none */

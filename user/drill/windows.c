@@ -3,17 +3,18 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/timeutil.h"
+#include "drill/narrow_log.h"
+#include "drill/receipts.h"
 
 /* A second look finds the connections that had a segment under way at the first. */
 #define SECOND_WALK_NS (25 * NS_PER_MS)
-#define ALL_PACKETS 4294967296.0
 /* Events wait in the log's memory for a while: batches of flows at this pace keep it small. */
 #define BATCH_NS (5 * NS_PER_MS)
 
@@ -125,77 +126,11 @@ static bool speaks_for_step(const struct windows *ws, const struct window *w)
 	return !w->rule_index || ws->plan->rules[w->rule_index - 1].step != w->rule->step;
 }
 
-static enum fault_kind kind_of(const struct plan_fault *fault)
+static int tell_narrow(struct windows *ws, const struct window *w, uint64_t mono_ns,
+		       int (*tell)(struct fault_events *, uint64_t, const struct fault_window *))
 {
-	if (fault->reset_ends)
-		return FAULT_KIND_RESET;
-	if (fault->refuse)
-		return FAULT_KIND_REFUSE;
-	return fault->drop_below >= PLAN_ALWAYS ? FAULT_KIND_DROP : FAULT_KIND_LOSS;
-}
-
-static double loss_percent(const struct plan_fault *fault)
-{
-	if (fault->drop_every)
-		return 100.0 / fault->drop_every;
-	return fault->drop_below * 100.0 / ALL_PACKETS;
-}
-
-static void add_word(struct buf *b, const char *word)
-{
-	if (b->len)
-		buf_puts(b, ",");
-	buf_puts(b, word);
-}
-
-static void add_target(const struct plan_target *t, struct buf *addresses, struct buf *ports)
-{
-	char text[64];
-
-	for (size_t i = 0; i < t->n_remotes; i++) {
-		format_prefix(&t->remotes[i], text, sizeof(text));
-		if (t->remotes[i].len == (t->remotes[i].family == AF_INET ? 32 : 128))
-			text[strcspn(text, "/")] = 0;
-		add_word(addresses, text);
-	}
-	for (size_t i = 0; i < t->n_remote_ports + t->n_local_ports; i++) {
-		const struct port_range *range =
-			i < t->n_remote_ports ? &t->remote_ports[i] : &t->local_ports[i - t->n_remote_ports];
-
-		if (range->first == range->last)
-			snprintf(text, sizeof(text), "%u", range->first);
-		else
-			snprintf(text, sizeof(text), "%u-%u", range->first, range->last);
-		add_word(ports, text);
-	}
-}
-
-static int tell_fault(struct windows *ws, const struct window *w, uint64_t mono_ns,
-		      int (*tell)(struct fault_events *, uint64_t, const struct fault_window *))
-{
-	struct buf addresses = {0}, ports = {0}, interfaces = {0};
-	struct fault_window fault = {
-		.step = w->step->name,
-		.instance = w->instance + 1,
-		.kind = kind_of(&w->step->fault),
-		.duration_ns = w->step->window.for_ns,
-		.loss_percent = loss_percent(&w->step->fault),
-	};
-	int err = -ENOMEM;
-
-	for (size_t i = 0; i < w->step->n_targets; i++)
-		add_target(&ws->plan->targets[w->step->targets[i]], &addresses, &ports);
-	for (size_t i = 0; i < ws->plan->n_interfaces; i++)
-		add_word(&interfaces, ws->plan->interfaces[i]);
-	fault.target_ip = addresses.data ?: "";
-	fault.ports = ports.data ?: "";
-	fault.iface = interfaces.data ?: "";
-	if (!addresses.failed && !ports.failed && !interfaces.failed)
-		err = tell(ws->fault_events, mono_ns + ws->journal->offset_ns, &fault);
-	buf_free(&addresses);
-	buf_free(&ports);
-	buf_free(&interfaces);
-	return err;
+	return narrow_log_tell(ws->fault_events, ws->plan, w->step, w->instance,
+			       mono_ns + ws->journal->offset_ns, tell);
 }
 
 static void tell_step(struct windows *ws, const struct window *w, uint64_t mono_ns, const char *type)
@@ -220,7 +155,7 @@ static int open_window(struct windows *ws, struct window *w)
 	json_raw(data, "fault", w->step->fault.text);
 	journal_write(ws->journal, w->opens, "fault.open", &at);
 	w->is_open = true;
-	return speaks_for_step(ws, w) ? tell_fault(ws, w, w->opens, fault_events_apply) : 0;
+	return speaks_for_step(ws, w) ? tell_narrow(ws, w, w->opens, fault_events_apply) : 0;
 }
 
 struct flow_teller {
@@ -265,7 +200,8 @@ static bool is_balanced(const struct sp_counters *c)
 	return sum == c->matched;
 }
 
-static void tell_counters(struct windows *ws, struct window *w, const struct sp_counters *c)
+static void tell_counters(struct windows *ws, struct window *w, const struct sp_counters *c,
+			  const struct sp_receipt *receipt)
 {
 	struct json *data = journal_data(ws->journal);
 	struct journal_where at = where(ws, w);
@@ -283,9 +219,9 @@ static void tell_counters(struct windows *ws, struct window *w, const struct sp_
 	json_u64(data, "dropped", c->verdict[SP_DROP]);
 	json_u64(data, "reset", c->verdict[SP_RESET]);
 	json_u64(data, "refused", c->verdict[SP_REFUSE]);
-	json_u64(data, "delayed", 0);
-	json_u64(data, "duplicated", 0);
-	json_u64(data, "altered", 0);
+	json_u64(data, "delayed", c->verdict[SP_DELAY]);
+	json_u64(data, "duplicated", c->verdict[SP_DUPLICATE]);
+	json_u64(data, "altered", c->verdict[SP_ALTER]);
 	json_u64(data, "suppressed", c->verdict[SP_SUPPRESS]);
 	json_u64(data, "bytes", c->bytes);
 	json_u64(data, "flows", c->flows);
@@ -293,6 +229,8 @@ static void tell_counters(struct windows *ws, struct window *w, const struct sp_
 	json_u64(data, "failed", c->failed + w->idle_failed);
 	json_u64(data, "idle_reset", w->idle_reset);
 	json_bool(data, "cut", w->cut);
+	if (plan_fault_has_receipt(&w->step->fault))
+		receipts_tell(data, &w->step->fault, receipt);
 	journal_write(ws->journal, w->closes, "fault.close", &at);
 }
 
@@ -304,13 +242,17 @@ static bool ends_step(const struct window *w)
 
 static int close_window(struct windows *ws, struct window *w)
 {
+	struct sp_receipt receipt = {0};
 	struct sp_counters counters;
 	int err;
 
 	err = engine_counters(ws->engine, w->slot, &counters);
+	if (!err && plan_fault_has_receipt(&w->step->fault))
+		err = engine_receipt(ws->engine, w->slot, &receipt);
 	if (err)
 		return err;
-	if (!is_balanced(&counters) && w->graces++ < CLOSE_GRACES)
+	/* What the line still holds was due at the closing. */
+	if ((!is_balanced(&counters) || receipt.returned < receipt.entered) && w->graces++ < CLOSE_GRACES)
 		return 0;
 	w->is_open = false;
 	w->is_closed = true;
@@ -322,13 +264,13 @@ static int close_window(struct windows *ws, struct window *w)
 		w->closes = counters.last_ns;
 	if (w->closes > ws->last_close)
 		ws->last_close = w->closes;
-	tell_counters(ws, w, &counters);
+	tell_counters(ws, w, &counters, &receipt);
 	ws->view[w->slot].hit = counters.matched - counters.verdict[SP_PASS] - counters.verdict[SP_SUPPRESS];
 	if (!speaks_for_step(ws, w))
 		return 0;
 	if (ends_step(w) || w->cut)
 		tell_step(ws, w, w->closes, "step.end");
-	return tell_fault(ws, w, w->closes, fault_events_clear);
+	return tell_narrow(ws, w, w->closes, fault_events_clear);
 }
 
 /* Tell of one more batch of a closed window's flows. */
@@ -432,6 +374,7 @@ int windows_run(struct windows *ws, uint64_t now, uint64_t *ret_next)
 
 int windows_cut(struct windows *ws, uint64_t now)
 {
+	static const struct timespec grace = {.tv_nsec = CLOSE_GRACE_NS};
 	int err = 0;
 
 	for (size_t i = 0; i < ws->n; i++) {
@@ -445,8 +388,11 @@ int windows_cut(struct windows *ws, uint64_t now)
 			w->cut = true;
 			w->closes = now;
 		}
-		if (!e && w->is_open)
+		while (!e && w->is_open) {
 			e = close_window(ws, w);
+			if (!e && w->is_open)
+				nanosleep(&grace, NULL);
+		}
 		while (!e && w->flows)
 			e = tell_flows(ws, w);
 		err = err ?: e;
@@ -457,6 +403,12 @@ int windows_cut(struct windows *ws, uint64_t now)
 static const char *verdict_word(unsigned verdict)
 {
 	switch (verdict) {
+	case SP_DELAY:
+		return "delayed";
+	case SP_DUPLICATE:
+		return "duplicated";
+	case SP_ALTER:
+		return "altered";
 	case SP_DROP:
 		return "dropped";
 	case SP_RESET:

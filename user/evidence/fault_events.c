@@ -94,8 +94,9 @@ static char *choose_scenario(const struct fault_events *events, const struct fau
 {
 	const char *by_kind[] = {
 		[FAULT_KIND_DROP] = "disconnect",   [FAULT_KIND_RESET] = "disconnect",
-		[FAULT_KIND_REFUSE] = "disconnect", [FAULT_KIND_LOSS] = "loss",
-		[FAULT_KIND_OTHER] = window->step,
+		[FAULT_KIND_REFUSE] = "disconnect", [FAULT_KIND_COMBINED] = "combined",
+		[FAULT_KIND_JITTER] = "jitter",     [FAULT_KIND_LATENCY] = "latency",
+		[FAULT_KIND_LOSS] = "loss",         [FAULT_KIND_OTHER] = window->step,
 	};
 	struct buf name = {0};
 
@@ -117,14 +118,24 @@ static void add_text(struct buf *line, const char *before, const char *value)
 	json_string(&j, NULL, value);
 }
 
-/* Seconds without trailing zeros: 20, 1.5 */
-static void add_seconds(struct buf *line, uint64_t ns)
+/* ns / unit without trailing zeros, `digits` of them behind the point at most: 20, 1.5 */
+static void add_decimal(struct buf *line, uint64_t ns, uint64_t unit, int digits)
 {
-	buf_printf(line, "%" PRIu64 ".%09" PRIu64, (uint64_t)(ns / NS_PER_S), (uint64_t)(ns % NS_PER_S));
+	buf_printf(line, "%" PRIu64 ".%0*" PRIu64, (uint64_t)(ns / unit), digits, (uint64_t)(ns % unit));
 	while (!line->failed && line->data[line->len - 1] == '0')
 		line->len--;
 	if (!line->failed && line->data[line->len - 1] == '.')
 		line->len--;
+}
+
+static void add_seconds(struct buf *line, uint64_t ns)
+{
+	add_decimal(line, ns, NS_PER_S, 9);
+}
+
+static void add_millis(struct buf *line, uint64_t ns)
+{
+	add_decimal(line, ns, NS_PER_MS, 6);
 }
 
 static void render(struct buf *line, uint64_t real_ns, const char *scenario, const char *phase,
@@ -141,8 +152,11 @@ static void render(struct buf *line, uint64_t real_ns, const char *scenario, con
 	add_text(line, ", \"ports\": ", w->ports);
 	add_text(line, ", \"disconnect_mode\": ", reset ? "reset" : "drop");
 	add_text(line, ", \"iface\": ", w->iface);
-	buf_printf(line, ", \"delay_ms\": \"0\", \"jitter_ms\": \"0\", \"loss_percent\": \"%.6g\"}}\n",
-		   w->loss_percent);
+	buf_puts(line, ", \"delay_ms\": \"");
+	add_millis(line, w->delay_ns);
+	buf_puts(line, "\", \"jitter_ms\": \"");
+	add_millis(line, w->jitter_ns);
+	buf_printf(line, "\", \"loss_percent\": \"%.6g\"}}\n", w->loss_percent);
 }
 
 static int write_line(int fd, const struct buf *line)

@@ -8,8 +8,8 @@
  *  "disconnect_mode": "drop", "iface": "eth0", "delay_ms": "0", "jitter_ms": "0", "loss_percent": "2.5"}}
  *
  * (on one line). A line is one write; a line that doesn't fit on the disk is taken back. The readers pair apply and
- * clear by `scenario` alone, so no two open windows have the same one: it is `disconnect` or `loss` after the fault's
- * kind; while another window has that name, or for a fault of another kind, the step's name; while that is taken, too,
+ * clear by `scenario` alone, so no two open windows have the same one: it is `disconnect`, `loss`, `latency`, `jitter` or
+ * `combined` after the fault's kind; while another window has that name, or for a fault of another kind, the step's name; while that is taken, too,
  * the step's name and the instance: `step-2`.
  *
  * All functions return 0 or a negative errno.
@@ -19,10 +19,14 @@
 
 #include <stdint.h>
 
+/* A fault of several parts has the first of these kinds that it is of. */
 enum fault_kind {
 	FAULT_KIND_DROP,
 	FAULT_KIND_RESET,
 	FAULT_KIND_REFUSE,
+	FAULT_KIND_COMBINED, /* delay, with jitter or without, and loss */
+	FAULT_KIND_JITTER,   /* delay and jitter */
+	FAULT_KIND_LATENCY,  /* delay */
 	FAULT_KIND_LOSS,
 	FAULT_KIND_OTHER,
 };
@@ -33,10 +37,11 @@ struct fault_window {
 	int instance; /* from 1 */
 	enum fault_kind kind;
 	uint64_t duration_ns;
-	const char *target_ip; /* "10.1.0.2,10.2.0.0/16"; "": any */
-	const char *ports;     /* "40001,30001-30013"; "": any */
-	const char *iface;     /* "eth0,eth1" */
-	double loss_percent;   /* 0: no loss; written with at most six significant digits */
+	const char *target_ip;        /* "10.1.0.2,10.2.0.0/16"; "": any */
+	const char *ports;            /* "40001,30001-30013"; "": any */
+	const char *iface;            /* "eth0,eth1" */
+	double loss_percent;          /* 0: no loss; written with at most six significant digits */
+	uint64_t delay_ns, jitter_ns; /* 0: none; written as exact milliseconds: "250", "0.5" */
 };
 
 struct fault_events;

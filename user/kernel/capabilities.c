@@ -138,7 +138,7 @@ static void try_here(enum trial trial, struct trial_result *ret_result)
 
 	make_plan(&t, trial);
 	*ret_result = (struct trial_result){0};
-	ret_result->load = engine_open(&t.plan, &interface, 1, &engine);
+	ret_result->load = engine_open(&t.plan, &interface, 1, NULL, &engine);
 	if (!ret_result->load)
 		ret_result->attach = engine_attach(engine, modes[trial], &culprit);
 	engine_close(engine);

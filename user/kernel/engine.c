@@ -18,7 +18,10 @@
 #include "gate.bpf.h"
 #include "kernel/attach.h"
 #include "kernel/counters.h"
+#include "kernel/distribution.h"
 #include "kernel/idle.h"
+#include "kernel/line.h"
+#include "kernel/rules.h"
 #include "kernel/vectors.h"
 #include "shearpin.skel.h"
 
@@ -30,6 +33,7 @@ struct engine {
 	const struct plan *plan;
 	const struct engine_interface *interfaces;
 	size_t n_interfaces;
+	struct line *line; /* the caller's; NULL: none */
 	struct shearpin *skel;
 	struct ring_buffer *ring;
 	struct attachments *attachments;
@@ -80,6 +84,10 @@ static int size_maps(struct engine *e, size_t n4, size_t n6)
 		err = bpf_map__set_max_entries(e->skel->maps.prefixes6, n6 ?: 1);
 	if (!err)
 		err = bpf_map__set_max_entries(e->skel->maps.counters, e->plan->n_slots ?: 1);
+	if (!err && rules_have_receipts(e->plan))
+		err = bpf_map__set_max_entries(e->skel->maps.receipts, e->plan->n_slots ?: 1);
+	if (!err)
+		err = line_prepare(e->line, e->skel);
 	return err;
 }
 
@@ -128,27 +136,17 @@ static int fill_interfaces(struct engine *e)
 	return 0;
 }
 
-static void fill_rule(struct sp_rule *to, const struct plan *plan, const struct plan_rule *rule)
+/* The tables that the plan uses. */
+static void fill_distributions(const struct plan *plan, int16_t *tables)
 {
-	const struct plan_step *step = &plan->steps[rule->step];
-	const struct plan_fault *fault = &step->fault;
+	bool used[SP_DISTRIBUTIONS] = {false};
 
-	*to = (struct sp_rule){
-		.length_ns = step->window.for_ns,
-		.every_ns = step->window.every_ns,
-		.burst_on_ns = step->window.burst_on_ns,
-		.burst_off_ns = step->window.burst_off_ns,
-		.seed = rule->seed,
-		.share = plan->targets[rule->target].share,
-		.drop_below = fault->drop_below,
-		.flow_below = fault->flow_below,
-		.drop_every = fault->drop_every,
-		.times = step->window.times,
-		.first_slot = rule->first_slot,
-		.reset_ends = fault->reset_ends,
-		.refuse = fault->refuse,
-		.flags = fault->loss_local ? SP_RULE_LOSS_LOCAL : 0,
-	};
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i].fault.jitter_ns)
+			used[plan->steps[i].fault.distribution] = true;
+	for (int d = SP_NORMAL; d < SP_DISTRIBUTIONS; d++)
+		if (used[d])
+			distribution_fill(d, tables + d * SP_TABLE_SIZE);
 }
 
 static int fill_control(struct sp_control *control, const struct plan *plan)
@@ -187,8 +185,8 @@ static int fill(struct engine *e, const struct prefix_rules *list4, size_t n4,
 	if (err)
 		return err;
 	vectors_fill(e->plan, &v);
-	for (size_t r = 0; r < e->plan->n_rules; r++)
-		fill_rule(&bss->rules[r], e->plan, &e->plan->rules[r]);
+	rules_fill(e->plan, bss->rules);
+	fill_distributions(e->plan, bss->distributions);
 	return 0;
 }
 
@@ -239,6 +237,8 @@ static int load(struct engine *e)
 	err = shearpin__load(e->skel);
 	if (!err)
 		err = fill(e, list4, n4, list6, n6);
+	if (!err && e->line)
+		err = line_start(e->line, e->skel);
 out:
 	free(list4);
 	free(list6);
@@ -246,7 +246,7 @@ out:
 }
 
 int engine_open(const struct plan *plan, const struct engine_interface *interfaces, size_t n,
-		struct engine **ret_engine)
+		struct line *line, struct engine **ret_engine)
 {
 	struct engine *e = calloc(1, sizeof(*e));
 	int err = -ENOMEM;
@@ -257,6 +257,7 @@ int engine_open(const struct plan *plan, const struct engine_interface *interfac
 	e->plan = plan;
 	e->interfaces = interfaces;
 	e->n_interfaces = n;
+	e->line = line;
 	e->n_cpus = libbpf_num_possible_cpus();
 	e->skel = shearpin__open();
 	if (!e->skel) {
@@ -345,6 +346,11 @@ void engine_disarm(struct engine *engine)
 int engine_counters(struct engine *engine, uint32_t slot, struct sp_counters *ret_counters)
 {
 	return counters_read(bpf_map__fd(engine->skel->maps.counters), slot, 1, ret_counters);
+}
+
+int engine_receipt(struct engine *engine, uint32_t slot, struct sp_receipt *ret_receipt)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(engine->skel->maps.receipts), &slot, ret_receipt);
 }
 
 int engine_stats(struct engine *engine, uint64_t ret_stats[SP_STATS])

@@ -17,6 +17,7 @@
 #include "scenario/plan.h"
 
 struct engine;
+struct line;
 struct shearpin;
 
 enum attach_mode {
@@ -30,9 +31,9 @@ struct engine_interface {
 	int ifindex;
 };
 
-/* Load the programs and fill the maps. -ENOSYS and the like: see engine_missing(). */
+/* Load the programs, fill the maps, and start the line, which stays the caller's and may be NULL if the plan needs none. */
 int engine_open(const struct plan *plan, const struct engine_interface *interfaces, size_t n,
-		struct engine **ret_engine);
+		struct line *line, struct engine **ret_engine);
 void engine_close(struct engine *engine);
 
 /* Attach to the interfaces, at both hooks of tc, and at XDP if a rule of the plan acts there. On failure nothing stays
@@ -47,6 +48,8 @@ void engine_disarm(struct engine *engine);
 
 /* The counters of a slot, over all CPUs. */
 int engine_counters(struct engine *engine, uint32_t slot, struct sp_counters *ret_counters);
+/* How well a slot's fault was kept so far; of a plan whose rules have receipts. */
+int engine_receipt(struct engine *engine, uint32_t slot, struct sp_receipt *ret_receipt);
 int engine_stats(struct engine *engine, uint64_t ret_stats[SP_STATS]);
 
 /* Budget spent: enum sp_budget. */

@@ -7,51 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <libmnl/libmnl.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
-#define REPLY_BYTES 32768 /* a link with its statistics, the largest message asked for */
+#include "kernel/rtnl.h"
 
-struct request {
-	union {
-		struct nlmsghdr header;
-		char bytes[1024];
-	};
-};
-
-/* Send one request and hand its answer to `call`. */
-static int ask(struct nlmsghdr *request, mnl_cb_t call, void *arg)
-{
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char *reply = malloc(REPLY_BYTES);
-	int err = -ENOMEM;
-	ssize_t len;
-
-	if (!socket || !reply) {
-		err = reply ? -errno : -ENOMEM;
-		goto out;
-	}
-	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	request->nlmsg_seq = 1;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0) {
-		err = -errno;
-		goto out;
-	}
-	do {
-		len = mnl_socket_recvfrom(socket, reply, REPLY_BYTES);
-		err = len < 0 ? -errno : mnl_cb_run(reply, len, 1, mnl_socket_get_portid(socket), call, arg);
-		if (err == MNL_CB_ERROR)
-			err = -errno;
-	} while (err > MNL_CB_STOP);
-out:
-	free(reply);
-	if (socket)
-		mnl_socket_close(socket);
-	return err < 0 ? err : 0;
-}
+#define MESSAGE_BYTES 32768 /* more than a link with its statistics */
 
 static uint32_t read_xdp(const struct nlattr *xdp)
 {
@@ -94,16 +56,16 @@ static int on_link(const struct nlmsghdr *message, void *arg)
 
 int netdev_find(const char *name, struct netdev *ret_device)
 {
-	struct request request = {0};
+	struct rtnl_request request = {0};
 	struct netdev device = {0};
 	int err;
 
 	if (strlen(name) >= IF_NAMESIZE)
 		return -ENODEV;
-	mnl_nlmsg_put_header(request.bytes)->nlmsg_type = RTM_GETLINK;
+	rtnl_begin(&request, RTM_GETLINK, 0);
 	mnl_nlmsg_put_extra_header(&request.header, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(&request.header, IFLA_IFNAME, name);
-	err = ask(&request.header, on_link, &device);
+	err = rtnl_ask(&request.header, on_link, &device);
 	if (!err)
 		*ret_device = device;
 	return err;
@@ -128,17 +90,17 @@ static int on_route(const struct nlmsghdr *message, void *arg)
 
 int netdev_route(const struct prefix *to, char ret_name[IF_NAMESIZE])
 {
-	struct request request = {0};
+	struct rtnl_request request = {0};
 	unsigned ifindex = 0;
 	struct rtmsg *route;
 	int err;
 
-	mnl_nlmsg_put_header(request.bytes)->nlmsg_type = RTM_GETROUTE;
+	rtnl_begin(&request, RTM_GETROUTE, 0);
 	route = mnl_nlmsg_put_extra_header(&request.header, sizeof(*route));
 	route->rtm_family = to->family;
 	route->rtm_dst_len = to->family == AF_INET ? 32 : 128;
 	mnl_attr_put(&request.header, RTA_DST, route->rtm_dst_len / 8, to->addr);
-	err = ask(&request.header, on_route, &ifindex);
+	err = rtnl_ask(&request.header, on_route, &ifindex);
 	if (err)
 		return err;
 	return ifindex && if_indextoname(ifindex, ret_name) ? 0 : -ENETUNREACH;
@@ -179,7 +141,7 @@ static bool is_gone(const char *message, ssize_t len, int ifindex)
 
 int netdev_lost(int fd, const int *ifindexes, size_t n)
 {
-	_Alignas(struct nlmsghdr) char message[REPLY_BYTES];
+	_Alignas(struct nlmsghdr) char message[MESSAGE_BYTES];
 	bool overrun;
 	ssize_t len;
 

@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <libmnl/libmnl.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
-#define REPLY_BYTES 32768
+#include "kernel/rtnl.h"
+
 #define MAX_PROGRAMS 64
 
 struct list {
@@ -38,36 +38,15 @@ static int add(struct list *list, const struct occupant *occupant)
 /* Everything of one kind on one interface. A qdisc that isn't there has no filters. */
 static int dump(uint16_t type, uint32_t parent, mnl_cb_t call, struct list *list)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char *bytes = calloc(1, REPLY_BYTES);
-	struct nlmsghdr *header;
+	struct rtnl_request request = {0};
 	struct tcmsg *tc;
-	int err = -ENOMEM;
-	ssize_t len;
+	int err;
 
-	if (!socket || !bytes)
-		goto out;
-	header = mnl_nlmsg_put_header(bytes);
-	header->nlmsg_type = type;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	tc = mnl_nlmsg_put_extra_header(header, sizeof(*tc));
+	rtnl_begin(&request, type, NLM_F_DUMP);
+	tc = mnl_nlmsg_put_extra_header(&request.header, sizeof(*tc));
 	tc->tcm_ifindex = list->ifindex;
 	tc->tcm_parent = parent;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(socket, header, header->nlmsg_len) < 0) {
-		err = -errno;
-		goto out;
-	}
-	do {
-		len = mnl_socket_recvfrom(socket, bytes, REPLY_BYTES);
-		err = len < 0 ? -errno : mnl_cb_run(bytes, len, 0, mnl_socket_get_portid(socket), call, list);
-		if (err == MNL_CB_ERROR)
-			err = -errno;
-	} while (err > MNL_CB_STOP);
-out:
-	free(bytes);
-	if (socket)
-		mnl_socket_close(socket);
+	err = rtnl_ask(&request.header, call, list);
 	return err == -EINVAL ? 0 : err;
 }
 

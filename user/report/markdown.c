@@ -125,6 +125,7 @@ void report_markdown(const struct results *r, struct buf *out)
 	section_matrix(r, out);
 	section_acceptance(r, out);
 	section_evidence(r, out);
+	section_fidelity(r, out);
 	section_counters(r, out);
 	section_probes(r, out);
 }

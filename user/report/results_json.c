@@ -55,6 +55,55 @@ static void put_probes(struct json *j, const struct results *r, const struct res
 	json_end_array(j);
 }
 
+static void put_chance(struct json *j, const char *name, const struct result_chance *c)
+{
+	if (!c->asked)
+		return;
+	json_object(j, name);
+	json_double(j, "requested", c->requested);
+	json_u64(j, "drawn", c->drawn);
+	json_u64(j, "hit", c->hit);
+	json_double(j, "spread", c->spread);
+	if (c->drawn) {
+		json_double(j, "achieved", c->achieved);
+		json_double(j, "low", c->low);
+		json_double(j, "high", c->high);
+		json_bool(j, "inside", c->inside);
+	}
+	json_end_object(j);
+}
+
+static void put_receipt_line(struct json *j, const struct result_receipt *receipt)
+{
+	histogram_write(j, "requested", &receipt->requested, true, false);
+	histogram_write(j, "achieved", &receipt->achieved, true, false);
+	histogram_write(j, "late", &receipt->late, false, true);
+	json_u64(j, "entered", receipt->entered);
+	json_u64(j, "returned", receipt->returned);
+	json_u64(j, "lost", receipt->lost);
+	json_u64(j, "full", receipt->full);
+	json_u64(j, "stale", receipt->stale);
+	json_u64(j, "overflow", receipt->overflow);
+	json_u64(j, "clipped", receipt->clipped);
+	json_u64(j, "raised", receipt->raised);
+}
+
+static void put_receipt(struct json *j, const struct result_receipt *receipt)
+{
+	if (!receipt) {
+		json_null(j, "receipt");
+		return;
+	}
+	json_object(j, "receipt");
+	if (receipt->line)
+		put_receipt_line(j, receipt);
+	json_object(j, "chance");
+	for (int i = 0; i < CHANCES; i++)
+		put_chance(j, result_chance_name(i), &receipt->chance[i]);
+	json_end_object(j);
+	json_end_object(j);
+}
+
 static void put_part(struct json *j, const struct results *r, const struct result_window *w,
 		     const struct result_part *p)
 {
@@ -73,6 +122,7 @@ static void put_part(struct json *j, const struct results *r, const struct resul
 	for (size_t i = 0; i < n_result_counters; i++)
 		put_ns(j, result_counters[i].name, p->counted ? result_counter(&p->n, i) : NO_NS);
 	json_bool(j, "balanced", p->balanced);
+	put_receipt(j, p->receipt);
 	put_probes(j, r, w);
 	json_end_object(j);
 }
@@ -138,6 +188,37 @@ static void put_slos(struct json *j, const struct results *r)
 	json_end_array(j);
 }
 
+static void put_fidelity(struct json *j, const struct results *r)
+{
+	json_array(j, "fidelity");
+	for (size_t i = 0; i < r->n_fidelity; i++) {
+		json_object(j, NULL);
+		json_string(j, "step", r->fidelity[i].step);
+		json_u64(j, "receipts", r->fidelity[i].receipts);
+		put_receipt(j, r->fidelity[i].sum);
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
+static void put_line(struct json *j, const struct result_line *line)
+{
+	if (!line) {
+		json_null(j, "line");
+		return;
+	}
+	json_object(j, "line");
+	json_string(j, "backend", line->backend);
+	json_bool(j, "realtime", line->realtime);
+	put_ns(j, "parcels", line->parcels);
+	put_ns(j, "memory", line->memory);
+	put_ns(j, "held_max", line->held_max);
+	put_ns(j, "device_dropped", line->device_dropped);
+	put_ns(j, "memory_full", line->memory_full);
+	put_ns(j, "write_failed", line->write_failed);
+	json_end_object(j);
+}
+
 void report_json(const struct results *r, struct buf *out)
 {
 	struct json j;
@@ -156,6 +237,8 @@ void report_json(const struct results *r, struct buf *out)
 	put_detection(&j, &r->detection);
 	put_by_probe(&j, r);
 	put_slos(&j, r);
+	put_fidelity(&j, r);
+	put_line(&j, r->line);
 	json_u64(&j, "lost", r->lost);
 	put_strings(&j, "incomplete", r->incomplete, r->n_incomplete);
 	put_strings(&j, "notes", r->notes, r->n_notes);

@@ -196,7 +196,12 @@ static void part_remarks(struct remarks *m, const struct result_part *p)
 		remark(m, p->target, "has counters that don't add up");
 	remark_count(m, p->target, p->n.suppressed, "packets suppressed by the budget");
 	remark_count(m, p->target, p->n.untracked, "packets of flows that found no room in the flow table");
-	remark_count(m, p->target, p->n.failed, "packets dropped since they couldn't be rewritten");
+	remark_count(m, p->target, p->n.failed, "packets that couldn't be rewritten");
+	if (!p->receipt)
+		return;
+	remark_count(m, p->target, p->receipt->lost + p->receipt->full,
+		     "packets lost by the delay line, apart from the fault");
+	remark_count(m, p->target, p->receipt->stale, "packets passed undelayed");
 }
 
 static void matrix_row(const struct results *r, const struct result_window *w, struct buf *out)

@@ -49,11 +49,6 @@ static size_t find_name(struct reader *r, const struct named *list, const struct
 	return NOWHERE;
 }
 
-static bool given(const struct node *map, const char *key)
-{
-	return map && node_get(map, key);
-}
-
 /* ---- targets ---- */
 
 static bool has_ports(const struct model_target *t)
@@ -123,48 +118,6 @@ static void check_target(struct reader *r, const struct model *m, const struct m
 		mistake(r->errors, t->proto.node,
 			"icmp has no ports, expected tcp, udp or any beside a port");
 	check_interfaces(r, m, t);
-}
-
-/* ---- faults ---- */
-
-static void check_fault(struct reader *r, const struct model_fault *f)
-{
-	const struct node *n = f->node;
-	bool drop = given(n, "drop"), loss = given(n, "loss"),
-	     connections = given(n, "reset") || given(n, "refuse");
-	const struct node *percent = f->percent.node, *loss_as = f->loss_as.node;
-
-	if (drop && loss)
-		mistake(r->errors, node_get(n, "loss")->key,
-			"`loss` beside `drop`, expected the one or the other");
-	if (percent && !drop && !connections)
-		mistake(r->errors, percent->key, "`percent` without `drop`, `reset` or `refuse`%s",
-			loss ? ", expected the percentage as the value of `loss`" : "");
-	if (loss_as && !drop && !loss)
-		mistake(r->errors, loss_as->key, "`loss_as` without `drop` or `loss`");
-}
-
-/* What the fault asks of the target; told at the fault, since a target may serve several steps. */
-static void check_fit(struct reader *r, const struct model_fault *f, const struct model_target *t)
-{
-	bool tcp = t->proto.n == IPPROTO_TCP || t->proto.n == MODEL_PROTO_ANY;
-	char text[QUOTED_SIZE];
-
-	quote_value(t->name.s, text);
-	if (f->reset.node && !tcp)
-		mistake(r->errors, f->reset.node,
-			"`reset` acts on TCP alone, expected `proto: tcp` or any in target %s", text);
-	if (f->refuse.node && f->refuse.n == PLAN_REFUSE_TCP_RESET && !tcp)
-		mistake(r->errors, f->refuse.node,
-			"`refuse: tcp-reset` acts on TCP alone, expected `proto: tcp` or any in target %s",
-			text);
-	if (f->refuse.node && f->refuse.n != PLAN_REFUSE_TCP_RESET && t->proto.n == IPPROTO_ICMP)
-		mistake(r->errors, f->refuse.node,
-			"`refuse` acts on TCP and UDP, expected one of them in target %s", text);
-	if (f->loss_as.node && f->loss_as.n == MODEL_LOSS_LOCAL && t->direction.n == PLAN_IN)
-		mistake(r->errors, f->loss_as.node,
-			"`loss_as: local` acts on what goes out, expected another `direction` in target %s",
-			text);
 }
 
 /* ---- steps ---- */

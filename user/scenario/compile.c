@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/json.h"
 #include "base/timeutil.h"
 #include "scenario/model.h"
 
@@ -110,50 +109,6 @@ static int compile_probe(struct reader *r, const struct model_probe *m, struct p
 		return -ENOMEM;
 	err = resolve(r, &m->tcp, &p->host);
 	return err == -EHOSTUNREACH ? 0 : err;
-}
-
-static void add_word(struct json *j, const char *key, const struct value *v)
-{
-	if (v->node)
-		json_string(j, key, v->node->text);
-}
-
-/* The fault as the log and the report show it: its keys in the order of docs/scenario.md. */
-static char *fault_text(const struct model_fault *f)
-{
-	struct buf out = {0};
-	struct json j;
-
-	json_begin(&j, &out);
-	json_object(&j, NULL);
-	if (f->drop.node)
-		json_bool(&j, "drop", true);
-	add_word(&j, "loss", &f->loss);
-	if (f->loss_every.node) {
-		json_object(&j, "loss");
-		json_u64(&j, "every", f->loss_every.n);
-		json_end_object(&j);
-	}
-	add_word(&j, "reset", &f->reset);
-	add_word(&j, "refuse", &f->refuse);
-	add_word(&j, "percent", &f->percent);
-	add_word(&j, "loss_as", &f->loss_as);
-	json_end_object(&j);
-	return buf_take(&out);
-}
-
-static bool compile_fault(const struct model_fault *m, struct plan_fault *f)
-{
-	uint64_t percent = or_default(&m->percent, PLAN_ALWAYS);
-
-	f->drop_below = m->drop.node ? percent : m->loss.n;
-	f->drop_every = m->loss_every.n;
-	f->loss_local = m->loss_as.n == MODEL_LOSS_LOCAL;
-	f->reset_ends = m->reset.n;
-	f->refuse = m->refuse.n;
-	f->flow_below = f->reset_ends || f->refuse ? percent : 0;
-	f->text = fault_text(m);
-	return f->text;
 }
 
 static bool compile_step(const struct model_step *m, struct plan_step *s)

@@ -9,6 +9,11 @@
 
 #include "scenario/tree.h"
 
+static inline bool given(const struct node *map, const char *key)
+{
+	return map && node_get(map, key);
+}
+
 #define MOST_TARGETS 256
 #define MOST_STEPS 256
 #define MOST_PROBES 64
@@ -56,9 +61,27 @@ struct model_target {
 	struct texts interfaces;
 };
 
+struct model_gemodel {
+	const struct node *node;
+	struct value p, r, bad, good;
+};
+
+/* reorder: a percentage alone, a mapping, or the word `jitter` */
+struct model_reorder {
+	const struct node *node;
+	struct value percent, by, gap, jitter;
+};
+
 struct model_fault {
 	const struct node *node;
-	struct value drop, loss, loss_every, reset, refuse, percent, loss_as;
+	struct value drop, loss, loss_every, loss_correlation, reset, refuse, percent, loss_as;
+	struct model_gemodel gemodel;
+	struct value delay, jitter, distribution, jitter_correlation;
+	struct value rate, burst;
+	struct value duplicate, duplicate_correlation;
+	struct value corrupt, corrupt_correlation, checksum;
+	struct model_reorder reorder;
+	struct value reorder_correlation;
 };
 
 struct model_repeat {
@@ -133,6 +156,8 @@ struct reader {
 #define MODEL_PROTO_ANY 0
 #define MODEL_LOSS_WIRE 1
 #define MODEL_LOSS_LOCAL 2
+#define MODEL_CHECKSUM_WRONG 1
+#define MODEL_CHECKSUM_VALID 2
 
 /* Tree -> model. Mistakes go to the reader's errors; what is wrong or missing is left out of the model. */
 void read_scenario(struct reader *r, struct node *root, struct model *ret);
@@ -145,6 +170,11 @@ void check_model(struct reader *r, struct model *m);
  * `errors`, and there is no plan. 0 or a negative errno (-ENOMEM, or of getrandom()).
  */
 int compile_model(struct reader *r, const struct model *m, const char *source, struct plan **ret_plan);
+
+/* Parts of the above: what fits together within a fault, and with its target; a fault into the plan (false: no memory). */
+void check_fault(struct reader *r, const struct model_fault *f);
+void check_fit(struct reader *r, const struct model_fault *f, const struct model_target *t);
+bool compile_fault(const struct model_fault *m, struct plan_fault *f);
 
 /* The windows of a step; its missing or wrong values count as 0. */
 struct plan_window model_window(const struct model_step *s);

@@ -50,6 +50,16 @@ enum plan_refuse { /* the values of enum sp_refuse */
 		   PLAN_REFUSE_ICMP_ADMIN,
 };
 
+enum plan_distribution { /* the values of enum sp_distribution */
+			 PLAN_UNIFORM,
+			 PLAN_NORMAL,
+			 PLAN_PARETO,
+			 PLAN_PARETONORMAL,
+};
+
+/* The longest that a packet may be delayed: delay + jitter, and reorder's `by`. */
+#define PLAN_HORIZON_NS (60ULL * 1000000000ULL)
+
 #define PLAN_END_LOCAL 1
 #define PLAN_END_REMOTE 2
 
@@ -61,8 +71,55 @@ struct plan_fault {
 	uint8_t reset_ends;  /* PLAN_END_*, or'ed; 0: none */
 	enum plan_refuse refuse;
 	uint64_t flow_below; /* reset, refuse: share of connections (`percent`), PLAN_ALWAYS without it */
-	char *text;          /* as JSON object, e.g. {"reset":"both"}: what the log and the report say */
+	/* Each *_correlation is the share of packets whose lot is that of the packet before. */
+	uint64_t loss_correlation;
+	bool gemodel; /* loss: {gemodel: ...}, instead of drop_below and drop_every */
+	uint64_t ge_p, ge_r, ge_bad, ge_good;
+	uint64_t delay_ns, jitter_ns; /* jitter_ns <= delay_ns */
+	uint64_t delay_below;         /* share of packets that are delayed (`percent`); 0: no delay */
+	uint64_t delay_correlation;
+	enum plan_distribution distribution;
+	uint64_t rate;  /* bytes per second; 0: any */
+	uint64_t burst; /* bytes */
+	uint64_t duplicate_below, duplicate_correlation;
+	uint64_t corrupt_below, corrupt_correlation;
+	bool corrupt_valid;
+	uint64_t reorder_below, reorder_correlation;
+	uint64_t reorder_by_ns; /* held back by so much; 0: sent at once, without the delay */
+	uint32_t reorder_gap;   /* only every n-th packet; 0: any */
+	bool reorder_jitter;    /* reorder: jitter */
+	char *text;             /* as JSON object, e.g. {"reset":"both"}: what the log and the report say */
 };
+
+/* Does the fault hold packets back, so that they go through the delay line? */
+static inline bool plan_fault_holds(const struct plan_fault *f)
+{
+	return f->delay_below || f->rate || f->reorder_by_ns;
+}
+
+/* Does the fault do something to packets that arrive all the same? */
+static inline bool plan_fault_bends(const struct plan_fault *f)
+{
+	return plan_fault_holds(f) || f->duplicate_below || f->corrupt_below;
+}
+
+/* Is there something in it whose fidelity can be told: times, or lots a packet? */
+static inline bool plan_fault_has_receipt(const struct plan_fault *f)
+{
+	return plan_fault_bends(f) || f->gemodel || (f->drop_below && f->drop_below < PLAN_ALWAYS);
+}
+
+/* Does it need the line: to hold packets, or to break a checksum that the sender's device is yet to fill in? */
+static inline bool plan_fault_needs_line(const struct plan_fault *f)
+{
+	return plan_fault_holds(f) || (f->corrupt_below && !f->corrupt_valid);
+}
+
+/* Does it need a line in user space? Only that breaks checksums, and takes GSO packets apart. */
+static inline bool plan_fault_needs_user_line(const struct plan_fault *f)
+{
+	return f->rate || (f->corrupt_below && !f->corrupt_valid);
+}
 
 struct plan_window {
 	uint64_t at_ns;

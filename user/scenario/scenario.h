@@ -42,6 +42,7 @@ int scenario_parse(const char *name, const char *text, size_t len, const struct 
 struct inject_words {
 	const char **faults; /* "reset=both", "loss=5%", "drop", "loss={every: 10}" */
 	size_t n_faults;
+	const char *netem; /* more of the fault, in the words of tc-netem(8) */
 	const char *duration, *proto, *remote, *remote_port, *local_port, *direction, *share, *repeat, *burst;
 	const char *interface, *seed;
 	bool anything;

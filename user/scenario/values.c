@@ -11,6 +11,9 @@
 #include "base/timeutil.h"
 
 #define LONGEST_HOURS 168ULL
+#define MOST_CORRELATION 4290672329ULL /* 99.9 % of 2^32 */
+#define MOST_RATE 125000000000ULL      /* 1tbit, in bytes per second */
+#define MOST_SIZE (1ULL << 30)
 
 /* What n is, as a message says it. */
 static const char *kind_name(const struct node *n, char *text, size_t size)
@@ -218,7 +221,9 @@ void read_positive_duration(struct reader *r, const struct node *n, void *into)
 	read_time(r, n, into, true);
 }
 
-void read_share(struct reader *r, const struct node *n, void *into)
+/* A threshold from `least` on; `range` says for people what is allowed. */
+static void read_percent(struct reader *r, const struct node *n, uint64_t least, const char *range,
+			 struct value *into)
 {
 	uint64_t below = 0;
 	int err;
@@ -228,11 +233,65 @@ void read_share(struct reader *r, const struct node *n, void *into)
 	err = parse_percent(n->text, &below);
 	if (err == -EINVAL)
 		wrong_value(r, n, "percentage", "a number with a percent sign, such as 2.5%");
-	else if (err || !below)
-		mistake(r->errors, n, "%.40s is out of range, expected more than 0%% and at most 100%%",
+	else if (err || below < least)
+		mistake(r->errors, n, "%.40s is out of range, expected %s", n->text, range);
+	else
+		*into = (struct value){below, n};
+}
+
+void read_share(struct reader *r, const struct node *n, void *into)
+{
+	read_percent(r, n, 1, "more than 0% and at most 100%", into);
+}
+
+void read_share_or_none(struct reader *r, const struct node *n, void *into)
+{
+	read_percent(r, n, 0, "0% to 100%", into);
+}
+
+void read_correlation(struct reader *r, const struct node *n, void *into)
+{
+	struct value value = {0};
+
+	read_percent(r, n, 0, "0% to 100%", &value);
+	if (value.node && value.n > MOST_CORRELATION && value.n < PLAN_ALWAYS)
+		mistake(r->errors, n, "%.40s is out of range, expected 0%% to 99.9%%, or 100%%", n->text);
+	else
+		*(struct value *)into = value;
+}
+
+void read_rate(struct reader *r, const struct node *n, void *into)
+{
+	uint64_t bytes = 0;
+	int err;
+
+	if (!is_scalar(r, n, "a rate such as 1mbit"))
+		return;
+	err = parse_rate(n->text, &bytes);
+	if (err == -EINVAL)
+		wrong_value(r, n, "rate",
+			    "a number with a unit (kbit, mbit, gbit, or kbps for bytes), such as 1mbit");
+	else if (err || !bytes || bytes > MOST_RATE)
+		mistake(r->errors, n, "%.40s is out of range, expected more than 0bit and at most 1tbit",
 			n->text);
 	else
-		*(struct value *)into = (struct value){below, n};
+		*(struct value *)into = (struct value){bytes, n};
+}
+
+void read_size(struct reader *r, const struct node *n, void *into)
+{
+	uint64_t bytes = 0;
+	int err;
+
+	if (!is_scalar(r, n, "a size such as 64KB"))
+		return;
+	err = parse_size(n->text, &bytes);
+	if (err == -EINVAL)
+		wrong_value(r, n, "size", "a number with a unit (B, KB, MB, KiB, MiB), such as 64KB");
+	else if (err || !bytes || bytes > MOST_SIZE)
+		mistake(r->errors, n, "%.40s is out of range, expected 1B to 1GiB", n->text);
+	else
+		*(struct value *)into = (struct value){bytes, n};
 }
 
 static void read_number(struct reader *r, const struct node *n, uint64_t least, uint64_t most,

@@ -49,7 +49,13 @@ void read_texts(struct reader *r, const struct node *n, struct texts *into, size
 
 /* Readers of single values; `into` is a struct value or struct text. */
 read_fn read_duration, read_positive_duration, read_share, read_count, read_big_count, read_bool, read_seed,
-	read_name, read_plain_text, read_version;
+	read_name, read_plain_text, read_version, read_fault;
+/* 0% to 99.9%, or 100%: what is between is as good as 100 %. */
+read_fn read_correlation;
+/* A percentage that may be 0%. */
+read_fn read_share_or_none;
+/* Bytes per second, and bytes. */
+read_fn read_rate, read_size;
 /* Into a struct texts. */
 read_fn read_interfaces, read_names;
 /* Parts of a scenario, into the struct model. */

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "scenario/model.h"
+#include "scenario/netem.h"
 #include "scenario/text.h"
+#include "scenario/word_value.h"
 
 struct words_tree {
 	struct arena arena;
@@ -66,31 +68,6 @@ static void add_pair(struct words_tree *t, struct node *map, const char *key, co
 	add_text(t, pair, second, origin, slash + 1);
 }
 
-/* `loss=every:10`, and as in a file, `loss={every: 10}` */
-static struct node *every_value(struct words_tree *t, const char *origin, const char *value)
-{
-	static const char plain[] = "every:", braces[] = "{every:";
-	size_t len = strlen(value);
-	struct node *map;
-
-	if (!strncmp(value, plain, strlen(plain))) {
-		value += strlen(plain);
-		len -= strlen(plain);
-	} else if (len > strlen(braces) && !strncmp(value, braces, strlen(braces)) && value[len - 1] == '}') {
-		value += strlen(braces);
-		len -= strlen(braces) + 1;
-	} else {
-		return NULL;
-	}
-	while (len && *value == ' ') {
-		value++;
-		len--;
-	}
-	map = node_new(&t->arena, NODE_MAP, origin);
-	add_text(t, map, "every", origin, arena_text(&t->arena, value, len));
-	return map;
-}
-
 static void add_fault(struct words_tree *t, struct node *fault, const char *word)
 {
 	const char *equals = strchrnul(word, '=');
@@ -106,17 +83,52 @@ static void add_fault(struct words_tree *t, struct node *fault, const char *word
 	}
 	if (!*equals && !strcmp(key, "drop"))
 		value = "true";
-	n = every_value(t, word, value);
-	node_add(&t->arena, fault, key, n ? n : node_scalar(&t->arena, word, value));
+	n = word_value(&t->arena, &t->errors, word, key, value);
+	if (!n) {
+		/* Told already; the key is there all the same, for those that need it. */
+		n = node_scalar(&t->arena, word, "");
+		if (n)
+			n->bad = true;
+	}
+	node_add(&t->arena, fault, key, n);
 }
 
 /* The step's name: its first fault that is one, so not `percent`. */
 static const char *step_name(const struct node *fault)
 {
-	for (const struct node *n = fault->first; n; n = n->next)
-		if (strcmp(n->key->text, "percent") != 0 && strcmp(n->key->text, "loss_as") != 0)
+	static const char *const others[] = {"percent",      "loss_as", "jitter",
+					     "distribution", "burst",   "checksum"};
+
+	for (const struct node *n = fault->first; n; n = n->next) {
+		bool other = strstr(n->key->text, "_correlation");
+
+		for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+			other = other || !strcmp(n->key->text, others[i]);
+		if (!other)
 			return n->key->text;
+	}
 	return "inject";
+}
+
+/* netem's words first, then those of the command line; a mistake in the former leaves nothing to check. */
+static struct node *build_fault(struct words_tree *t, struct node *root, const struct inject_words *w)
+{
+	struct node *fault = node_new(&t->arena, NODE_MAP, "inject"), *seed = NULL;
+	bool read = true;
+
+	if (!fault)
+		return NULL;
+	if (w->netem)
+		read = check_word(t, "--netem", w->netem) &&
+		       netem_read(&t->arena, &t->errors, w->netem, fault, &seed);
+	if (seed && w->seed)
+		mistake(&t->errors, seed, "`seed` beside --seed, expected the one or the other");
+	else if (seed)
+		node_add(&t->arena, root, "seed", seed);
+	for (size_t i = 0; i < w->n_faults; i++)
+		add_fault(t, fault, w->faults[i]);
+	fault->bad = !read;
+	return fault;
 }
 
 static void add_target(struct words_tree *t, struct node *root, const struct inject_words *w)
@@ -136,12 +148,10 @@ static void add_step(struct words_tree *t, struct node *root, const struct injec
 {
 	struct node *steps = node_new(&t->arena, NODE_LIST, "inject"),
 		    *step = node_new(&t->arena, NODE_MAP, "inject");
-	struct node *fault = node_new(&t->arena, NODE_MAP, "inject");
+	struct node *fault = build_fault(t, root, w);
 
 	if (!fault)
 		return;
-	for (size_t i = 0; i < w->n_faults; i++)
-		add_fault(t, fault, w->faults[i]);
 	node_add(&t->arena, root, "steps", steps);
 	node_add(&t->arena, steps, NULL, step);
 	add_text(t, step, "name", "fault", step_name(fault));

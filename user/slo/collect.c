@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/timeutil.h"
 #include "evidence/read.h"
+#include "slo/fidelity.h"
 #include "slo/get.h"
 #include "slo/plan_read.h"
 #include "slo/track.h"
@@ -123,24 +124,45 @@ static void on_clock(struct collector *c)
 		c->widest_ns = moved == INT64_MIN ? INT64_MAX : moved;
 }
 
+/* As it would stand on the command line: 5%, every:10, gemodel:p=1%,r=10%, percent=25%,by=3ms */
+static void add_value(struct buf *text, json_t *value)
+{
+	const char *between = json_object_size(value) == 1 ? ":" : "=", *before = "", *key;
+	json_t *member;
+	char *other;
+
+	if (json_is_string(value)) {
+		buf_puts(text, json_string_value(value));
+		return;
+	}
+	if (!json_is_object(value)) {
+		other = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		buf_puts(text, other ? other : "?");
+		free(other);
+		return;
+	}
+	json_object_foreach(value, key, member)
+	{
+		buf_printf(text, "%s%s%s", before, key, between);
+		add_value(text, member);
+		before = ",";
+	}
+}
+
 /* {"reset":"both","loss":"5%"} -> "reset=both loss=5%" */
 static const char *fault_words(struct results *r, json_t *fault)
 {
 	struct buf text = {0};
 	const char *key, *kept;
 	json_t *value;
-	char *other;
 
 	json_object_foreach(fault, key, value)
 	{
 		buf_printf(&text, "%s%s", text.len ? " " : "", key);
-		if (json_is_string(value)) {
-			buf_printf(&text, "=%s", json_string_value(value));
-		} else if (!json_is_true(value)) {
-			other = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-			buf_printf(&text, "=%s", other ? other : "?");
-			free(other);
-		}
+		if (json_is_true(value))
+			continue;
+		buf_puts(&text, "=");
+		add_value(&text, value);
 	}
 	if (text.failed)
 		r->failed = true;
@@ -297,6 +319,7 @@ static void on_fault_close(struct collector *c)
 			(part->last_hit_ns != NO_NS && part->last_hit_ns > part->closed_ns);
 	part->counted = read_counters(c->data, &part->n);
 	part->balanced = part->counted && adds_up(&part->n);
+	part->damaged_receipt = !fidelity_read(c->r, c->data, &part->receipt);
 	span_parts(c, w, closes);
 }
 
@@ -364,6 +387,12 @@ static void on_packets(struct collector *c)
 	c->r->own = get_u64(c->data, "own");
 }
 
+static void on_line(struct collector *c)
+{
+	if (!fidelity_read_line(c->r, c->data))
+		c->unreadable++;
+}
+
 static const struct {
 	const char *type;
 	void (*call)(struct collector *c);
@@ -379,6 +408,7 @@ static const struct {
 	{"abort", on_abort},
 	{"budget", on_budget},
 	{"packets", on_packets},
+	{"line", on_line},
 };
 
 static void handle(struct collector *c, const struct event *event)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "slo/fidelity.h"
+
 #define MAX_NAMED 20 /* missing windows that are named one by one */
 
 static int compare_u64(const void *a, const void *b)
@@ -168,6 +170,9 @@ static void judge_parts(struct results *r, const struct result_window *w)
 		else if (!p->balanced)
 			results_lack(r, "%s #%u, target %s: the counters don't add up", w->step, w->instance,
 				     p->target);
+		if (p->damaged_receipt)
+			results_lack(r, "%s #%u, target %s: the receipt is not as documented", w->step,
+				     w->instance, p->target);
 		r->balanced &= p->balanced;
 	}
 }
@@ -266,6 +271,7 @@ int judge(struct results *r)
 	r->balanced = true;
 	for (i = 0; i < r->n_windows; i++)
 		judge_parts(r, r->windows[i]);
+	judge_fidelity(r);
 	judge_plan(r);
 	judge_outcome(r);
 	return r->failed ? -ENOMEM : 0;

@@ -47,6 +47,18 @@ const char *result_outcome_name(enum result_outcome outcome)
 	return names[outcome];
 }
 
+const char *result_chance_name(enum result_chance_kind kind)
+{
+	static const char *const names[] = {
+		[CHANCE_LOSS] = "loss",
+		[CHANCE_DUPLICATE] = "duplicate",
+		[CHANCE_CORRUPT] = "corrupt",
+		[CHANCE_REORDER] = "reorder",
+	};
+
+	return names[kind];
+}
+
 struct results *results_new(void)
 {
 	struct results *results = calloc(1, sizeof(*results));
@@ -82,6 +94,7 @@ void results_free(struct results *results)
 	free(results->windows);
 	free(results->probes);
 	free(results->slos);
+	free(results->fidelity);
 	free(results->events);
 	free(results->files);
 	free(results);

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "evidence/histogram.h"
+
 #define NO_NS UINT64_MAX
 
 enum result_outcome {
@@ -47,6 +49,46 @@ extern const struct result_counter result_counters[];
 extern const size_t n_result_counters;
 uint64_t result_counter(const struct result_counters *counters, size_t i);
 
+enum result_chance_kind {
+	CHANCE_LOSS,
+	CHANCE_DUPLICATE,
+	CHANCE_CORRUPT,
+	CHANCE_REORDER,
+	CHANCES,
+};
+
+/* What was left to chance. Shares are 0 to 1. */
+struct result_chance {
+	bool asked;
+	double requested;
+	uint64_t drawn, hit;
+	double spread;              /* variance of the mean, beside that of independent lots: 1 or more */
+	double achieved, low, high; /* the share that was hit, and its 95 % interval; if drawn */
+	bool inside;                /* the requested share is in the interval */
+};
+
+/* How well a fault was kept, in one window for one target, or in a sum of such. */
+struct result_receipt {
+	bool line; /* packets went through the delay line; all but `chance` is only then of any meaning */
+	struct histogram requested, achieved, late;
+	uint64_t entered, returned, lost, full, stale, overflow, clipped, raised;
+	struct result_chance chance[CHANCES];
+};
+
+/* The sum of a step's receipts, over its instances and targets. */
+struct result_fidelity {
+	const char *step;
+	uint64_t receipts;
+	struct result_receipt *sum;
+};
+
+/* The delay line, over the whole run. Counts are NO_NS where the log doesn't have them. */
+struct result_line {
+	const char *backend; /* "user", "fq" */
+	bool realtime;
+	uint64_t parcels, memory, held_max, device_dropped, memory_full, write_failed;
+};
+
 /* What a window did to one target: one instance of one rule. */
 struct result_part {
 	const char *target;
@@ -59,6 +101,8 @@ struct result_part {
 	bool balanced;                      /* they add up */
 	bool outside;                       /* a hit before the opening or after the closing */
 	struct result_counters n;
+	struct result_receipt *receipt; /* NULL: the log has none */
+	bool damaged_receipt;           /* it has one, but not as documented */
 };
 
 /* One window of a step, over all its targets. */
@@ -149,6 +193,9 @@ struct results {
 	uint64_t unrecovered;                      /* windows that at least one probe saw no recovery of */
 	struct result_slo *slos;
 	size_t n_slos;
+	struct result_fidelity *fidelity; /* by step, in the order of their first opening */
+	size_t n_fidelity;
+	struct result_line *line; /* NULL: the run had none */
 
 	struct result_count *events; /* by type */
 	size_t n_events;
@@ -162,6 +209,7 @@ struct results {
 };
 
 const char *result_outcome_name(enum result_outcome outcome);
+const char *result_chance_name(enum result_chance_kind kind); /* "loss", ... */
 
 /* For those who fill results in. After a failed allocation `failed` is set: check once, at the end. */
 struct results *results_new(void);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a rule does to a packet that arrives all the same: copies, altered bits, and when it is due. Each rule is a pipe; where
+ * several hold a packet, it leaves one to enter the next, in the order of the scenario, so that delays add up and the order
+ * in a flow stays. Nothing is held beyond the end of the rule's window. docs/scenario.md has the semantics for users.
+ */
+#ifndef SHEARPIN_SHAPE_BPF_H
+#define SHEARPIN_SHAPE_BPF_H
+
+#include "decide.bpf.h"
+
+#define NS_PER_S 1000000000ULL
+#define RATE_TRIES 8
+
+/* A lot that the rule draws; told in its receipt. */
+static __always_inline bool wins(const struct lots *lots, __u32 slot, enum sp_chance chance, enum draw what,
+				 __u64 below, __u64 correlation)
+{
+	bool hit = below >= SP_ALWAYS || draw_lot(lots, what, correlation) < below;
+
+	count_lot(slot, chance, hit);
+	return hit;
+}
+
+static __always_inline __u64 jitter(const struct sp_rule *r, const struct lots *lots)
+{
+	__u32 lot = draw_lot(lots, DRAW_JITTER, r->delay_correlation);
+	__u32 at = (__u32)r->distribution * SP_TABLE_SIZE + (lot >> 20); /* SP_TABLE_SIZE is 2^12 */
+	__s64 delay;
+
+	if (r->distribution == SP_UNIFORM)
+		return r->delay_ns - r->jitter_ns + (r->jitter_ns * (lot >> 8) >> 23);
+	opaque(at);
+	at &= SP_DISTRIBUTIONS * SP_TABLE_SIZE - 1;
+	delay = r->delay_ns + ((__s64)r->jitter_ns * distributions[at] >> 13); /* SP_TABLE_SCALE is 2^13 */
+	return delay > 0 ? delay : 0;
+}
+
+static __always_inline __u64 drawn_delay(const struct sp_rule *r, const struct lots *lots)
+{
+	if (r->delay_below < SP_ALWAYS &&
+	    draw(r->seed, DRAW_DELAYED, lots->flow, lots->dir, lots->index) >= r->delay_below)
+		return 0;
+	return r->jitter_ns ? jitter(r, lots) : r->delay_ns;
+}
+
+/* Bytes on the wire of all segments, Ethernet headers included. */
+static __always_inline __u64 wire_bytes(const struct work *w)
+{
+	__u32 headers = w->p.l4 - w->p.l3 + sizeof(struct udphdr);
+
+	if (w->p.proto == IPPROTO_TCP)
+		headers = w->p.ip_len - w->p.payload_len;
+	return w->bytes + ETH_HLEN + (__u64)(w->segments - 1) * (headers + ETH_HLEN);
+}
+
+/*
+ * Through the narrow path, from `at` on: when its last bit is through, or 0, if the queue is full. next is when the path is
+ * free again, which may lie in the past by the burst that may go ahead.
+ */
+static __always_inline __u64 pass_rate(const struct sp_rule *r, __u64 *next, __u64 at, __u64 length_ns)
+{
+	__u64 begin, end = at;
+	int try;
+
+	for (try = 0; try < RATE_TRIES; try++) {
+		__u64 free = *(volatile __u64 *)next;
+
+		begin = at > r->burst_ns ? at - r->burst_ns : 0;
+		if (free > begin)
+			begin = free;
+		if (begin > at && begin - at > r->queue_ns)
+			return 0;
+		end = begin + length_ns;
+		if (__sync_val_compare_and_swap(next, free, end) == free)
+			break;
+	}
+	return end > at ? end : at;
+}
+
+/* Not before the packet of its flow in front of it. */
+static __always_inline __u64 keep_order(const struct work *w, struct sp_flow *flow,
+					struct sp_receipt *receipt, __u64 at)
+{
+	__u64 *last = &flow->release[w->p.dir & 1];
+
+	if (at < *last) {
+		add(receipt->raised, w->segments);
+		return *last;
+	}
+	*last = at;
+	return at;
+}
+
+static __always_inline __u32 payload_at(const struct packet *p)
+{
+	if (p->proto == IPPROTO_TCP)
+		return p->l3 + p->ip_len - p->payload_len;
+	return p->l4 + sizeof(struct udphdr);
+}
+
+/* What is behind the transport header; of ICMP and others behind the first eight bytes. */
+static __always_inline __u32 payload_len(const struct packet *p)
+{
+	__u32 at = payload_at(p), end = p->l3 + p->ip_len;
+
+	return at < end ? end - at : 0;
+}
+
+/* Lots about the content. */
+static __always_inline enum sp_verdict alter(const struct work *w, struct bend *bend, const struct sp_rule *r,
+					     const struct lots *lots, __u32 slot)
+{
+	enum sp_verdict verdict = SP_PASS;
+	bool valid = r->flags & SP_RULE_CORRUPT_VALID;
+
+	if (r->duplicate_below && wins(lots, slot, SP_CHANCE_DUPLICATE, DRAW_DUPLICATE, r->duplicate_below,
+				       r->duplicate_correlation)) {
+		bend->copies++;
+		verdict = SP_DUPLICATE;
+	}
+	if (r->corrupt_below && (!valid || payload_len(&w->p)) &&
+	    wins(lots, slot, SP_CHANCE_CORRUPT, DRAW_CORRUPT, r->corrupt_below, r->corrupt_correlation)) {
+		bend->draw = draw(r->seed, DRAW_BIT, lots->flow, lots->dir, lots->index);
+		if (bend->alter != SP_ALTER_WRONG)
+			bend->alter = valid ? SP_ALTER_VALID : SP_ALTER_WRONG;
+		verdict = SP_ALTER;
+	}
+	return verdict;
+}
+
+/* Is the packet drawn to leave its place in the flow? */
+static __always_inline bool is_reordered(const struct work *w, const struct sp_rule *r,
+					 const struct lots *lots, __u32 slot)
+{
+	if (!r->reorder_below)
+		return false;
+	/* A GSO packet has as many chances as segments. */
+	if (r->reorder_gap && lots->index % r->reorder_gap + w->segments < r->reorder_gap)
+		return false;
+	return wins(lots, slot, SP_CHANCE_REORDER, DRAW_REORDER, r->reorder_below, r->reorder_correlation);
+}
+
+/* When the packet leaves this rule's pipe. 0: it finds the queue full. */
+static __always_inline __u64 hold(const struct work *w, struct bend *bend, const struct sp_rule *r,
+				  __u32 rule, struct sp_receipt *receipt, __u64 start,
+				  const struct lots *lots)
+{
+	__u64 at = start + drawn_delay(r, lots), length_ns;
+
+	bend->requested += at - start;
+	if (!r->rate)
+		return at;
+	length_ns = wire_bytes(w) * (1 + bend->copies) * NS_PER_S / r->rate;
+	bend->plain = 1;
+	bend->spacing = length_ns / (w->segments ?: 1);
+	at = pass_rate(r, &rate_next[rule & (SP_MAX_RULES - 1)][w->p.dir & 1], at, length_ns);
+	if (!at)
+		add(receipt->overflow, w->segments);
+	return at;
+}
+
+/* Not beyond the window's end: the packet is let go then, with all others. What another rule did to it stays. */
+static __always_inline __u64 clip(const struct work *w, const struct sp_rule *r, __u32 slot,
+				  struct sp_receipt *receipt, __u64 start, __u64 at)
+{
+	__u64 ends = window_ends(r, w->now, slot);
+
+	if (ends < start)
+		ends = start;
+	if (at <= ends)
+		return at;
+	add(receipt->clipped, w->segments);
+	return ends;
+}
+
+/* What the rule does to a packet that it neither loses nor answers; its share of the verdict. */
+__noinline int bend_packet(struct work *w, __u32 rule, const struct passage *a, struct sp_flow *flow)
+{
+	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
+	struct sp_receipt *receipt;
+	enum sp_verdict verdict;
+	struct bend *bend;
+	struct bent *bent;
+	__u64 start, at;
+	struct lots lots;
+	bool reordered;
+	__u32 slot;
+
+	if (!w || !a)
+		return SP_PASS;
+	slot = a->key.slot;
+	receipt = bpf_map_lookup_elem(&receipts, &slot);
+	bent = bent_of(w);
+	if (!receipt || !bent)
+		return SP_PASS;
+	bend = &bent->bend;
+	lots = (struct lots){.seed = r->seed, .flow = key_hash(&a->key), .dir = w->p.dir, .index = a->seen};
+	verdict = alter(w, bend, r, &lots, slot);
+	if (verdict && !bend->release)
+		bend->slot = slot;
+	if (!(r->flags & SP_RULE_HOLDS))
+		return verdict;
+	reordered = is_reordered(w, r, &lots, slot);
+	if (reordered && !r->reorder_by_ns)
+		return verdict;
+	start = bend->release ?: w->now;
+	at = hold(w, bend, r, rule, receipt, start, &lots);
+	if (!at)
+		return SP_DROP;
+	if (reordered)
+		at += r->reorder_by_ns;
+	else if (flow && !(r->flags & SP_RULE_REORDER_JITTER))
+		at = keep_order(w, flow, receipt, at);
+	bend->slot = slot;
+	bend->release = clip(w, r, slot, receipt, start, at);
+	return verdict ?: SP_DELAY;
+}
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/rules.h"
+
+#include "base/timeutil.h"
+
+/* A narrow path's queue: as many full packets as netem's default limit, but at least 100 ms. */
+#define QUEUE_PACKETS 1000
+#define FULL_PACKET 1514 /* bytes, with the Ethernet header */
+#define LEAST_QUEUE_NS (100 * NS_PER_MS)
+
+static uint64_t time_at_rate(uint64_t bytes, uint64_t rate)
+{
+	return (unsigned __int128)bytes * NS_PER_S / rate;
+}
+
+static uint8_t flags_of(const struct plan_fault *f)
+{
+	return (f->loss_local ? SP_RULE_LOSS_LOCAL : 0) | (f->gemodel ? SP_RULE_GEMODEL : 0) |
+	       (plan_fault_bends(f) ? SP_RULE_BENDS : 0) | (plan_fault_holds(f) ? SP_RULE_HOLDS : 0) |
+	       (f->corrupt_valid ? SP_RULE_CORRUPT_VALID : 0) |
+	       (f->reorder_jitter ? SP_RULE_REORDER_JITTER : 0) |
+	       (plan_fault_has_receipt(f) ? SP_RULE_RECEIPT : 0);
+}
+
+static void fill_rate(const struct plan_fault *f, struct sp_rule *to)
+{
+	if (!f->rate)
+		return;
+	to->rate = f->rate;
+	to->burst_ns = time_at_rate(f->burst, f->rate);
+	to->queue_ns = time_at_rate(QUEUE_PACKETS * FULL_PACKET, f->rate);
+	if (to->queue_ns < LEAST_QUEUE_NS)
+		to->queue_ns = LEAST_QUEUE_NS;
+}
+
+static void fill_bends(const struct plan_fault *f, struct sp_rule *to)
+{
+	to->distribution = f->distribution;
+	to->delay_ns = f->delay_ns;
+	to->jitter_ns = f->jitter_ns;
+	to->delay_below = f->delay_below;
+	to->delay_correlation = f->delay_correlation;
+	fill_rate(f, to);
+	to->duplicate_below = f->duplicate_below;
+	to->duplicate_correlation = f->duplicate_correlation;
+	to->corrupt_below = f->corrupt_below;
+	to->corrupt_correlation = f->corrupt_correlation;
+	to->reorder_below = f->reorder_below;
+	to->reorder_correlation = f->reorder_correlation;
+	to->reorder_by_ns = f->reorder_by_ns;
+	to->reorder_gap = f->reorder_gap;
+}
+
+static void fill_rule(const struct plan *plan, const struct plan_rule *rule, struct sp_rule *to)
+{
+	const struct plan_step *step = &plan->steps[rule->step];
+	const struct plan_fault *f = &step->fault;
+
+	*to = (struct sp_rule){
+		.length_ns = step->window.for_ns,
+		.every_ns = step->window.every_ns,
+		.burst_on_ns = step->window.burst_on_ns,
+		.burst_off_ns = step->window.burst_off_ns,
+		.seed = rule->seed,
+		.share = plan->targets[rule->target].share,
+		.drop_below = f->drop_below,
+		.flow_below = f->flow_below,
+		.drop_every = f->drop_every,
+		.times = step->window.times,
+		.first_slot = rule->first_slot,
+		.reset_ends = f->reset_ends,
+		.refuse = f->refuse,
+		.flags = flags_of(f),
+		.loss_correlation = f->loss_correlation,
+		.ge_p = f->ge_p,
+		.ge_r = f->ge_r,
+		.ge_bad = f->ge_bad,
+		.ge_good = f->ge_good,
+	};
+	fill_bends(f, to);
+}
+
+void rules_fill(const struct plan *plan, struct sp_rule *rules)
+{
+	for (size_t r = 0; r < plan->n_rules; r++)
+		fill_rule(plan, &plan->rules[r], &rules[r]);
+}
+
+bool rules_have_receipts(const struct plan *plan)
+{
+	for (size_t r = 0; r < plan->n_rules; r++)
+		if (plan_fault_has_receipt(&plan->steps[plan->rules[r].step].fault))
+			return true;
+	return false;
+}
