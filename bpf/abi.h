@@ -281,6 +281,7 @@ enum sp_chance {
 	SP_CHANCE_REORDER,
 	SP_CHANCES,
 };
+_Static_assert((SP_CHANCES & (SP_CHANCES - 1)) == 0, "a mask bounds an index");
 
 /*
  * How well a window's fault was kept. Lots are counted as drawn, one a GSO packet; the rest in segments, as everywhere. Where

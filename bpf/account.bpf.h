@@ -188,7 +188,7 @@ __noinline int decide_alone(struct work *w, __u32 rule)
 	w->rule = rule;
 	w->slot = a.key.slot;
 	w->verdict = rule_verdict(r, rule, &w->p, &a);
-	if (w->verdict == SP_PASS && r->flags & SP_RULE_BENDS)
+	if (!without_bends && w->verdict == SP_PASS && r->flags & SP_RULE_BENDS)
 		w->verdict = bend_packet(w, rule, &a, flow);
 	if (w->verdict > SP_SUPPRESS)
 		charge_flow(w, c, flow);
@@ -213,7 +213,7 @@ static __always_inline void decide(struct work *w)
 		return;
 	if (w->verdict > SP_SUPPRESS)
 		charge(w);
-	if (w->is_bent)
+	if (!without_bends && w->is_bent)
 		bpf_loop(MOST_PARTS, settle_part, w, 0);
 }
 

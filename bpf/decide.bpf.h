@@ -156,7 +156,8 @@ static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, __u
 
 	if (is_lost(r, rule, p, a))
 		return SP_DROP;
-	if (!(r->reset_ends | r->refuse) || !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
+	if (without_answers || !(r->reset_ends | r->refuse) ||
+	    !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
 		return SP_PASS;
 	if (r->reset_ends && p->proto == IPPROTO_TCP) {
 		if (p->tcp_flags & TCP_RST)
@@ -256,7 +257,7 @@ static __always_inline void note_part(struct work *w, __u32 rule, __u32 slot, en
 /* The harder verdict stays the winner; the other rule has let the packet pass, unless both were mild. */
 static __always_inline void contend(struct work *w, __u32 rule, __u32 slot, enum sp_verdict verdict)
 {
-	if (is_mild(verdict))
+	if (!without_bends && is_mild(verdict))
 		note_part(w, rule, slot, verdict);
 	if (w->slot != NO_SLOT && verdict <= w->verdict) {
 		if (!is_mild(verdict))
@@ -337,7 +338,7 @@ __noinline int decide_rule(struct work *w, __u32 rule)
 		return 0;
 	flow = flow_pass(w, c, &a);
 	verdict = rule_verdict(r, rule, &w->p, &a);
-	if (verdict == SP_PASS && r->flags & SP_RULE_BENDS && !is_bent_enough(w))
+	if (!without_bends && verdict == SP_PASS && r->flags & SP_RULE_BENDS && !is_bent_enough(w))
 		verdict = bend_packet(w, rule, &a, flow);
 	contend(w, rule, a.key.slot, verdict);
 	return 0;

@@ -149,6 +149,7 @@ __noinline int line_send(struct __sk_buff *skb, const struct work *w, const stru
 		return bpf_clone_redirect(skb, ifindex, 0) ? SP_TC_NEXT : 0;
 	return bpf_redirect(ifindex, 0);
 cannot:
+	skb->priority = parcel->priority;
 	parcel->ticket = 0;
 	return CANNOT;
 }
@@ -200,6 +201,8 @@ static __always_inline struct sp_parcel *parcel_of(struct __sk_buff *skb, __u32 
 	if (bpf_skb_load_bytes(skb, 0, &header, sizeof(header)) || !is_to_line(&header))
 		return NULL;
 	ticket = read_ticket(&header);
+	if (!ticket)
+		return NULL;
 	*ret_place = ticket & control.parcel_mask;
 	parcel = bpf_map_lookup_elem(&parcels, ret_place);
 	if (!parcel || (parcel->ticket & ((1ULL << TICKET_BITS) - 1)) != ticket)

@@ -10,15 +10,24 @@
 #include "decide.bpf.h"
 
 #define NS_PER_S 1000000000ULL
-#define RATE_TRIES 8
+#define RATE_TRIES 4
 
-/* A lot that the rule draws; told in its receipt. */
-static __always_inline bool wins(const struct lots *lots, __u32 slot, enum sp_chance chance, enum draw what,
-				 __u64 below, __u64 correlation)
+static __always_inline enum draw draw_of(enum sp_chance chance)
 {
-	bool hit = below >= SP_ALWAYS || draw_lot(lots, what, correlation) < below;
+	return chance == SP_CHANCE_DUPLICATE ? DRAW_DUPLICATE
+	       : chance == SP_CHANCE_CORRUPT ? DRAW_CORRUPT
+					     : DRAW_REORDER;
+}
 
-	count_lot(slot, chance, hit);
+/* A lot that the rule draws; told in its receipt. Like those below not static: the verifier looks at each once. */
+__noinline int wins(const struct lots *lots, __u32 slot, __u32 chance, __u64 below, __u64 correlation)
+{
+	bool hit;
+
+	if (!lots)
+		return false;
+	hit = below >= SP_ALWAYS || draw_lot(lots, draw_of(chance), correlation) < below;
+	count_lot(slot, chance & (SP_CHANCES - 1), hit);
 	return hit;
 }
 
@@ -36,8 +45,12 @@ static __always_inline __u64 jitter(const struct sp_rule *r, const struct lots *
 	return delay > 0 ? delay : 0;
 }
 
-static __always_inline __u64 drawn_delay(const struct sp_rule *r, const struct lots *lots)
+__noinline __u64 drawn_delay(const struct lots *lots, __u32 rule)
 {
+	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
+
+	if (!lots)
+		return 0;
 	if (r->delay_below < SP_ALWAYS &&
 	    draw(r->seed, DRAW_DELAYED, lots->flow, lots->dir, lots->index) >= r->delay_below)
 		return 0;
@@ -56,10 +69,12 @@ static __always_inline __u64 wire_bytes(const struct work *w)
 
 /*
  * Through the narrow path, from `at` on: when its last bit is through, or 0, if the queue is full. next is when the path is
- * free again, which may lie in the past by the burst that may go ahead.
+ * free again, which may lie in the past by the burst that may go ahead; at the window's end it is.
  */
-static __always_inline __u64 pass_rate(const struct sp_rule *r, __u64 *next, __u64 at, __u64 length_ns)
+__noinline __u64 pass_rate(__u32 rule, __u32 dir, __u64 at, __u64 length_ns, __u64 ends)
 {
+	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
+	__u64 *next = &rate_next[rule & (SP_MAX_RULES - 1)][dir & 1];
 	__u64 begin, end = at;
 	int try;
 
@@ -72,24 +87,10 @@ static __always_inline __u64 pass_rate(const struct sp_rule *r, __u64 *next, __u
 		if (begin > at && begin - at > r->queue_ns)
 			return 0;
 		end = begin + length_ns;
-		if (__sync_val_compare_and_swap(next, free, end) == free)
+		if (__sync_val_compare_and_swap(next, free, end < ends ? end : ends) == free)
 			break;
 	}
 	return end > at ? end : at;
-}
-
-/* Not before the packet of its flow in front of it. */
-static __always_inline __u64 keep_order(const struct work *w, struct sp_flow *flow,
-					struct sp_receipt *receipt, __u64 at)
-{
-	__u64 *last = &flow->release[w->p.dir & 1];
-
-	if (at < *last) {
-		add(receipt->raised, w->segments);
-		return *last;
-	}
-	*last = at;
-	return at;
 }
 
 static __always_inline __u32 payload_at(const struct packet *p)
@@ -114,13 +115,13 @@ static __always_inline enum sp_verdict alter(const struct work *w, struct bend *
 	enum sp_verdict verdict = SP_PASS;
 	bool valid = r->flags & SP_RULE_CORRUPT_VALID;
 
-	if (r->duplicate_below && wins(lots, slot, SP_CHANCE_DUPLICATE, DRAW_DUPLICATE, r->duplicate_below,
-				       r->duplicate_correlation)) {
+	if (r->duplicate_below &&
+	    wins(lots, slot, SP_CHANCE_DUPLICATE, r->duplicate_below, r->duplicate_correlation)) {
 		bend->copies++;
 		verdict = SP_DUPLICATE;
 	}
 	if (r->corrupt_below && (!valid || payload_len(&w->p)) &&
-	    wins(lots, slot, SP_CHANCE_CORRUPT, DRAW_CORRUPT, r->corrupt_below, r->corrupt_correlation)) {
+	    wins(lots, slot, SP_CHANCE_CORRUPT, r->corrupt_below, r->corrupt_correlation)) {
 		bend->draw = draw(r->seed, DRAW_BIT, lots->flow, lots->dir, lots->index);
 		if (bend->alter != SP_ALTER_WRONG)
 			bend->alter = valid ? SP_ALTER_VALID : SP_ALTER_WRONG;
@@ -138,15 +139,15 @@ static __always_inline bool is_reordered(const struct work *w, const struct sp_r
 	/* A GSO packet has as many chances as segments. */
 	if (r->reorder_gap && lots->index % r->reorder_gap + w->segments < r->reorder_gap)
 		return false;
-	return wins(lots, slot, SP_CHANCE_REORDER, DRAW_REORDER, r->reorder_below, r->reorder_correlation);
+	return wins(lots, slot, SP_CHANCE_REORDER, r->reorder_below, r->reorder_correlation);
 }
 
 /* When the packet leaves this rule's pipe. 0: it finds the queue full. */
 static __always_inline __u64 hold(const struct work *w, struct bend *bend, const struct sp_rule *r,
-				  __u32 rule, struct sp_receipt *receipt, __u64 start,
+				  __u32 rule, struct sp_receipt *receipt, __u64 start, __u64 ends,
 				  const struct lots *lots)
 {
-	__u64 at = start + drawn_delay(r, lots), length_ns;
+	__u64 at = start + drawn_delay(lots, rule), length_ns;
 
 	bend->requested += at - start;
 	if (!r->rate)
@@ -154,24 +155,32 @@ static __always_inline __u64 hold(const struct work *w, struct bend *bend, const
 	length_ns = wire_bytes(w) * (1 + bend->copies) * NS_PER_S / r->rate;
 	bend->plain = 1;
 	bend->spacing = length_ns / (w->segments ?: 1);
-	at = pass_rate(r, &rate_next[rule & (SP_MAX_RULES - 1)][w->p.dir & 1], at, length_ns);
+	at = pass_rate(rule, w->p.dir, at, length_ns, ends);
 	if (!at)
 		add(receipt->overflow, w->segments);
 	return at;
 }
 
-/* Not beyond the window's end: the packet is let go then, with all others. What another rule did to it stays. */
-static __always_inline __u64 clip(const struct work *w, const struct sp_rule *r, __u32 slot,
-				  struct sp_receipt *receipt, __u64 start, __u64 at)
+/*
+ * Not before the packet of its flow in front of it, and not beyond the window's end: then the packet is let go with all
+ * others. flow: NULL, if its place in the flow is of no matter.
+ */
+static __always_inline __u64 settle_time(const struct work *w, struct sp_flow *flow,
+					 struct sp_receipt *receipt, __u64 at, __u64 ends)
 {
-	__u64 ends = window_ends(r, w->now, slot);
+	__u64 before = flow ? flow->release[w->p.dir & 1] : 0;
 
-	if (ends < start)
-		ends = start;
-	if (at <= ends)
-		return at;
-	add(receipt->clipped, w->segments);
-	return ends;
+	if (at < before) {
+		add(receipt->raised, w->segments);
+		at = before;
+	}
+	if (at > ends) {
+		add(receipt->clipped, w->segments);
+		at = ends;
+	}
+	if (flow)
+		flow->release[w->p.dir & 1] = at;
+	return at;
 }
 
 /* What the rule does to a packet that it neither loses nor answers; its share of the verdict. */
@@ -182,7 +191,7 @@ __noinline int bend_packet(struct work *w, __u32 rule, const struct passage *a, 
 	enum sp_verdict verdict;
 	struct bend *bend;
 	struct bent *bent;
-	__u64 start, at;
+	__u64 start, at, ends;
 	struct lots lots;
 	bool reordered;
 	__u32 slot;
@@ -205,15 +214,18 @@ __noinline int bend_packet(struct work *w, __u32 rule, const struct passage *a, 
 	if (reordered && !r->reorder_by_ns)
 		return verdict;
 	start = bend->release ?: w->now;
-	at = hold(w, bend, r, rule, receipt, start, &lots);
+	ends = window_ends(r, w->now, slot);
+	if (ends < start) /* what another rule did stays */
+		ends = start;
+	at = hold(w, bend, r, rule, receipt, start, ends, &lots);
 	if (!at)
 		return SP_DROP;
 	if (reordered)
 		at += r->reorder_by_ns;
-	else if (flow && !(r->flags & SP_RULE_REORDER_JITTER))
-		at = keep_order(w, flow, receipt, at);
+	if (reordered || r->flags & SP_RULE_REORDER_JITTER)
+		flow = NULL;
 	bend->slot = slot;
-	bend->release = clip(w, r, slot, receipt, start, at);
+	bend->release = settle_time(w, flow, receipt, at, ends);
 	return verdict ?: SP_DELAY;
 }
 

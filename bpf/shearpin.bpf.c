@@ -142,17 +142,17 @@ static __always_inline int act(struct __sk_buff *skb, struct work *w)
 {
 	const struct sp_rule *r = &rules[w->rule & (SP_MAX_RULES - 1)];
 
-	switch (w->verdict) {
-	case SP_DROP:
+	if (is_mild(w->verdict))
+		return without_bends ? SP_TC_NEXT : bend_skb(skb, w);
+	if (w->verdict == SP_DROP)
 		return drop(w);
+	if (without_answers)
+		return SP_TC_NEXT;
+	switch (w->verdict) {
 	case SP_RESET:
 		return w->p.is_bound ? CANNOT : reset_segment(skb, &w->p, r->reset_ends);
 	case SP_REFUSE:
 		return refuse(skb, w, r);
-	case SP_ALTER:
-	case SP_DUPLICATE:
-	case SP_DELAY:
-		return bend_skb(skb, w);
 	default:
 		return SP_TC_NEXT;
 	}

@@ -232,6 +232,8 @@ static int load(struct engine *e)
 		err = size_maps(e, n4, n6);
 	if (err)
 		goto out;
+	e->skel->rodata->without_bends = !rules_bend(e->plan);
+	e->skel->rodata->without_answers = !rules_answer(e->plan);
 	bpf_program__set_autoload(e->skel->progs.sockets, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.xdp_in, uses_hook(e->plan, SP_HOOK_XDP));
 	err = shearpin__load(e->skel);

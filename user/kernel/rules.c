@@ -86,10 +86,30 @@ void rules_fill(const struct plan *plan, struct sp_rule *rules)
 		fill_rule(plan, &plan->rules[r], &rules[r]);
 }
 
-bool rules_have_receipts(const struct plan *plan)
+static bool any(const struct plan *plan, bool (*does)(const struct plan_fault *))
 {
 	for (size_t r = 0; r < plan->n_rules; r++)
-		if (plan_fault_has_receipt(&plan->steps[plan->rules[r].step].fault))
+		if (does(&plan->steps[plan->rules[r].step].fault))
 			return true;
 	return false;
+}
+
+static bool answers(const struct plan_fault *f)
+{
+	return f->reset_ends || f->refuse;
+}
+
+bool rules_answer(const struct plan *plan)
+{
+	return any(plan, answers);
+}
+
+bool rules_bend(const struct plan *plan)
+{
+	return any(plan, plan_fault_bends);
+}
+
+bool rules_have_receipts(const struct plan *plan)
+{
+	return any(plan, plan_fault_has_receipt);
 }

@@ -10,7 +10,9 @@
 
 void rules_fill(const struct plan *plan, struct sp_rule *rules);
 
-/* Does any rule of the plan keep receipts? */
+/* Does any rule of the plan reset or refuse; delay, duplicate or alter; keep receipts? */
+bool rules_answer(const struct plan *plan);
+bool rules_bend(const struct plan *plan);
 bool rules_have_receipts(const struct plan *plan);
 
 #endif
