@@ -130,6 +130,24 @@ class Whole(unittest.TestCase):
         self.assertEqual(glob.glob("/tmp/shearpin-lab-*"), [])
 
 
+class Slow(unittest.TestCase):
+    """The pack of slow paths: every packet of its windows goes through the delay line, and comes out of it."""
+
+    def test_whole(self):
+        with Lab("slow", "--json") as lab:
+            status, output, messages = lab.finish()
+            self.assertEqual(status, 0, messages)
+            document = json.loads(output)
+            self.assertEqual([s["step"] for s in document["steps"]], ["jitter", "bursts of loss", "narrow"])
+            for step in document["steps"]:
+                self.assertGreater(step["delayed"], 0)
+                self.assertEqual(step["passed"], 0)
+            with open(os.path.join(lab.out, "results.json"), encoding="utf-8") as f:
+                for step in json.load(f)["steps"]:
+                    self.assertEqual(step["receipt"]["lost"] + step["receipt"]["full"], 0)
+            self.assertIn("0 of them wrong; 0 acknowledged writes missing", messages)
+
+
 class Ends(unittest.TestCase):
     def check_gone(self, lab, signals):
         lab.wait_message("connected (attempt 1)")

@@ -33,13 +33,13 @@ static void holds_known_values(void **state)
 {
 	(void)state;
 	distribution_fill(SP_NORMAL, table);
-	assert_in_range(table[2048], 0, 3);                                 /* the median: half an entry off */
-	assert_in_range(table[4096 * 975 / 1000], 16035, 16075);            /* 1.95996 */
-	assert_in_range(table[4096 * 841345ULL / 1000000], 8170, 8210);     /* 1 */
+	assert_in_range(table[2048], 0, 3);                             /* the median: half an entry off */
+	assert_in_range(table[4096 * 975 / 1000], 16035, 16075);        /* 1.95996 */
+	assert_in_range(table[4096 * 841345ULL / 1000000], 8170, 8210); /* 1 */
 	assert_in_range(-table[4096 * 158655ULL / 1000000], 8170, 8210);
 	distribution_fill(SP_PARETO, table);
-	assert_in_range(table[4096 * 7 / 8], 5461, 5470);                   /* 2/3 */
-	assert_in_range(-table[0], 5460, 5461);                             /* the least: -2/3 */
+	assert_in_range(table[4096 * 7 / 8], 5461, 5470); /* 2/3 */
+	assert_in_range(-table[0], 5460, 5461);           /* the least: -2/3 */
 	assert_int_equal(table[SP_TABLE_SIZE - 1], INT16_MAX);
 	distribution_fill(SP_PARETONORMAL, table);
 	assert_int_equal(table[SP_TABLE_SIZE - 1], INT16_MAX);
@@ -86,8 +86,10 @@ static void needs_no_table_if_uniform(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(holds_the_formulas_quantiles), cmocka_unit_test(holds_known_values),
-		cmocka_unit_test(is_symmetric_if_normal),       cmocka_unit_test(has_mean_zero_but_for_the_cut),
+		cmocka_unit_test(holds_the_formulas_quantiles),
+		cmocka_unit_test(holds_known_values),
+		cmocka_unit_test(is_symmetric_if_normal),
+		cmocka_unit_test(has_mean_zero_but_for_the_cut),
 		cmocka_unit_test(needs_no_table_if_uniform),
 	};
 

@@ -10,7 +10,8 @@
 #include "histogram.bpf.h"
 
 #define FIRST 1024
-#define LAST_LOW ((1ULL << 37) + 15 * (1ULL << 33)) /* of 448 buckets, 28 octaves from 2^10 on: 31/16 * 2^37 */
+#define LAST_LOW                                                                                             \
+	((1ULL << 37) + 15 * (1ULL << 33)) /* of 448 buckets, 28 octaves from 2^10 on: 31/16 * 2^37 */
 
 static void expect_in_bucket(uint64_t ns)
 {

@@ -216,6 +216,7 @@ static void put_line(struct json *j, const struct result_line *line)
 	put_ns(j, "device_dropped", line->device_dropped);
 	put_ns(j, "memory_full", line->memory_full);
 	put_ns(j, "write_failed", line->write_failed);
+	json_bool(j, "device_lost", line->device_lost);
 	json_end_object(j);
 }
 

@@ -143,6 +143,7 @@ bool fidelity_read_line(struct results *r, const json_t *data)
 	*line = (struct result_line){
 		.backend = results_keep(r, backend),
 		.realtime = get_true(data, "realtime"),
+		.device_lost = get_true(data, "device_lost"),
 		.parcels = get_u64(data, "parcels"),
 		.memory = get_u64(data, "memory"),
 		.held_max = get_u64(data, "held_max"),
@@ -247,6 +248,10 @@ static void note_line(struct results *r)
 
 	if (!line)
 		return;
+	if (line->device_lost)
+		results_note(
+			r,
+			"somebody removed a device of the delay line: from then on packets passed undelayed");
 	dropped = counted(line->device_dropped);
 	no_room = counted(line->memory_full);
 	unsent = counted(line->write_failed);

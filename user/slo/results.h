@@ -85,7 +85,7 @@ struct result_fidelity {
 /* The delay line, over the whole run. Counts are NO_NS where the log doesn't have them. */
 struct result_line {
 	const char *backend; /* "user", "fq" */
-	bool realtime;
+	bool realtime, device_lost;
 	uint64_t parcels, memory, held_max, device_dropped, memory_full, write_failed;
 };
 
