@@ -41,7 +41,7 @@ void progress_open(struct progress *p, FILE *out, const char *name)
 static const struct {
 	const char *type;
 	const char *keys[12];
-	bool counts; /* which are left out when they are 0 */
+	bool counts; /* which, but for the first, are left out when they are 0 */
 } told[] = {
 	{"run.start", {"name", "seed", "kernel", "attach", "line"}, false},
 	{"preflight", {"check", "result", "detail"}, false},
@@ -113,7 +113,7 @@ static void print_data(FILE *out, const char *type, const json_t *data)
 		for (size_t k = 0; k < 12 && told[i].keys[k]; k++) {
 			const json_t *value = json_object_get(data, told[i].keys[k]);
 
-			if (!told[i].counts || !json_is_integer(value) || json_integer_value(value))
+			if (!k || !told[i].counts || !json_is_integer(value) || json_integer_value(value))
 				print_value(out, told[i].keys[k], value);
 		}
 	}

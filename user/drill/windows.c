@@ -28,6 +28,7 @@ struct window {
 	uint64_t burst_opens; /* of the burst that next_walk belongs to */
 	bool is_open, is_closed, cut;
 	unsigned graces;
+	uint64_t returned;   /* from the delay line, when last looked at after the closing */
 	struct flows *flows; /* that are still to be told of, after the closing */
 	uint64_t next_batch;
 	uint64_t idle_reset, idle_failed;
@@ -240,6 +241,18 @@ static bool ends_step(const struct window *w)
 	return w->instance + 1 == w->step->window.times;
 }
 
+/* Is it worth while to look again? */
+static bool is_under_way(struct window *w, const struct sp_counters *counters,
+			 const struct sp_receipt *receipt)
+{
+	bool moves = receipt->returned > w->returned;
+
+	w->returned = receipt->returned;
+	if (is_balanced(counters) && receipt->returned >= receipt->entered)
+		return false;
+	return w->graces++ < (moves ? LINE_GRACES : CLOSE_GRACES);
+}
+
 static int close_window(struct windows *ws, struct window *w)
 {
 	struct sp_receipt receipt = {0};
@@ -251,8 +264,7 @@ static int close_window(struct windows *ws, struct window *w)
 		err = engine_receipt(ws->engine, w->slot, &receipt);
 	if (err)
 		return err;
-	/* What the line still holds was due at the closing. */
-	if ((!is_balanced(&counters) || receipt.returned < receipt.entered) && w->graces++ < CLOSE_GRACES)
+	if (is_under_way(w, &counters, &receipt))
 		return 0;
 	w->is_open = false;
 	w->is_closed = true;

@@ -12,6 +12,8 @@
  * in the middle of it), as often again. */
 #define CLOSE_GRACE_NS (3 * NS_PER_MS)
 #define CLOSE_GRACES 50
+/* And as long as the delay line still brings packets back, which were due at the closing, until it has given them up. */
+#define LINE_GRACES (SP_PARCEL_LOST_NS / CLOSE_GRACE_NS)
 
 struct windows;
 
