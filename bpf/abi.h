@@ -174,10 +174,11 @@ struct sp_flow {
 	__u32 packets[SP_DIRS]; /* seen while the window was open; also the index that the draw uses */
 	__u32 hits[SP_DIRS];    /* packets that were not passed */
 	__u32 announced;        /* its SP_EVENT_FLOW_HIT is out */
+	__u32 lost[SP_DIRS];    /* packets that drop_every took */
 	__u32 pad;
 	__u64 release[SP_DIRS]; /* of the last packet that keeps its order */
 };
-_Static_assert(sizeof(struct sp_flow) == 64, "ABI");
+_Static_assert(sizeof(struct sp_flow) == 72, "ABI");
 
 /* Records in the ring buffer. */
 enum sp_event_type {
@@ -229,7 +230,7 @@ _Static_assert(sizeof(struct sp_prefix6) == 20, "ABI");
 
 /*
  * The delay line. A packet that is to be delayed is redirected to a device of ours with a ticket in place of its source
- * address; what it was and when it is due waits here, by the ticket's low bits. It comes in again at the TAP, with its ticket.
+ * address; what it was and when it is due waits here, by the ticket's low bits. It comes by again at the TAP, with its ticket.
  * A parcel that has not come back SP_PARCEL_LOST_NS after it was due counts as lost, and its place is taken again.
  */
 #define SP_MAX_PARCELS (1024 * 1024) /* a power of two */
@@ -302,11 +303,11 @@ struct sp_receipt {
 	__u64 requested_sum_ns;
 	__u64 achieved_sum_ns;
 	__u64 late_max_ns;
-	__u32 requested[SP_BUCKETS]; /* the delay as drawn */
-	__u32 achieved[SP_BUCKETS];  /* from the packet's arrival to its return */
-	__u32 late[SP_BUCKETS];      /* its return after the time it was due at */
+	__u64 requested[SP_BUCKETS]; /* the delay as drawn */
+	__u64 achieved[SP_BUCKETS];  /* from the packet's arrival to its return */
+	__u64 late[SP_BUCKETS];      /* its return after the time it was due at */
 };
-_Static_assert(sizeof(struct sp_receipt) == 144 + 12 * SP_BUCKETS, "ABI");
+_Static_assert(sizeof(struct sp_receipt) == 144 + 24 * SP_BUCKETS, "ABI");
 
 /* What the programs read on every packet, in one mapped page; the loader writes it without a system call. */
 struct sp_control {

@@ -188,6 +188,7 @@ __noinline int decide_alone(struct work *w, __u32 rule)
 	w->rule = rule;
 	w->slot = a.key.slot;
 	w->verdict = rule_verdict(r, rule, &w->p, &a);
+	note_owed(w, &a, flow);
 	if (!without_bends && w->verdict == SP_PASS && r->flags & SP_RULE_BENDS)
 		w->verdict = bend_packet(w, rule, &a, flow);
 	if (w->verdict > SP_SUPPRESS)

@@ -85,6 +85,8 @@ __noinline int alter_payload(struct __sk_buff *skb, const struct packet *p, __u3
 	a.at = payload_at(p);
 	a.left = payload_len(p);
 	a.size = skb->gso_size ?: a.left;
+	if (skb->gso_size && bpf_skb_pull_data(skb, skb->len)) /* once, and not for each segment */
+		return -1;
 	bpf_loop(MOST_SEGMENTS, alter_segment, &a, 0);
 	return a.err;
 }

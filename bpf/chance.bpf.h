@@ -30,6 +30,12 @@ static inline __attribute__((always_inline)) __u64 flow_hash(const __u32 *local,
 	return h;
 }
 
+/* Each window of a rule has luck of its own; which flows it concerns (share, percent of connections) stays the same. */
+static inline __attribute__((always_inline)) __u64 window_seed(__u64 seed, __u32 instance)
+{
+	return instance ? mix64(seed + instance) : seed;
+}
+
 /* What the draw is for; parts of one rule must not share their luck. */
 enum draw {
 	DRAW_SHARE = 0x5348,

@@ -37,7 +37,8 @@ static __always_inline void and_prefix4(const struct packet *p, struct sp_bits *
 	bits_and(match, found ?: &any_prefix4);
 }
 
-static __always_inline void and_prefix6(const struct packet *p, struct sp_bits *match)
+/* Its key is not to lie on the stack of those who call further down: 512 bytes are all there are. */
+static __noinline void and_prefix6(const struct packet *p, struct sp_bits *match)
 {
 	struct sp_prefix6 key = {.len = 128};
 	struct sp_bits *found;

@@ -14,6 +14,15 @@
 #define NO_SLOT 0xffffffffU
 #define MOST_PARTS 8 /* rules that delay, duplicate or alter one packet; further ones let it pass */
 
+/* What a rule's verdict depends on beside the packet. */
+struct passage {
+	struct sp_flow_key key;
+	__u32 seen; /* packets of the flow in this direction before this one */
+	__u32 lost; /* and how many of them drop_every took */
+	__u32 segments;
+	bool owed; /* and this one, too */
+};
+
 /* What one of several rules does to a packet that no rule answers or drops. */
 struct part {
 	__u32 slot;
@@ -26,7 +35,9 @@ struct part {
 struct bend {
 	__u64 release;   /* when it is due, of a GSO packet its last segment; 0: it is not held */
 	__u64 requested; /* ns of delay as drawn */
-	__u64 spacing;   /* ns between the segments of a GSO packet */
+	__u64 first;     /* and its first segment */
+	__u64 arrives;   /* at the next narrow path: behind those before it, and no delays; 0: now */
+	__u64 spacing;   /* ns between its segments */
 	__u32 slot;      /* whose receipt has it: of the last rule that holds it */
 	__u32 draw;      /* chooses the bit to alter */
 	__u8 copies;
@@ -36,10 +47,13 @@ struct bend {
 	__u8 macs[2 * ETH_ALEN]; /* the packet's own */
 };
 
+/* Too much for the stack: all that the functions that call each other down to a lot need is 512 bytes. */
 struct bent {
 	struct bend bend;
 	__u32 n_parts;
 	struct part parts[MOST_PARTS];
+	struct lots lots;       /* of the rule at work */
+	struct passage passage; /* the same, where there are several */
 };
 
 /* Of the packet at work: few packets have one, and the stack is small. */
@@ -56,7 +70,6 @@ struct work {
 	__u64 now;
 	__u32 segments; /* what a GSO packet counts for */
 	__u32 bytes;
-	__u32 ifindex;
 	__u32 rule;   /* the winner so far */
 	__u32 slot;   /* its window; NO_SLOT: no rule was open */
 	__u8 verdict; /* enum sp_verdict, its */
@@ -83,6 +96,14 @@ static __always_inline bool is_mild(__u8 verdict)
 	return verdict == SP_DELAY || verdict == SP_DUPLICATE || verdict == SP_ALTER;
 }
 
+/* Nobody sends on what would go into the line. */
+static __always_inline bool line_is_dead(__u64 now)
+{
+	__u64 beat = *(volatile __u64 *)&control.beat_ns;
+
+	return now > beat && now - beat > SP_HEARTBEAT_NS;
+}
+
 static __always_inline bool is_syn(const struct packet *p)
 {
 	return p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
@@ -99,13 +120,14 @@ static __always_inline bool flow_drawn(const struct sp_rule *r, const struct sp_
 	return below >= SP_ALWAYS || control.rehearsal || draw(r->seed, what, key_hash(k), 0, 0) < below;
 }
 
-/* What a rule's verdict depends on beside the packet. */
-struct passage {
-	struct sp_flow_key key;
-	__u32 seen; /* packets of the flow in this direction before this one */
-	__u32 lost; /* and how many of them were hit */
-	__u32 segments;
-};
+/* Of the packet, in this window. */
+static __always_inline struct lots lots_of(const struct sp_rule *r, const struct passage *a, __u8 dir)
+{
+	return (struct lots){.seed = window_seed(r->seed, a->key.slot - r->first_slot),
+			     .flow = key_hash(&a->key),
+			     .dir = dir,
+			     .index = a->seen};
+}
 
 __noinline int is_lost_at_random(const struct passage *a, __u32 rule, __u8 dir)
 {
@@ -115,28 +137,29 @@ __noinline int is_lost_at_random(const struct passage *a, __u32 rule, __u8 dir)
 
 	if (!a)
 		return false;
-	lots = (struct lots){.seed = r->seed, .flow = key_hash(&a->key), .dir = dir, .index = a->seen};
+	lots = lots_of(r, a, dir);
 	if (r->flags & SP_RULE_GEMODEL)
-		lost = draw(r->seed, DRAW_GE_LOSS, lots.flow, dir, a->seen) <
+		lost = draw(lots.seed, DRAW_GE_LOSS, lots.flow, dir, a->seen) <
 		       (is_bad_state(&lots, r->ge_p, r->ge_r) ? r->ge_bad : r->ge_good);
 	else if (r->loss_correlation)
 		lost = draw_lot(&lots, DRAW_LOSS, r->loss_correlation) < r->drop_below;
 	else
-		lost = draw(r->seed, DRAW_LOSS, lots.flow, dir, a->seen) < r->drop_below;
+		lost = draw(lots.seed, DRAW_LOSS, lots.flow, dir, a->seen) < r->drop_below;
 	if (r->flags & SP_RULE_RECEIPT)
 		count_lot(a->key.slot, SP_CHANCE_LOSS, lost);
 	return lost;
 }
 
 static __always_inline bool is_lost(const struct sp_rule *r, __u32 rule, const struct packet *p,
-				    const struct passage *a)
+				    struct passage *a)
 {
 	if (r->drop_below >= SP_ALWAYS)
 		return true;
 	if ((r->drop_below || r->flags & SP_RULE_GEMODEL) && is_lost_at_random(a, rule, p->dir))
 		return true;
 	/* A GSO packet goes as a whole, once the flow owes as many losses as it has segments. */
-	return r->drop_every && a->lost + a->segments <= (a->seen + a->segments) / r->drop_every;
+	a->owed = r->drop_every && a->lost + a->segments <= (a->seen + a->segments) / r->drop_every;
+	return a->owed;
 }
 
 /* What is sent to many, or by nobody, gets no ICMP error (RFC 1122, 3.2.2; RFC 4443, 2.4). */
@@ -149,7 +172,7 @@ static __always_inline bool is_answerable(const struct packet *p)
 
 /* What the rule does to a packet that its window is open for. */
 static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, __u32 rule,
-						    const struct packet *p, const struct passage *a)
+						    const struct packet *p, struct passage *a)
 {
 	__u8 sender = p->dir == SP_DIR_OUT ? SP_END_LOCAL : SP_END_REMOTE;
 	bool syn = is_syn(p);
@@ -271,14 +294,6 @@ static __always_inline void contend(struct work *w, __u32 rule, __u32 slot, enum
 	w->verdict = verdict;
 }
 
-/* Has the packet been bent as often as can be noted? */
-static __always_inline bool is_bent_enough(struct work *w)
-{
-	struct bent *bent = bent_of(w);
-
-	return !bent || bent->n_parts >= MOST_PARTS;
-}
-
 /* Count the packet in its flow and tell how many came before; NULL: the flow found no room in the table. */
 static __always_inline struct sp_flow *flow_pass(const struct work *w, struct sp_counters *c,
 						 struct passage *a)
@@ -287,12 +302,13 @@ static __always_inline struct sp_flow *flow_pass(const struct work *w, struct sp
 	__u32 dir = w->p.dir & 1;
 
 	a->lost = 0;
+	a->owed = false;
 	if (!flow) {
 		a->seen = c->untracked;
 		c->untracked += w->segments;
 		return NULL;
 	}
-	a->lost = flow->hits[dir];
+	a->lost = flow->lost[dir];
 	a->seen = __sync_fetch_and_add(&flow->packets[dir], w->segments);
 	flow->last_ns = w->now;
 	__sync_fetch_and_add(&flow->bytes, w->bytes);
@@ -300,6 +316,12 @@ static __always_inline struct sp_flow *flow_pass(const struct work *w, struct sp
 }
 
 #include "shape.bpf.h"
+
+static __always_inline void note_owed(const struct work *w, const struct passage *a, struct sp_flow *flow)
+{
+	if (a->owed && flow)
+		add(flow->lost[w->p.dir & 1], w->segments);
+}
 
 /* The counters of the rule's window, if one is open for this packet; a->key names the window. */
 static __always_inline struct sp_counters *enter_window(struct work *w, const struct sp_rule *r,
@@ -329,18 +351,24 @@ __noinline int decide_rule(struct work *w, __u32 rule)
 	enum sp_verdict verdict;
 	struct sp_counters *c;
 	struct sp_flow *flow;
-	struct passage a;
+	struct passage *a;
+	struct bent *bent;
 
 	if (!w)
 		return 0;
-	c = enter_window(w, r, &a);
+	bent = bent_of(w);
+	if (!bent)
+		return 0;
+	a = &bent->passage;
+	c = enter_window(w, r, a);
 	if (!c)
 		return 0;
-	flow = flow_pass(w, c, &a);
-	verdict = rule_verdict(r, rule, &w->p, &a);
-	if (!without_bends && verdict == SP_PASS && r->flags & SP_RULE_BENDS && !is_bent_enough(w))
-		verdict = bend_packet(w, rule, &a, flow);
-	contend(w, rule, a.key.slot, verdict);
+	flow = flow_pass(w, c, a);
+	verdict = rule_verdict(r, rule, &w->p, a);
+	note_owed(w, a, flow);
+	if (!without_bends && verdict == SP_PASS && r->flags & SP_RULE_BENDS && bent->n_parts < MOST_PARTS)
+		verdict = bend_packet(w, rule, a, flow);
+	contend(w, rule, a->key.slot, verdict);
 	return 0;
 }
 

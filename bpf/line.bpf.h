@@ -10,6 +10,7 @@
 #include "histogram.bpf.h"
 
 #define PARCEL_TRIES 16
+#define PARCEL_STRIDE 1021 /* odd: away from places that were taken one after the other, for long */
 #define TICKET_BITS 48
 
 struct line_header { /* of a frame in the line */
@@ -46,20 +47,26 @@ static __always_inline bool is_to_line(const struct line_header *header)
 	return same;
 }
 
+/* When the last segment is due, and then some. */
+static __always_inline bool is_given_up(const struct sp_parcel *parcel, __u64 now)
+{
+	return now > parcel->release_ns + parcel->spacing_ns * parcel->total + SP_PARCEL_LOST_NS;
+}
+
 /* A place for a parcel, or NULL: all that were tried are taken. */
 static __always_inline struct sp_parcel *parcel_new(__u64 now, __u64 *ret_ticket)
 {
 	int try;
 
 	for (try = 0; try < PARCEL_TRIES; try++) {
-		__u64 ticket = add(tickets, 1) + 1, old;
+		__u64 ticket = add(tickets, try ? PARCEL_STRIDE : 1) + 1, old;
 		__u32 place = ticket & control.parcel_mask;
 		struct sp_parcel *parcel = bpf_map_lookup_elem(&parcels, &place);
 
 		if (!parcel)
 			return NULL;
 		old = parcel->ticket;
-		if (old && now < parcel->release_ns + SP_PARCEL_LOST_NS)
+		if (old && !is_given_up(parcel, now))
 			continue;
 		if (__sync_val_compare_and_swap(&parcel->ticket, old, ticket) != old)
 			continue;
@@ -73,9 +80,7 @@ static __always_inline void parcel_fill(const struct __sk_buff *skb, const struc
 					const struct bend *bend, struct sp_parcel *parcel, __u8 alter)
 {
 	parcel->spacing_ns = bend->plain ? bend->spacing : 0;
-	parcel->release_ns = (bend->release ?: w->now) - parcel->spacing_ns * (w->segments - 1);
-	if (parcel->release_ns < w->now)
-		parcel->release_ns = w->now;
+	parcel->release_ns = (bend->plain ? bend->first : bend->release) ?: w->now;
 	parcel->entered_ns = w->now;
 	parcel->ifindex = skb->ifindex;
 	parcel->slot = bend->slot;
@@ -154,11 +159,19 @@ cannot:
 	return CANNOT;
 }
 
-static __always_inline bool line_is_dead(__u64 now)
+/* A packet's time is for IP only: a tag that lies in the frame moves into its description. */
+static __always_inline void move_tag(struct __sk_buff *skb, struct packet *p)
 {
-	__u64 beat = *(volatile __u64 *)&control.beat_ns;
+	__be16 proto;
+	__u16 tci;
 
-	return now > beat && now - beat > SP_HEARTBEAT_NS;
+	if (skb->vlan_present || p->l3 != ETH_HLEN + sizeof(struct vlan) ||
+	    bpf_skb_load_bytes(skb, 2 * ETH_ALEN, &proto, sizeof(proto)) ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN, &tci, sizeof(tci)) || bpf_skb_vlan_pop(skb))
+		return;
+	p->l3 -= sizeof(struct vlan);
+	p->l4 -= sizeof(struct vlan);
+	bpf_skb_vlan_push(skb, proto, bpf_ntohs(tci));
 }
 
 /* How many segments came back in this frame. */
@@ -229,6 +242,10 @@ static __always_inline int line_take_back(struct __sk_buff *skb)
 	parcel = parcel_of(skb, &place);
 	if (!parcel)
 		return TC_ACT_SHOT;
+	if (is_given_up(parcel, now)) {
+		parcel->ticket = 0;
+		return TC_ACT_SHOT;
+	}
 	segments = returned_segments(skb, parcel);
 	left = __sync_fetch_and_sub(&parcel->segments, segments);
 	due = parcel->release_ns + parcel->spacing_ns * (parcel->total - left);

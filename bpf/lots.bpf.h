@@ -28,9 +28,8 @@ struct lots {
 
 struct lot_walk {
 	struct lots lots;
-	__u64 correlation;
+	__u32 correlation; /* below SP_ALWAYS */
 	__u32 what;
-	__u32 pad;
 };
 
 static long lot_before(__u64 __attribute__((unused)) i, struct lot_walk *walk)

@@ -10,7 +10,7 @@
 #include "decide.bpf.h"
 
 #define NS_PER_S 1000000000ULL
-#define RATE_TRIES 4
+#define ATOMIC_TRIES 4
 
 static __always_inline enum draw draw_of(enum sp_chance chance)
 {
@@ -52,7 +52,7 @@ __noinline __u64 drawn_delay(const struct lots *lots, __u32 rule)
 	if (!lots)
 		return 0;
 	if (r->delay_below < SP_ALWAYS &&
-	    draw(r->seed, DRAW_DELAYED, lots->flow, lots->dir, lots->index) >= r->delay_below)
+	    draw(lots->seed, DRAW_DELAYED, lots->flow, lots->dir, lots->index) >= r->delay_below)
 		return 0;
 	return r->jitter_ns ? jitter(r, lots) : r->delay_ns;
 }
@@ -68,8 +68,8 @@ static __always_inline __u64 wire_bytes(const struct work *w)
 }
 
 /*
- * Through the narrow path, from `at` on: when its last bit is through, or 0, if the queue is full. next is when the path is
- * free again, which may lie in the past by the burst that may go ahead; at the window's end it is.
+ * Through the narrow path: when it has taken the last bit of what comes from `at` on, or 0, if the queue is full. next is when
+ * the path is free again, which may lie in the past by the burst that may go ahead; at the window's end it is.
  */
 __noinline __u64 pass_rate(__u32 rule, __u32 dir, __u64 at, __u64 length_ns, __u64 ends)
 {
@@ -78,7 +78,7 @@ __noinline __u64 pass_rate(__u32 rule, __u32 dir, __u64 at, __u64 length_ns, __u
 	__u64 begin, end = at;
 	int try;
 
-	for (try = 0; try < RATE_TRIES; try++) {
+	for (try = 0; try < ATOMIC_TRIES; try++) {
 		__u64 free = *(volatile __u64 *)next;
 
 		begin = at > r->burst_ns ? at - r->burst_ns : 0;
@@ -90,7 +90,7 @@ __noinline __u64 pass_rate(__u32 rule, __u32 dir, __u64 at, __u64 length_ns, __u
 		if (__sync_val_compare_and_swap(next, free, end < ends ? end : ends) == free)
 			break;
 	}
-	return end > at ? end : at;
+	return end;
 }
 
 static __always_inline __u32 payload_at(const struct packet *p)
@@ -120,9 +120,9 @@ static __always_inline enum sp_verdict alter(const struct work *w, struct bend *
 		bend->copies++;
 		verdict = SP_DUPLICATE;
 	}
-	if (r->corrupt_below && (!valid || payload_len(&w->p)) &&
+	if (r->corrupt_below && (valid ? payload_len(&w->p) > 0 : !line_is_dead(w->now)) &&
 	    wins(lots, slot, SP_CHANCE_CORRUPT, r->corrupt_below, r->corrupt_correlation)) {
-		bend->draw = draw(r->seed, DRAW_BIT, lots->flow, lots->dir, lots->index);
+		bend->draw = draw(lots->seed, DRAW_BIT, lots->flow, lots->dir, lots->index);
 		if (bend->alter != SP_ALTER_WRONG)
 			bend->alter = valid ? SP_ALTER_VALID : SP_ALTER_WRONG;
 		verdict = SP_ALTER;
@@ -142,45 +142,74 @@ static __always_inline bool is_reordered(const struct work *w, const struct sp_r
 	return wins(lots, slot, SP_CHANCE_REORDER, r->reorder_below, r->reorder_correlation);
 }
 
-/* When the packet leaves this rule's pipe. 0: it finds the queue full. */
-static __always_inline __u64 hold(const struct work *w, struct bend *bend, const struct sp_rule *r,
-				  __u32 rule, struct sp_receipt *receipt, __u64 start, __u64 ends,
-				  const struct lots *lots)
+static __always_inline __u64 later(__u64 a, __u64 b)
 {
-	__u64 at = start + drawn_delay(lots, rule), length_ns;
+	return a > b ? a : b;
+}
 
-	bend->requested += at - start;
-	if (!r->rate)
-		return at;
+static __always_inline __u64 earlier(__u64 a, __u64 b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Through the narrow path, and the delay behind it. What passes a path passes it in the order of arrival, whatever delays
+ * there are, of this rule or another: a packet that is delayed for long keeps no other from its turn. False: the queue is full.
+ */
+static __always_inline bool pass_path(const struct work *w, struct bend *bend, const struct sp_rule *r,
+				      __u32 rule, __u64 ends)
+{
+	__u64 arrives = bend->arrives ?: w->now, length_ns, end, first;
+
 	length_ns = wire_bytes(w) * (1 + bend->copies) * NS_PER_S / r->rate;
+	end = pass_rate(rule, w->p.dir, arrives, length_ns, ends);
+	if (!end)
+		return false;
+	/* The first segment is through when its own bits are. */
+	first = later(arrives, end - length_ns + length_ns / (w->segments ?: 1));
+	bend->first += first - arrives;
+	bend->release = later(bend->release + first - arrives, bend->first + (end > first ? end - first : 0));
+	bend->arrives = first;
 	bend->plain = 1;
-	bend->spacing = length_ns / (w->segments ?: 1);
-	at = pass_rate(rule, w->p.dir, at, length_ns, ends);
-	if (!at)
-		add(receipt->overflow, w->segments);
-	return at;
+	return true;
+}
+
+/* The last release time in the flow before this packet's, which takes its place unless it is earlier. */
+__noinline __u64 claim_order(struct sp_flow *flow, __u32 dir, __u64 release, __u64 ends)
+{
+	__u64 before = 0;
+	int try;
+
+	if (!flow)
+		return 0;
+	for (try = 0; try < ATOMIC_TRIES; try++) {
+		before = *(volatile __u64 *)&flow->release[dir & 1];
+		if (__sync_val_compare_and_swap(&flow->release[dir & 1], before,
+						earlier(later(release, before), ends)) == before)
+			break;
+	}
+	return before;
 }
 
 /*
  * Not before the packet of its flow in front of it, and not beyond the window's end: then the packet is let go with all
  * others. flow: NULL, if its place in the flow is of no matter.
  */
-static __always_inline __u64 settle_time(const struct work *w, struct sp_flow *flow,
-					 struct sp_receipt *receipt, __u64 at, __u64 ends)
+static __always_inline void settle_times(const struct work *w, struct bend *bend, struct sp_flow *flow,
+					 struct sp_receipt *receipt, __u64 ends)
 {
-	__u64 before = flow ? flow->release[w->p.dir & 1] : 0;
+	__u64 before = flow ? claim_order(flow, w->p.dir, bend->release, ends) : 0;
 
-	if (at < before) {
+	if (bend->first < before) {
 		add(receipt->raised, w->segments);
-		at = before;
+		bend->first = before;
+		bend->release = later(bend->release, before);
 	}
-	if (at > ends) {
+	if (bend->release > ends) {
 		add(receipt->clipped, w->segments);
-		at = ends;
+		bend->first = earlier(bend->first, ends);
+		bend->release = ends;
 	}
-	if (flow)
-		flow->release[w->p.dir & 1] = at;
-	return at;
 }
 
 /* What the rule does to a packet that it neither loses nor answers; its share of the verdict. */
@@ -191,10 +220,10 @@ __noinline int bend_packet(struct work *w, __u32 rule, const struct passage *a, 
 	enum sp_verdict verdict;
 	struct bend *bend;
 	struct bent *bent;
-	__u64 start, at, ends;
-	struct lots lots;
+	struct lots *lots;
 	bool reordered;
 	__u32 slot;
+	__u64 ends, delay;
 
 	if (!w || !a)
 		return SP_PASS;
@@ -204,28 +233,38 @@ __noinline int bend_packet(struct work *w, __u32 rule, const struct passage *a, 
 	if (!receipt || !bent)
 		return SP_PASS;
 	bend = &bent->bend;
-	lots = (struct lots){.seed = r->seed, .flow = key_hash(&a->key), .dir = w->p.dir, .index = a->seen};
-	verdict = alter(w, bend, r, &lots, slot);
+	lots = &bent->lots;
+	*lots = lots_of(r, a, w->p.dir);
+	verdict = alter(w, bend, r, lots, slot);
 	if (verdict && !bend->release)
 		bend->slot = slot;
 	if (!(r->flags & SP_RULE_HOLDS))
 		return verdict;
-	reordered = is_reordered(w, r, &lots, slot);
+	if (line_is_dead(w->now)) {
+		add(receipt->stale, w->segments);
+		return verdict;
+	}
+	reordered = is_reordered(w, r, lots, slot);
 	if (reordered && !r->reorder_by_ns)
 		return verdict;
-	start = bend->release ?: w->now;
-	ends = window_ends(r, w->now, slot);
-	if (ends < start) /* what another rule did stays */
-		ends = start;
-	at = hold(w, bend, r, rule, receipt, start, ends, &lots);
-	if (!at)
+	if (!bend->release)
+		bend->first = bend->release = w->now;
+	ends = later(window_ends(r, w->now, slot), bend->release); /* what another rule did stays */
+	if (r->rate && !pass_path(w, bend, r, rule, ends)) {
+		add(receipt->overflow, w->segments);
 		return SP_DROP;
+	}
+	delay = drawn_delay(lots, rule);
 	if (reordered)
-		at += r->reorder_by_ns;
+		delay += r->reorder_by_ns;
+	bend->requested += delay;
+	bend->first += delay;
+	bend->release += delay;
 	if (reordered || r->flags & SP_RULE_REORDER_JITTER)
 		flow = NULL;
+	settle_times(w, bend, flow, receipt, ends);
 	bend->slot = slot;
-	bend->release = settle_time(w, flow, receipt, at, ends);
+	bend->spacing = w->segments > 1 ? (bend->release - bend->first) / (w->segments - 1) : 0;
 	return verdict ?: SP_DELAY;
 }
 

@@ -89,18 +89,6 @@ static __always_inline void duplicate(struct __sk_buff *skb, const struct work *
 	skb->tc_index = 0;
 }
 
-/* Nobody is there to send on what would go into the line. */
-static __always_inline int pass_undelayed(struct work *w, const struct bend *bend)
-{
-	__u32 slot = bend->slot;
-	struct sp_receipt *receipt = bpf_map_lookup_elem(&receipts, &slot);
-
-	if (receipt)
-		add(receipt->stale, w->segments);
-	w->verdict = SP_PASS;
-	return SP_TC_NEXT;
-}
-
 /* Copies first, which are intact; then the packet itself. Not static: its stack is not the caller's. */
 __noinline int bend_skb(struct __sk_buff *skb, struct work *w)
 {
@@ -116,8 +104,8 @@ __noinline int bend_skb(struct __sk_buff *skb, struct work *w)
 		return CANNOT;
 	bend = bent->bend; /* a copy that leaves through another of our interfaces takes the place in the map */
 	held = bend.release || bend.alter == SP_ALTER_WRONG;
-	if (held && line_is_dead(w->now))
-		return pass_undelayed(w, &bend);
+	if (held && control.line == SP_LINE_FQ)
+		move_tag(skb, &w->p);
 	if (bpf_skb_load_bytes(skb, 0, bend.macs, sizeof(bend.macs)))
 		return CANNOT;
 	for (i = 0; i < MOST_PARTS && i < bend.copies; i++) {
@@ -167,6 +155,8 @@ static __always_inline __u32 count_segments(const struct __sk_buff *skb, const s
 		return skb->gso_segs ?: 1;
 	if (p->proto == IPPROTO_TCP)
 		payload = p->payload_len;
+	else if (p->proto == IPPROTO_UDP)
+		payload -= sizeof(struct udphdr);
 	return (payload + skb->gso_size - 1) / skb->gso_size ?: 1;
 }
 
@@ -247,21 +237,20 @@ int xdp_in(struct xdp_md *ctx)
 	return w.verdict == SP_DROP ? XDP_DROP : XDP_PASS;
 }
 
-/* At the ingress hook of the line's TAPs: what has waited long enough. */
+/* Where what has waited long enough comes by: on its way into a TAP from this process, or out of the one behind fq. */
 SEC("tc")
 int line_return(struct __sk_buff *skb)
 {
 	return line_take_back(skb);
 }
 
-/* At their egress hook: only parcels, and only where somebody reads them. */
+/* On the way out to this process: only parcels. */
 SEC("tc")
 int line_guard(struct __sk_buff *skb)
 {
 	struct line_header header;
 
-	if (control.line != SP_LINE_USER || bpf_skb_load_bytes(skb, 0, &header, sizeof(header)) ||
-	    !is_to_line(&header))
+	if (bpf_skb_load_bytes(skb, 0, &header, sizeof(header)) || !is_to_line(&header))
 		return TC_ACT_SHOT;
 	return SP_TC_NEXT;
 }

@@ -91,7 +91,7 @@ class Directions(BentTest):
         found = []
         for here, there in pairs:
             out, back = [], []
-            for n in range(5):
+            for n in range(3):
                 for times, sender, receiver in ((out, here, there), (back, there, here)):
                     took, got = one_way(sender, receiver, b"%d" % n)
                     self.assertEqual(got, b"%d" % n)
@@ -120,8 +120,8 @@ class Directions(BentTest):
         frames = sum(link["stats64"]["tx"]["packets"] for link in self.statistics())
         counters = self.finish(run)
         receipt = counters["receipt"]
-        # UDP: 5 datagrams a direction and family; TCP: besides them acknowledgements.
-        self.assertGreaterEqual(counters["matched"], 40 if direction == "both" else 20)
+        # UDP: 3 datagrams a direction and family; TCP: besides them acknowledgements.
+        self.assertGreaterEqual(counters["matched"], 24 if direction == "both" else 12)
         self.assert_counters(counters, delayed=counters["matched"], flows=4, failed=0)
         for key in ("entered", "returned"):
             self.assertEqual(receipt[key], counters["matched"])

@@ -130,7 +130,7 @@ class Ended(LineTest):
     def test_window(self):
         """At the closing everything is let go, and told of as clipped; nothing of the fault comes later."""
         lab = self.lab
-        step = {"name": "slow", "at": "0s", "fault": {"delay": "10s"}, "target": "t", "for": "2s"}
+        step = {"name": "slow", "at": "0s", "fault": {"delay": "10s"}, "target": "t", "for": "1500ms"}
         run = lab.run({"version": 1, "name": "end", "interface": DEVICE, "steps": [step], "recovery": "300s",
                        "probes": {"never": {"tcp": f"{THERE[V4]}:{NEXT_PORT}"}},
                        "targets": {"t": {"proto": "udp", "remote_port": PORT}}})

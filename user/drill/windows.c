@@ -384,27 +384,53 @@ int windows_run(struct windows *ws, uint64_t now, uint64_t *ret_next)
 	return err;
 }
 
+/* The kernel may have opened it since the last windows_run(). */
+static int cut_window(struct windows *ws, struct window *w, uint64_t now)
+{
+	int err = 0;
+
+	if (!w->is_open && !w->is_closed && now >= w->opens)
+		err = open_window(ws, w);
+	if (w->is_open && now < w->closes) {
+		w->cut = true;
+		w->closes = now;
+	}
+	return err;
+}
+
+/* A look at each that is open; false: none is any more. */
+static bool close_open(struct windows *ws, int *err)
+{
+	bool open = false;
+
+	for (size_t i = 0; i < ws->n; i++) {
+		struct window *w = &ws->items[i];
+		int e = w->is_open ? close_window(ws, w) : 0;
+
+		if (e)
+			w->is_open = false;
+		*err = *err ?: e;
+		open |= w->is_open;
+	}
+	return open;
+}
+
 int windows_cut(struct windows *ws, uint64_t now)
 {
 	static const struct timespec grace = {.tv_nsec = CLOSE_GRACE_NS};
 	int err = 0;
 
 	for (size_t i = 0; i < ws->n; i++) {
+		int e = cut_window(ws, &ws->items[i], now);
+
+		err = err ?: e;
+	}
+	while (close_open(ws, &err))
+		nanosleep(&grace, NULL);
+	for (size_t i = 0; i < ws->n; i++) {
 		struct window *w = &ws->items[i];
 		int e = 0;
 
-		/* The kernel may have opened it since the last windows_run(). */
-		if (!w->is_open && !w->is_closed && now >= w->opens)
-			e = open_window(ws, w);
-		if (w->is_open && now < w->closes) {
-			w->cut = true;
-			w->closes = now;
-		}
-		while (!e && w->is_open) {
-			e = close_window(ws, w);
-			if (!e && w->is_open)
-				nanosleep(&grace, NULL);
-		}
 		while (!e && w->flows)
 			e = tell_flows(ws, w);
 		err = err ?: e;

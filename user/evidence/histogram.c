@@ -12,7 +12,7 @@ void histogram_clear(struct histogram *h)
 	h->mean_ns = h->max_ns = HISTOGRAM_NONE;
 }
 
-void histogram_fill(struct histogram *h, const uint32_t *buckets, uint64_t sum_ns, uint64_t max_ns)
+void histogram_fill(struct histogram *h, const __u64 *buckets, uint64_t sum_ns, uint64_t max_ns)
 {
 	histogram_clear(h);
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {

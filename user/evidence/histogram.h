@@ -29,7 +29,7 @@ struct histogram {
 void histogram_clear(struct histogram *h);
 
 /* From the kernel's counts. Of sum and max, HISTOGRAM_NONE: not known. */
-void histogram_fill(struct histogram *h, const uint32_t *buckets, uint64_t sum_ns, uint64_t max_ns);
+void histogram_fill(struct histogram *h, const __u64 *buckets, uint64_t sum_ns, uint64_t max_ns);
 
 /* A mean or maximum that is not known of one of them isn't of the sum; an empty one knows both. */
 void histogram_add(struct histogram *sum, const struct histogram *h);

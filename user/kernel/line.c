@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +38,8 @@ struct line {
 	struct sp_control *control; /* within a mapping of the line's own, which outlives the skeleton */
 	void *bss;
 	size_t bss_mapped;
+	int watch_fd; /* a socket, to ask for the devices' state */
+	bool lost;    /* a device is gone or down */
 	int links[2 * LINE_TAPS];
 	size_t n_links;
 };
@@ -56,7 +60,9 @@ static int open_tap(struct line *line, bool offloads, char *ret_reason, size_t s
 
 	if (err)
 		snprintf(ret_reason, size, "the delay line's TAP device can't be made%s: %s",
-			 err == -ENOENT || err == -ENODEV ? " (there is no /dev/net/tun)" : "",
+			 err == -ENOENT || err == -ENODEV ? " (there is no /dev/net/tun: `modprobe tun`, or "
+							    "give the container that device)"
+							  : "",
 			 strerror(-err));
 	return err;
 }
@@ -64,7 +70,8 @@ static int open_tap(struct line *line, bool offloads, char *ret_reason, size_t s
 static void say_no_pacing(int err, char *ret_reason, size_t size)
 {
 	snprintf(ret_reason, size, "%s: %s",
-		 err == -ENOENT ? "this kernel has no sch_netem or no sch_fq"
+		 err == -ENOENT ? "this kernel has no sch_netem or no sch_fq (`modprobe sch_netem; modprobe "
+				  "sch_fq`; `--delay-backend user` does without)"
 				: "fq can't be set up for the delay line",
 		 strerror(-err));
 }
@@ -100,7 +107,6 @@ static int open_fq(struct line *line, char *ret_reason, size_t size)
 		return err;
 	}
 	line->macvlan = macvlan;
-	memcpy(line->mac, mac, sizeof(mac));
 	line->kind = SP_LINE_FQ;
 	return 0;
 }
@@ -118,6 +124,12 @@ static int open_user(struct line *line, char *ret_reason, size_t size)
 	return line->need.user ? open_tap(line, false, ret_reason, size) : 0;
 }
 
+static int open_watch(struct line *line)
+{
+	line->watch_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return line->watch_fd < 0 ? -errno : 0;
+}
+
 static int open_devices(struct line *line, enum line_choice choice, char *ret_reason, size_t size)
 {
 	int err;
@@ -127,7 +139,9 @@ static int open_devices(struct line *line, enum line_choice choice, char *ret_re
 			 "rate, and corrupt with a wrong checksum, need the delay line in user space");
 		return -EOPNOTSUPP;
 	}
-	err = line_random_mac(line->mac);
+	err = open_watch(line);
+	if (!err)
+		err = line_random_mac(line->mac);
 	if (!err)
 		err = open_tap(line, true, ret_reason, size);
 	if (err)
@@ -146,6 +160,7 @@ static struct line *new_line(bool realtime)
 	if (!line)
 		return NULL;
 	line->realtime = realtime;
+	line->watch_fd = -1;
 	line->taps[0].fd = line->taps[1].fd = line->macvlan.fd = -1;
 	return line;
 }
@@ -215,20 +230,30 @@ static int attach_clsact(int prog_fd, int ifindex, bool egress)
 	return bpf_tc_attach(&hook, &opts);
 }
 
+static int attach_one(struct line *line, const struct bpf_program *program, int ifindex, bool egress)
+{
+	int fd = bpf_program__fd(program);
+
+	return attach_has_tcx(fd) ? attach_tcx(line, fd, ifindex, egress)
+				  : attach_clsact(fd, ifindex, egress);
+}
+
+/*
+ * With fq, what the macvlan sends leaves through the TAP, and is taken at its egress hook: on its way in there it would pass the
+ * processor's backlog, which drops what is beyond net.core.netdev_max_backlog.
+ */
 static int attach(struct line *line, const struct shearpin *skel)
 {
-	int in = bpf_program__fd(skel->progs.line_return), out = bpf_program__fd(skel->progs.line_guard);
-	bool tcx = attach_has_tcx(in);
 	int err = 0;
 
+	if (line->kind == SP_LINE_FQ)
+		return attach_one(line, skel->progs.line_return, line->taps[0].ifindex, true);
 	for (int i = 0; !err && i < LINE_TAPS; i++) {
-		int ifindex = line->taps[i].ifindex;
-
 		if (line->taps[i].fd < 0)
 			continue;
-		err = tcx ? attach_tcx(line, in, ifindex, false) : attach_clsact(in, ifindex, false);
+		err = attach_one(line, skel->progs.line_return, line->taps[i].ifindex, false);
 		if (!err)
-			err = tcx ? attach_tcx(line, out, ifindex, true) : attach_clsact(out, ifindex, true);
+			err = attach_one(line, skel->progs.line_guard, line->taps[i].ifindex, true);
 	}
 	return err;
 }
@@ -277,18 +302,26 @@ int line_start(struct line *line, struct shearpin *skel)
 	return err;
 }
 
-static bool is_there(const struct line_device *device)
+static bool is_up(int fd, const struct line_device *device)
 {
-	char name[IF_NAMESIZE];
+	struct ifreq request = {0};
 
-	return device->ifindex <= 0 || if_indextoname(device->ifindex, name);
+	return device->ifindex <= 0 || (if_indextoname(device->ifindex, request.ifr_name) &&
+					!ioctl(fd, SIOCGIFFLAGS, &request) && request.ifr_flags & IFF_UP);
 }
 
-/* The thread in user space finds out by itself. */
 void line_watch(struct line *line)
 {
-	if (line->kind == SP_LINE_FQ && (!is_there(&line->macvlan) || !is_there(&line->taps[0])))
-		__atomic_store_n(&line->control->beat_ns, 0, __ATOMIC_RELEASE);
+	bool whole = is_up(line->watch_fd, &line->macvlan);
+
+	for (int i = 0; i < LINE_TAPS; i++)
+		whole = whole && is_up(line->watch_fd, &line->taps[i]);
+	if (whole || line->lost)
+		return;
+	line->lost = true;
+	if (line->user)
+		line_user_abandon(line->user);
+	__atomic_store_n(&line->control->beat_ns, 0, __ATOMIC_RELEASE);
 }
 
 void line_flush(struct line *line)
@@ -297,34 +330,32 @@ void line_flush(struct line *line)
 		line_user_flush(line->user);
 }
 
-/* The drops of one device that matter; a device that is gone has none, and is noted. */
-static int add_drops(const struct line_device *device, bool rx, struct line_stats *stats)
+/* The drops of one device; one that is gone has none, and is noted. */
+static int add_drops(const struct line_device *device, struct line_stats *stats)
 {
 	struct line_drops drops;
 	int err = line_device_drops(device, &drops);
 
 	if (!err)
-		stats->device_dropped += rx ? drops.rx : drops.tx + drops.qdisc;
+		stats->device_dropped += drops.tx + drops.qdisc;
 	else if (err == -ENODEV)
 		stats->lost = true;
 	return err == -ENODEV ? 0 : err;
 }
 
-/* What fq has released the TAP may drop on its way in; in user space that fails the write. */
 static int add_all_drops(const struct line *line, struct line_stats *stats)
 {
-	bool fq = line->kind == SP_LINE_FQ;
-	int err = fq ? add_drops(&line->macvlan, false, stats) : 0;
+	int err = line->kind == SP_LINE_FQ ? add_drops(&line->macvlan, stats) : 0;
 
 	for (int i = 0; !err && i < LINE_TAPS; i++)
 		if (line->taps[i].fd >= 0)
-			err = add_drops(&line->taps[i], fq, stats);
+			err = add_drops(&line->taps[i], stats);
 	return err;
 }
 
 int line_stats(struct line *line, struct line_stats *ret)
 {
-	struct line_stats stats = {.parcels = line->need.parcels};
+	struct line_stats stats = {.parcels = line->need.parcels, .lost = line->lost};
 	struct line_user_stats user = {0};
 	int err = add_all_drops(line, &stats);
 
@@ -356,6 +387,8 @@ void line_close(struct line *line)
 	line_device_close(&line->macvlan);
 	for (int i = 0; i < LINE_TAPS; i++)
 		line_device_close(&line->taps[i]);
+	if (line->watch_fd >= 0)
+		close(line->watch_fd);
 	if (line->bss)
 		munmap(line->bss, line->bss_mapped);
 	free(line);

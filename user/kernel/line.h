@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The delay line: where packets wait. The programs (bpf/line.bpf.h) decide when each is due, leave that in the map `parcels`,
- * and redirect it to a device of the line with a ticket as its source address; when it is due, the line sends it back
- * with its ticket to the ingress hook of its TAP, where the program line_return puts it where it belongs. There are two kinds:
+ * and redirect it to a device of the line with a ticket as its source address; when it is due, the line sends it with its
+ * ticket past a hook of its TAP, where the program line_return puts it where it belongs. There are two kinds:
  *
  * LINE_FQ    in the kernel: a macvlan on a TAP that nobody reads, netem (which cuts the tie to the sending socket) and fq
- *            as its queueing disciplines. For kernels that have sch_fq, sch_netem, macvlan and tun.
+ *            as its queueing disciplines; what they let go is taken at the egress hook of the TAP. For kernels that have sch_fq, sch_netem, macvlan and tun.
  * LINE_USER  in this process: a TAP whose frames, with their vnet header, a thread of its own reads, keeps in a heap by
  *            (release time, ticket) and writes back. For every kernel with tun. The only one that can break a checksum or take
  *            GSO packets apart, for which it has a second TAP without offloads.
@@ -49,7 +49,7 @@ int line_prepare(const struct line *line, struct shearpin *skel);
 /* Attach the programs to the line's devices, fill in control, start the thread. */
 int line_start(struct line *line, struct shearpin *skel);
 
-/* Look after the devices now and then: once one of them is gone, packets pass undelayed. */
+/* Look after the devices now and then: once one of them is gone or down, packets pass undelayed. */
 void line_watch(struct line *line);
 
 /* Send back everything that waits, at once. fq can't, and loses it. */
@@ -64,7 +64,7 @@ struct line_stats {
 	__u64 parcels;  /* the line's capacity, in packets */
 	__u64 memory;   /* and in bytes; 0 with fq, where the sender's memory counts */
 	bool realtime;  /* the thread has a real-time priority */
-	bool lost;      /* a device of the line is gone, and its count of drops with it */
+	bool lost;      /* a device of the line is gone or down; packets have passed undelayed since */
 };
 int line_stats(struct line *line, struct line_stats *ret);
 

@@ -9,11 +9,12 @@
 #define VLAN_TAGS 2
 #define VLAN_BYTES 4
 #define IP4_MIN 20
+#define IP4_ADDRESSES 12
 #define IP6_BYTES 40
 #define NO_CHECKSUM 0 /* no offset of one: it would lie in the ports or the type */
 
 struct layout {
-	size_t l4, end;     /* of the datagram: padding lies behind it */
+	size_t l3, l4, end; /* of the datagram: padding lies behind it */
 	size_t header;      /* of the transport */
 	size_t checksum_at; /* within it */
 };
@@ -33,6 +34,7 @@ static bool find_ip4(const unsigned char *frame, size_t len, size_t l3, struct l
 	if (l3 + IP4_MIN > len)
 		return false;
 	total = read16(frame + l3 + 2);
+	ret->l3 = l3;
 	ret->l4 = l3 + (frame[l3] & 0xf) * 4;
 	ret->end = l3 + total < len ? l3 + total : len;
 	return true;
@@ -129,6 +131,26 @@ static void alter_checksum(unsigned char *checksum, uint8_t proto, uint32_t draw
 	flip(checksum, (draw + 1) % 16);
 }
 
+static uint32_t add_words(uint32_t sum, const unsigned char *at, size_t len)
+{
+	for (size_t i = 0; i + 1 < len; i += 2)
+		sum += read16(at + i);
+	return len % 2 ? sum + (at[len - 1] << 8) : sum;
+}
+
+/* A datagram that came without a checksum (RFC 768 allows it over IPv4) gets one, and not the right one. */
+static void break_checksum(unsigned char *frame, const struct layout *layout)
+{
+	unsigned char *checksum = frame + layout->l4 + layout->checksum_at;
+	uint32_t sum = IPPROTO_UDP + (layout->end - layout->l4);
+
+	sum = add_words(sum, frame + layout->l3 + IP4_ADDRESSES, 8);
+	sum = add_words(sum, frame + layout->l4, layout->end - layout->l4);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	checksum[1] = (~sum & 0xffff) == 1 ? 2 : 1;
+}
+
 bool line_alter(unsigned char *frame, size_t len, uint8_t proto, uint32_t draw)
 {
 	struct layout layout = {0};
@@ -137,11 +159,14 @@ bool line_alter(unsigned char *frame, size_t len, uint8_t proto, uint32_t draw)
 	if (!find_ip(frame, len, proto, &layout) || !find_transport(frame, proto, &layout))
 		return false;
 	payload = layout.end - layout.l4 - layout.header;
-	if (payload)
+	if (payload) {
 		flip(frame + layout.l4 + layout.header, draw % (payload * 8));
-	else if (layout.checksum_at != NO_CHECKSUM)
+		if (proto == IPPROTO_UDP && !read16(frame + layout.l4 + layout.checksum_at))
+			break_checksum(frame, &layout);
+	} else if (layout.checksum_at != NO_CHECKSUM) {
 		alter_checksum(frame + layout.l4 + layout.checksum_at, proto, draw);
-	else
+	} else {
 		return false;
+	}
 	return true;
 }

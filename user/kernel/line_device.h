@@ -42,8 +42,8 @@ int line_device_pace(const struct line_device *device, uint32_t limit, uint64_t 
 int line_device_unqueue(const struct line_device *device);
 
 struct line_drops {
-	__u64 rx, tx; /* of the device */
-	__u64 qdisc;  /* of the root qdisc and those below it */
+	__u64 tx;    /* of the device */
+	__u64 qdisc; /* of the root qdisc and those below it */
 };
 int line_device_drops(const struct line_device *device, struct line_drops *ret);
 

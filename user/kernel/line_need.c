@@ -7,7 +7,8 @@
 #include "base/timeutil.h"
 
 #define PACKETS_PER_S 1000000ULL
-#define MIN_PARCELS 16384
+#define MIN_PARCELS                                                                                          \
+	131072 /* what a TAP's queue holds, and a second of 100,000 packets/s that were lost there */
 #define MIN_MEMORY (32ULL << 20)
 #define MAX_MEMORY (256ULL << 20)
 #define MAX_QUEUE_MEMORY (256ULL << 20)

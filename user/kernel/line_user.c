@@ -57,7 +57,7 @@ struct line_user {
 	pthread_t thread;
 	bool started;
 	int wake_fd;
-	atomic_bool stop, flush;
+	atomic_bool stop, flush, abandoned;
 	sem_t flushed;
 	struct line_user_stats stats;
 	unsigned char sink[LINE_FRAME_MAX]; /* read into when there is no spare */
@@ -70,7 +70,9 @@ static void count(__u64 *counter)
 
 static void beat(struct line_user *u, uint64_t now)
 {
-	__atomic_store_n(&u->control->beat_ns, u->broken ? 0 : now, __ATOMIC_RELAXED);
+	if (u->broken || atomic_load(&u->abandoned))
+		now = 0;
+	__atomic_store_n(&u->control->beat_ns, now, __ATOMIC_RELAXED);
 }
 
 static bool find_parcel(const struct line_user *u, const unsigned char *ethernet, struct sp_parcel *ret)
@@ -385,6 +387,11 @@ int line_user_start(const struct line_user_config *config, int parcels_fd, struc
 	pthread_setname_np(u->thread, "shearpin line");
 	*ret = u;
 	return 0;
+}
+
+void line_user_abandon(struct line_user *u)
+{
+	atomic_store(&u->abandoned, true);
 }
 
 void line_user_flush(struct line_user *u)

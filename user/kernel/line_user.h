@@ -50,6 +50,8 @@ void line_user_flush(struct line_user *user);
 void line_user_stats(struct line_user *user, struct line_user_stats *ret);
 
 /* End the thread; what still waits is lost. Accepts NULL. */
+/* A device of the line is gone or down: no more signs of life, so that packets pass undelayed. */
+void line_user_abandon(struct line_user *user);
 void line_user_stop(struct line_user *user);
 
 #endif

@@ -249,9 +249,8 @@ static void note_line(struct results *r)
 	if (!line)
 		return;
 	if (line->device_lost)
-		results_note(
-			r,
-			"somebody removed a device of the delay line: from then on packets passed undelayed");
+		results_note(r, "a device of the delay line was removed or set down: from then on packets "
+				"passed undelayed");
 	dropped = counted(line->device_dropped);
 	no_room = counted(line->memory_full);
 	unsent = counted(line->write_failed);
