@@ -171,7 +171,7 @@ class Refused(LineTest):
     def test_interface_of_a_line(self):
         """A line's own TAP is no target; the run that it belongs to goes on."""
         run = self.begin("delay=10ms")
-        device, = (name for name in self.line_devices() if name.startswith("spline"))
+        device, *_ = (name for name in self.line_devices() if name.startswith("spline"))
         self.before = self.lab.state()
         self.assert_refused(self.inject("drop", interface=device), device)
         self.assert_refused(self.inject("delay=1ms", interface=device), device)

@@ -155,7 +155,7 @@ static int create_macvlan(int below, const uint8_t mac[6], struct line_device *d
 		struct rtnl_request request = {0};
 		struct nlattr *info, *data;
 
-		snprintf(device->name, sizeof(device->name), LINE_NAME "%d", n);
+		snprintf(device->name, sizeof(device->name), LINE_NAME "%hu", (unsigned short)n);
 		rtnl_begin(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 		mnl_nlmsg_put_extra_header(&request.header, sizeof(struct ifinfomsg));
 		mnl_attr_put_strz(&request.header, IFLA_IFNAME, device->name);

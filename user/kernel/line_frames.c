@@ -38,7 +38,7 @@ _Static_assert(7 * 74880 + SLAB_HEADER <= LINE_SLAB_BYTES, "seven of the longest
 
 static struct slab *slab_of(const struct line_frame *frame)
 {
-	return (struct slab *)((uintptr_t)frame & ~(uintptr_t)(LINE_SLAB_BYTES - 1));
+	return (struct slab *)((char *)frame - ((uintptr_t)frame & (LINE_SLAB_BYTES - 1)));
 }
 
 static struct line_frame **link_of(struct line_frame *frame)
@@ -74,8 +74,8 @@ int line_frames_open(size_t cap, struct line_frames **ret)
 		free(frames);
 		return -ENOMEM;
 	}
-	frames->slabs = (unsigned char *)(((uintptr_t)frames->mapping + LINE_SLAB_BYTES - 1) &
-					  ~(uintptr_t)(LINE_SLAB_BYTES - 1));
+	frames->slabs =
+		(unsigned char *)frames->mapping + (-(uintptr_t)frames->mapping & (LINE_SLAB_BYTES - 1));
 	*ret = frames;
 	return 0;
 }
