@@ -12,13 +12,14 @@
 #include "lots.bpf.h"
 
 #define NO_SLOT 0xffffffffU
+#define NO_COUNT 0xffffffffU
 #define MOST_PARTS 8 /* rules that delay, duplicate or alter one packet; further ones let it pass */
 
 /* What a rule's verdict depends on beside the packet. */
 struct passage {
 	struct sp_flow_key key;
 	__u32 seen; /* packets of the flow in this direction before this one */
-	__u32 lost; /* and how many of them drop_every took */
+	__u32 lost; /* and how many of them drop_every took; NO_COUNT: the flow found no room */
 	__u32 segments;
 	bool owed; /* and this one, too */
 };
@@ -153,12 +154,17 @@ __noinline int is_lost_at_random(const struct passage *a, __u32 rule, __u8 dir)
 static __always_inline bool is_lost(const struct sp_rule *r, __u32 rule, const struct packet *p,
 				    struct passage *a)
 {
+	__u32 lost;
+
 	if (r->drop_below >= SP_ALWAYS)
 		return true;
 	if ((r->drop_below || r->flags & SP_RULE_GEMODEL) && is_lost_at_random(a, rule, p->dir))
 		return true;
 	/* A GSO packet goes as a whole, once the flow owes as many losses as it has segments. */
-	a->owed = r->drop_every && a->lost + a->segments <= (a->seen + a->segments) / r->drop_every;
+	if (!r->drop_every)
+		return false;
+	lost = a->lost == NO_COUNT ? a->seen / r->drop_every : a->lost;
+	a->owed = lost + a->segments <= (a->seen + a->segments) / r->drop_every;
 	return a->owed;
 }
 
@@ -304,6 +310,7 @@ static __always_inline struct sp_flow *flow_pass(const struct work *w, struct sp
 	a->lost = 0;
 	a->owed = false;
 	if (!flow) {
+		a->lost = NO_COUNT;
 		a->seen = c->untracked;
 		c->untracked += w->segments;
 		return NULL;

@@ -19,6 +19,7 @@ struct {
 	__u32 is_bent; /* otherwise what follows is 0 */
 	__u32 n_parts;
 	__u64 release;
+	__u64 first;
 	__u64 requested;
 	__u64 spacing;
 	__u32 bend_slot;
@@ -61,6 +62,7 @@ static __always_inline void take(struct work *w)
 	if (bent)
 		bend = bent->bend;
 	taken.release = bend.release;
+	taken.first = bend.first;
 	taken.requested = bend.requested;
 	taken.spacing = bend.spacing;
 	taken.bend_slot = bend.slot;

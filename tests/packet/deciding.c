@@ -68,6 +68,7 @@ static int open_with(void **state, uint32_t n_fates)
 	d->skel->bss->given.segments = 1;
 	d->skel->bss->given.dir = SP_DIR_OUT;
 	d->skel->bss->given.now = T0;
+	d->skel->bss->control.beat_ns = ~0ULL; /* the line lives */
 	return d->ring ? 0 : -1;
 }
 
@@ -110,8 +111,10 @@ void deciding_reset(struct deciding *d)
 	memset(zeros, 0, sizeof(zeros));
 	forget_flows(d);
 	for (uint32_t slot = 0; slot < RECEIPTS; slot++) {
-		assert_int_equal(bpf_map_update_elem(bpf_map__fd(d->skel->maps.counters), &slot, zeros, 0), 0);
-		assert_int_equal(bpf_map_update_elem(bpf_map__fd(d->skel->maps.receipts), &slot, &empty, 0), 0);
+		assert_int_equal(bpf_map_update_elem(bpf_map__fd(d->skel->maps.counters), &slot, zeros, 0),
+				 0);
+		assert_int_equal(bpf_map_update_elem(bpf_map__fd(d->skel->maps.receipts), &slot, &empty, 0),
+				 0);
 	}
 	memset(d->skel->bss->rate_next, 0, sizeof(d->skel->bss->rate_next));
 }

@@ -88,6 +88,9 @@ enum sp_verdict model_packet(struct modelled *m, uint64_t now, uint64_t opened)
 	if (verdict == SP_DROP)
 		return verdict;
 	assert_int_equal(m->d->skel->bss->taken.release, c.release);
+	assert_int_equal(m->d->skel->bss->taken.first, c.first);
+	if (c.segments > 1)
+		assert_int_equal(m->d->skel->bss->taken.spacing, (c.release - c.first) / (c.segments - 1));
 	assert_int_equal(m->d->skel->bss->taken.requested, c.requested);
 	assert_int_equal(m->d->skel->bss->taken.copies, c.copies);
 	assert_int_equal(m->d->skel->bss->taken.alter, c.alter);
@@ -115,8 +118,8 @@ const struct fate *model_run(struct modelled *m, uint32_t n)
 		c.now += i * m->d->skel->bss->given.step;
 		verdict = cross_all(m, &c);
 		if (!is_as_modelled(f, verdict, &c))
-			fail_msg("packet %u: verdict %u, %u copies, alter %u, draw %#x, release +%ld instead of "
-				 "%u, %u, %u, %#x, +%ld",
+			fail_msg("packet %u: verdict %u, %u copies, alter %u, draw %#x, release +%ld "
+				 "instead of %u, %u, %u, %#x, +%ld",
 				 i, f->verdict, f->copies, f->alter, f->draw, (long)(f->release - c.now),
 				 verdict, c.copies, c.alter, c.draw, (long)(c.release - c.now));
 	}

@@ -5,7 +5,9 @@
 
 static uint32_t draw_at(const struct pipe *pipe, uint32_t what, uint32_t index)
 {
-	return draw(pipe->rule->seed, what, pipe->flow, pipe->dir, index);
+	uint64_t seed = window_seed(pipe->rule->seed, pipe->instance);
+
+	return draw(seed, what, pipe->flow, pipe->dir, index);
 }
 
 uint32_t chain_lot(struct chain *chain, const struct pipe *pipe, enum draw what, uint64_t correlation)
@@ -23,7 +25,7 @@ static bool is_hit(struct pipe *pipe, enum sp_chance chance, bool hit)
 	return hit;
 }
 
-static bool is_lost(struct pipe *pipe)
+static bool is_lost_at_random(struct pipe *pipe)
 {
 	const struct sp_rule *r = pipe->rule;
 
@@ -34,10 +36,24 @@ static bool is_lost(struct pipe *pipe)
 	}
 	if (r->flags & SP_RULE_GEMODEL)
 		return is_hit(pipe, SP_CHANCE_LOSS,
-			      draw_at(pipe, DRAW_GE_LOSS, pipe->index) < (pipe->bad ? r->ge_bad : r->ge_good));
+			      draw_at(pipe, DRAW_GE_LOSS, pipe->index) <
+				      (pipe->bad ? r->ge_bad : r->ge_good));
 	return r->drop_below &&
 	       is_hit(pipe, SP_CHANCE_LOSS,
 		      chain_lot(&pipe->loss, pipe, DRAW_LOSS, r->loss_correlation) < r->drop_below);
+}
+
+/* Every n-th packet; those that are lost in another way come on top. */
+static bool is_lost(struct pipe *pipe, uint32_t segments)
+{
+	uint32_t every = pipe->rule->drop_every;
+
+	if (is_lost_at_random(pipe))
+		return true;
+	if (!every || pipe->owed + segments > (pipe->index + segments) / every)
+		return false;
+	pipe->owed += segments;
+	return true;
 }
 
 static uint64_t delay(struct pipe *pipe)
@@ -55,22 +71,32 @@ static uint64_t delay(struct pipe *pipe)
 	return (int64_t)r->delay_ns + more > 0 ? r->delay_ns + more : 0;
 }
 
-/* false: its queue is full */
-static bool narrow(struct pipe *pipe, const struct crossing *c, uint64_t *at)
+/*
+ * false: its queue is full. Packets pass in the order in which they arrive, whatever delays there are. At the end of the window
+ * the path is free, whatever waits. A GSO packet's segments come one after the other.
+ */
+static bool narrow(struct pipe *pipe, struct crossing *c, uint64_t closes)
 {
 	const struct sp_rule *r = pipe->rule;
 	uint64_t length = (__uint128_t)c->bytes * (1 + c->copies) * SECOND / r->rate;
-	uint64_t begin = *at - r->burst_ns;
+	uint64_t at = c->arrives ? c->arrives : c->now, begin = at - r->burst_ns, first, end;
 
 	if (pipe->free > begin)
 		begin = pipe->free;
-	if (begin > *at + r->queue_ns) {
+	if (begin > at + r->queue_ns) {
 		pipe->overflow += c->segments;
 		return false;
 	}
-	pipe->free = begin + length;
-	if (pipe->free > *at)
-		*at = pipe->free;
+	end = begin + length;
+	pipe->free = end < closes ? end : closes;
+	first = begin + length / c->segments;
+	if (first < at)
+		first = at;
+	c->first += first - at;
+	c->release += first - at;
+	if (end > first && c->release < c->first + end - first)
+		c->release = c->first + end - first;
+	c->arrives = first;
 	return true;
 }
 
@@ -111,35 +137,43 @@ enum holding {
 	QUEUE_FULL,
 };
 
+/* In its turn, and not beyond the end. */
+static void settle(struct pipe *pipe, struct crossing *c, bool in_order, uint64_t closes)
+{
+	if (in_order && c->first < pipe->last) {
+		pipe->raised += c->segments;
+		c->first = pipe->last;
+		c->release = c->release < c->first ? c->first : c->release;
+	}
+	if (c->release > closes) {
+		pipe->clipped += c->segments;
+		c->release = closes;
+		c->first = c->first > closes ? closes : c->first;
+	}
+	if (in_order)
+		pipe->last = c->release;
+}
+
 static enum holding hold(struct pipe *pipe, struct crossing *c)
 {
 	const struct sp_rule *r = pipe->rule;
-	uint64_t start = c->release ? c->release : c->now, at = start, closes = closing(r, c);
+	uint64_t closes = closing(r, c), more;
 	bool leaves = leaves_place(pipe, c);
 
 	if (leaves && !r->reorder_by_ns)
 		return SENT_AT_ONCE;
-	at += delay(pipe);
-	c->requested += at - start;
-	if (r->rate && !narrow(pipe, c, &at))
-		return QUEUE_FULL;
-	if (leaves) {
-		at += r->reorder_by_ns;
-	} else if (!(r->flags & SP_RULE_REORDER_JITTER)) {
-		if (at < pipe->last) {
-			pipe->raised += c->segments;
-			at = pipe->last;
-		}
-		pipe->last = at;
-	}
+	if (!c->release)
+		c->first = c->release = c->now;
 	/* What another pipe holds longer than this one's window lasts is not this one's to let go. */
-	if (closes < start)
-		closes = start;
-	if (at > closes) {
-		pipe->clipped += c->segments;
-		at = closes;
-	}
-	c->release = at;
+	if (closes < c->release)
+		closes = c->release;
+	if (r->rate && !narrow(pipe, c, closes))
+		return QUEUE_FULL;
+	more = delay(pipe) + (leaves ? r->reorder_by_ns : 0);
+	c->requested += more;
+	c->first += more;
+	c->release += more;
+	settle(pipe, c, !leaves && !(r->flags & SP_RULE_REORDER_JITTER), closes);
 	return HELD;
 }
 
@@ -149,10 +183,9 @@ static enum sp_verdict alter(struct pipe *pipe, struct crossing *c)
 	bool valid = r->flags & SP_RULE_CORRUPT_VALID;
 	enum sp_verdict verdict = SP_PASS;
 
-	if (r->duplicate_below &&
-	    is_hit(pipe, SP_CHANCE_DUPLICATE,
-		   chain_lot(&pipe->duplicate, pipe, DRAW_DUPLICATE, r->duplicate_correlation) <
-			   r->duplicate_below)) {
+	if (r->duplicate_below && is_hit(pipe, SP_CHANCE_DUPLICATE,
+					 chain_lot(&pipe->duplicate, pipe, DRAW_DUPLICATE,
+						   r->duplicate_correlation) < r->duplicate_below)) {
 		c->copies++;
 		verdict = SP_DUPLICATE;
 	}
@@ -172,7 +205,7 @@ static enum sp_verdict cross(struct pipe *pipe, struct crossing *c)
 {
 	enum sp_verdict verdict;
 
-	if (is_lost(pipe))
+	if (is_lost(pipe, c->segments))
 		return SP_DROP;
 	verdict = alter(pipe, c);
 	if (!(pipe->rule->flags & SP_RULE_HOLDS))
@@ -189,8 +222,10 @@ static enum sp_verdict cross(struct pipe *pipe, struct crossing *c)
 
 enum sp_verdict pipe_cross(struct pipe *pipe, struct crossing *c)
 {
-	enum sp_verdict verdict = cross(pipe, c);
+	enum sp_verdict verdict;
 
+	pipe->instance = (c->opened - pipe->rule->start_ns) / pipe->rule->every_ns;
+	verdict = cross(pipe, c);
 	pipe->index += c->segments;
 	return verdict;
 }

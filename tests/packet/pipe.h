@@ -28,7 +28,9 @@ struct pipe {
 	const int16_t *table; /* of its distribution; NULL: uniform */
 	uint64_t flow;        /* hash */
 	uint32_t dir;
-	uint32_t index; /* of the next packet */
+	uint32_t index;    /* of the next packet */
+	uint32_t instance; /* of the window */
+	uint32_t owed;     /* packets that drop_every took */
 	struct chain loss, jitter, duplicate, corrupt, reorder;
 	uint32_t steps; /* that the Gilbert-Elliott model has made */
 	bool bad;       /* its state */
@@ -48,7 +50,9 @@ struct crossing {
 	uint32_t bytes; /* on the wire, of all segments, with Ethernet headers */
 	bool has_payload;
 	/* What the pipes made of it; all 0 to begin with. */
-	uint64_t release, requested;
+	uint64_t release, first; /* when its last segment and its first are due */
+	uint64_t arrives;        /* at the next narrow path: what passed one comes later; 0: now */
+	uint64_t requested;
 	uint32_t draw;
 	uint8_t copies, alter;
 };

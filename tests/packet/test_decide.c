@@ -142,6 +142,8 @@ static void draws_known_numbers(void **state)
 	assert_int_equal(draw(7, DRAW_LOSS, hash_of(&s4, true), SP_DIR_OUT, 0), 0x1104e483);
 	assert_int_equal(draw(7, DRAW_LOSS, hash_of(&s4, true), SP_DIR_IN, 41), 0x11604252);
 	assert_int_equal(draw(UINT64_MAX, DRAW_SHARE, hash_of(&s6, true), SP_DIR_IN, 0), 0xd53d4f69);
+	assert_true(window_seed(7, 0) == 7);
+	assert_true(window_seed(7, 3) == 0x75c8519a9320579);
 }
 
 static void takes_its_share_of_flows(void **state)

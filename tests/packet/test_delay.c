@@ -114,9 +114,8 @@ static void each_flow_keeps_its_own_order(void **state)
 	}
 	for (unsigned i = 0; i < 2000; i++)
 		assert_int_equal(model_packet(&m[i * 7 % 4], T0 + i * 1000, T0), SP_DELAY);
-	assert_int_equal(receipt_of(d, 0).raised,
-			 m[0].pipes[0].raised + m[1].pipes[0].raised + m[2].pipes[0].raised +
-				 m[3].pipes[0].raised);
+	assert_int_equal(receipt_of(d, 0).raised, m[0].pipes[0].raised + m[1].pipes[0].raised +
+							  m[2].pipes[0].raised + m[3].pipes[0].raised);
 }
 
 /* Some packets are delayed; those behind them wait. */
@@ -230,6 +229,69 @@ static void reorders_gso_packets_by_their_segments(void **state)
 	expect_counts_as_modelled(&m);
 }
 
+/* Whatever else becomes of a flow's packets, every tenth is lost. */
+static void loses_every_nth_beside_all_else(void **state)
+{
+	struct deciding *d = *state;
+	struct spec s = flow_packet(3, true);
+	unsigned overflown = 0;
+
+	s.payload = 100;
+	for (unsigned variant = 0; variant < 5; variant++) {
+		struct sp_rule *r = add_delay(d, variant < 4 ? 5 * MS : 0, 0);
+		struct modelled m;
+
+		deciding_reset(d);
+		r->drop_every = 10;
+		r->duplicate_below = variant == 1 ? SP_ALWAYS : 0;
+		r->corrupt_below = variant == 2 ? SP_ALWAYS : 0;
+		r->rate = variant >= 3 ? 1420000 : 0; /* 0.1 ms a packet */
+		r->queue_ns = MS;
+		model_flow(&m, d, &s, true, 1);
+		for (unsigned i = 0; i < 1000; i++) {
+			enum sp_verdict verdict =
+				model_packet(&m, T0 + i * (variant < 4 ? STEP : STEP / 4), T0);
+
+			overflown += verdict == SP_DROP && i % 10 != 9;
+			assert_true(verdict == SP_DROP || i % 10 != 9);
+			assert_true(verdict != SP_DROP || i % 10 == 9 || variant == 4);
+		}
+		assert_int_equal(flow_state(d, &s, true, 0).lost[SP_DIR_OUT], 100);
+		assert_int_equal(receipt_of(d, 0).overflow, overflown);
+	}
+	assert_in_range(overflown, 500, 800);
+}
+
+/* While the line is dead packets pass, and cost nothing; copies and losses need no line. */
+static void holds_nothing_in_a_dead_line(void **state)
+{
+	struct deciding *d = *state;
+	struct spec s = flow_packet(3, true);
+	struct sp_rule *r;
+
+	r = add_delay(d, 5 * MS, 0);
+	d->skel->bss->control.max_packets = 1;
+	d->skel->bss->control.beat_ns = T0 - SP_HEARTBEAT_NS - 1;
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(decide_at(d, &s, T0), SP_PASS);
+		assert_int_equal(d->skel->bss->taken.release, 0);
+	}
+	assert_int_equal(receipt_of(d, 0).stale, 10);
+	assert_int_equal(counters_of(d, 0).verdict[SP_PASS], 10);
+	assert_int_equal(counters_of(d, 0).first_ns, 0);
+	assert_int_equal(flow_state(d, &s, true, 0).hits[SP_DIR_OUT], 0);
+	assert_int_equal(d->skel->bss->control.spent, SP_BUDGET_NONE);
+	r->corrupt_below = SP_ALWAYS;
+	assert_int_equal(decide_at(d, &s, T0), SP_PASS);
+	r->duplicate_below = SP_ALWAYS;
+	assert_int_equal(decide_at(d, &s, T0), SP_DUPLICATE);
+	assert_int_equal(d->skel->bss->taken.release, 0);
+	d->skel->bss->control.max_packets = 0;
+	d->skel->bss->control.beat_ns = T0 - SP_HEARTBEAT_NS;
+	assert_int_equal(decide_at(d, &s, T0), SP_ALTER);
+	assert_int_equal(d->skel->bss->taken.release, T0 + 5 * MS);
+}
+
 /* Nothing is held beyond the window, whatever keeps it: delay, the packet before, `by`, the rate. */
 static void lets_go_at_the_end(void **state)
 {
@@ -309,6 +371,8 @@ int main(void)
 		TEST(holds_the_drawn_back),
 		TEST(reorders_every_nth_at_most),
 		TEST(reorders_gso_packets_by_their_segments),
+		TEST(loses_every_nth_beside_all_else),
+		TEST(holds_nothing_in_a_dead_line),
 		TEST(lets_go_at_the_end),
 		TEST(lets_go_to_the_nanosecond),
 	};

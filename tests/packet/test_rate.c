@@ -85,7 +85,8 @@ static void lets_a_burst_go_ahead(void **state)
 		assert_int_equal(release_of(d, 1000, T0), i < 3 ? T0 : T0 + (i - 2) * each);
 	/* After 9 in all, and 2 of them of idleness, the credit is two packets, not three. */
 	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(release_of(d, 1000, T0 + 9 * each), T0 + 9 * each + (i < 2 ? 0 : i - 1) * each);
+		assert_int_equal(release_of(d, 1000, T0 + 9 * each),
+				 T0 + 9 * each + (i < 2 ? 0 : i - 1) * each);
 }
 
 /* What would wait longer than the queue is dropped, counted, and takes no time on the path. */
@@ -168,8 +169,8 @@ static void flows_share_the_path(void **state)
 	}
 }
 
-/* First the delay, then the rate: the path is taken when the packet gets there. */
-static void narrows_behind_the_delay(void **state)
+/* The path is taken in the order of arrival; the delay is what lies behind it. */
+static void delays_behind_the_path(void **state)
 {
 	struct deciding *d = *state;
 	struct sp_rule *r = add_rate(d, MBIT);
@@ -182,6 +183,27 @@ static void narrows_behind_the_delay(void **state)
 		assert_int_equal(decide_at(d, &s, T0 + i * MS), SP_DELAY);
 		assert_int_equal(d->skel->bss->taken.release, T0 + 50 * MS + (i + 1) * 8 * MS);
 		assert_int_equal(d->skel->bss->taken.requested, 50 * MS);
+	}
+}
+
+/* All that waits is let go then; the next window, or burst, begins with an empty queue. */
+static void the_path_is_free_after_the_window(void **state)
+{
+	struct deciding *d = *state;
+
+	for (int burst = 0; burst <= 1; burst++) {
+		struct sp_rule *r = add_rate(d, MBIT);
+
+		deciding_reset(d);
+		r->length_ns = burst ? HOUR : 20 * MS;
+		r->every_ns = burst ? HOUR : 30 * MS;
+		r->times = burst ? 1 : 2;
+		r->burst_on_ns = burst ? 20 * MS : 0;
+		r->burst_off_ns = burst ? 10 * MS : 0;
+		for (unsigned i = 0; i < 10; i++)
+			assert_int_equal(release_of(d, 1000, T0), T0 + (i < 2 ? (i + 1) * 8 * MS : 20 * MS));
+		assert_int_equal(receipt_of(d, 0).clipped, 8);
+		assert_int_equal(release_of(d, 1000, T0 + 30 * MS), T0 + 38 * MS);
 	}
 }
 
@@ -202,6 +224,121 @@ static void paths_in_series(void **state)
 	for (unsigned i = 0; i < 10; i++) {
 		model_packet(&m, T0, T0);
 		assert_int_equal(d->skel->bss->taken.release, T0 + 8 * MS + (i + 1) * 16 * MS);
+	}
+}
+
+/* A path with nothing on it takes all packets, however long a delay may be that one of them is drawn. */
+static void no_delay_fills_the_queue(void **state)
+{
+	struct deciding *d = *state;
+
+	for (unsigned variant = 0; variant < 2; variant++) {
+		struct sp_rule *r = add_rate(d, 1000 * MBIT);
+		struct spec s = of_bytes(106);
+		struct modelled m;
+
+		deciding_reset(d);
+		r->delay_ns = 250 * MS;
+		r->jitter_ns = variant ? 0 : 200 * MS;
+		r->delay_below = variant ? PERCENT(10) : SP_ALWAYS;
+		r->queue_ns = 100 * MS;
+		model_flow(&m, d, &s, true, 1);
+		for (unsigned i = 0; i < 300; i++)
+			assert_int_equal(model_packet(&m, T0 + i * 10 * MS, T0), SP_DELAY);
+		assert_int_equal(receipt_of(d, 0).overflow, 0);
+	}
+}
+
+/* Nor does a flow that another rule delays keep its neighbours from the path. */
+static void no_neighbours_delay_fills_the_queue(void **state)
+{
+	struct deciding *d = *state;
+	struct sp_rule *r;
+
+	r = add_rate(d, MBIT);
+	r->rate = 0;
+	r->delay_ns = 300 * MS;
+	r->delay_below = SP_ALWAYS;
+	r = add_rule(d, 1);
+	*r = d->skel->bss->rules[0];
+	r->first_slot = 10;
+	r->delay_below = 0;
+	r->rate = 1000 * MBIT;
+	r->queue_ns = 100 * MS;
+	for (unsigned i = 0; i < 200; i++) {
+		struct spec s = flow_packet(i % 20 ? 5 : 6, true);
+		uint64_t now = T0 + i * 10 * MS;
+
+		d->skel->bss->given.match.w[0] = i % 20 ? 2 : 3;
+		s.payload = 1000 - UDP_HEADERS;
+		assert_int_equal(decide_at(d, &s, now), SP_DELAY);
+		assert_int_equal(d->skel->bss->taken.release, now + (i % 20 ? 0 : 300 * MS) + 8000);
+	}
+	assert_int_equal(receipt_of(d, 10).overflow, 0);
+}
+
+/* Packets of 40 segments: none of these before its time, or before what is in front of it, or beyond the end of the window. */
+static void spaces_segments_within_bounds(void **state)
+{
+	static const struct {
+		uint64_t rate, burst_ns, delay_ns, second_delay_ns, length_ns;
+	} cases[] = {
+		{10 * MBIT, 800 * MS, 0, 0, HOUR},
+		{10 * MBIT, 800 * MS, 30 * MS, 0, HOUR},
+		{10 * MBIT, 10 * MS, 0, 0, HOUR},
+		{20 * MBIT, 0, 0, 100 * MS, HOUR},
+		{20 * MBIT, 20 * MS, 5 * MS, 100 * MS, HOUR},
+		{MBIT / 20, 0, 0, 0, 3000 * MS},
+		{1, 0, 0, 0, 2000 * MS}, /* one packet alone would take longer than T0 lasted */
+		{1, 0, 10 * MS, 0, 2000 * MS},
+	};
+	struct deciding *d = *state;
+
+	d->skel->bss->given.segments = 40;
+	for (size_t k = 0; k < sizeof(cases) / sizeof(*cases); k++) {
+		struct sp_rule *r = add_rate(d, cases[k].rate);
+		struct spec s = of_bytes(2000);
+		uint64_t last = 0;
+		struct modelled m;
+
+		deciding_reset(d);
+		r->queue_ns = ~0ULL >> 1;
+		r->burst_ns = cases[k].burst_ns;
+		r->length_ns = cases[k].length_ns;
+		r->delay_ns = cases[k].delay_ns;
+		r->delay_below = cases[k].delay_ns ? SP_ALWAYS : 0;
+		r = add_rule(d, 1);
+		r->flags = SP_RULE_BENDS | SP_RULE_HOLDS | SP_RULE_RECEIPT;
+		r->delay_ns = r->jitter_ns = cases[k].second_delay_ns;
+		r->delay_below = cases[k].second_delay_ns ? SP_ALWAYS : 0;
+		r->length_ns = cases[k].length_ns;
+		model_flow(&m, d, &s, true, 2);
+		for (unsigned i = 0; i < 20; i++) {
+			uint64_t now = T0 + 1900 * MS + i * MS, first, release;
+
+			assert_int_equal(model_packet(&m, now, T0), SP_DELAY);
+			first = d->skel->bss->taken.first;
+			release = d->skel->bss->taken.release;
+			assert_true(first >= now + cases[k].delay_ns || first == T0 + cases[k].length_ns);
+			assert_true(first >= last);
+			assert_true(first + 39 * d->skel->bss->taken.spacing <= release);
+			assert_true(release <= T0 + cases[k].length_ns);
+			last = release;
+		}
+	}
+}
+
+/* What fits into the burst goes as it came, in one piece or many. */
+static void a_burst_takes_gso_packets_whole(void **state)
+{
+	struct deciding *d = *state;
+
+	add_rate(d, 10 * MBIT)->burst_ns = 800 * MS;
+	d->skel->bss->given.segments = 40;
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(release_of(d, 2000, T0 + i), T0 + i);
+		assert_int_equal(d->skel->bss->taken.first, T0 + i);
+		assert_int_equal(d->skel->bss->taken.spacing, 0);
 	}
 }
 
@@ -250,8 +387,13 @@ int main(void)
 		TEST(counts_the_segments_of_gso_packets),
 		TEST(copies_take_their_time),
 		TEST(flows_share_the_path),
-		TEST(narrows_behind_the_delay),
+		TEST(delays_behind_the_path),
+		TEST(the_path_is_free_after_the_window),
 		TEST(paths_in_series),
+		TEST(no_delay_fills_the_queue),
+		TEST(no_neighbours_delay_fills_the_queue),
+		TEST(spaces_segments_within_bounds),
+		TEST(a_burst_takes_gso_packets_whole),
 		TEST(is_as_modelled),
 	};
 

@@ -226,6 +226,33 @@ static void never_no_checksum(void **state)
 	}
 }
 
+/* A UDP datagram without a checksum, which nobody would find broken, gets a wrong one, whatever the right one were. */
+static void one_where_there_was_none(void **state)
+{
+	struct shape shape = {.family = 4, .proto = IPPROTO_UDP};
+
+	(void)state;
+	for (uint32_t i = 0; i < 200000; i++) {
+		struct frame before, after;
+		long bit;
+
+		shape.options = i % 3 * 4;
+		shape.tags = i % 2;
+		shape.payload = i < 400 ? 1 + i % 99 : 2;
+		build(&before, &shape);
+		memset(before.bytes + before.checksum_at, 0, 2);
+		if (i >= 400) /* all sums there are */
+			put16(before.bytes + before.payload_at, i);
+		after = before;
+		assert_true(line_alter(after.bytes, after.len, IPPROTO_UDP, i));
+		assert_int_not_equal(transport_sum(&after), 0xffff);
+		assert_memory_not_equal(after.bytes + after.checksum_at, "\0\0", 2);
+		memset(after.bytes + after.checksum_at, 0, 2);
+		bit = difference(&before, &after);
+		assert_int_equal(bit, before.payload_at * 8 + i % (shape.payload * 8));
+	}
+}
+
 static void keeps_within(unsigned char *bytes, size_t len, uint8_t proto)
 {
 	unsigned char *exact = malloc(len + 1);
@@ -285,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind),
 		cmocka_unit_test(never_no_checksum),
+		cmocka_unit_test(one_where_there_was_none),
 		cmocka_unit_test(cut_short),
 		cmocka_unit_test(nothing_to_break),
 	};

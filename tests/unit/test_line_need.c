@@ -13,7 +13,7 @@
 #include "kernel/line_need.h"
 
 #define MIB (1ULL << 20)
-#define LEAST_PARCELS 16384
+#define LEAST_PARCELS 131072
 #define LEAST_MEMORY (32 * MIB)
 
 static struct line_need need_of(struct plan_step *steps, size_t n)
@@ -90,9 +90,10 @@ static void by_delay(void **state)
 		{0, 0, LEAST_PARCELS, LEAST_MEMORY},
 		{1, 0, LEAST_PARCELS, LEAST_MEMORY},
 		{16, 0, LEAST_PARCELS, LEAST_MEMORY},
-		{17, 0, 32768, LEAST_MEMORY},
-		{50, 0, 65536, 62500000}, /* 50 ms of 1,250,000,000 bytes a second */
-		{40, 10, 65536, 62500000},
+		{50, 0, LEAST_PARCELS, 62500000}, /* 50 ms of 1,250,000,000 bytes a second */
+		{131, 0, LEAST_PARCELS, 163750000},
+		{132, 0, 262144, 165000000},
+		{122, 10, 262144, 165000000},
 		{250, 30, 524288, 256 * MIB},
 		{1049, 0, SP_MAX_PARCELS, 256 * MIB},
 		{60000, 0, SP_MAX_PARCELS, 256 * MIB},
@@ -150,7 +151,7 @@ static void queue_of_a_rate(void **state)
 	(void)state;
 	/* 1000 packets of 1514 bytes, or so many bytes in the shortest ones */
 	assert_int_equal(need.longest_ns, 0);
-	assert_int_equal(need.parcels, 65536);
+	assert_int_equal(need.parcels, LEAST_PARCELS);
 	assert_int_equal(need.memory, LEAST_MEMORY + 2 * 1514000);
 	/* 100 ms of a fast one, where packets can't come faster than 1,000,000 a second */
 	f.rate = 1250000000;
@@ -162,7 +163,7 @@ static void queue_of_a_rate(void **state)
 	assert_int_equal(need.parcels, 131072);
 	assert_int_equal(need.memory, LEAST_MEMORY + 256 * MIB);
 	f.rate = 1;
-	assert_int_equal(need_of_fault(&f).parcels, 65536);
+	assert_int_equal(need_of_fault(&f).parcels, LEAST_PARCELS);
 	/* beside what a delay needs */
 	f = delay(100 * NS_PER_MS, 0);
 	f.rate = 125000;
