@@ -2,7 +2,7 @@
 # make            build/shearpin
 # make drill      install what is missing, build, run the built-in lab's drill
 # make test       install what is missing, build, run every test; the last line is "N passed, N failed"
-# make test-vm    the packet tests and the essentials of a drill on Debian's 6.1 kernel, emulated (KERNEL='6.1 6.12')
+# make test-vm    packet tests, lab tests and delays beside tc netem on Debian's 6.1 and 6.12 kernels, emulated (KERNEL=6.1)
 # make bench      the measured figures
 # make check      format, static analysis, shell scripts, sanitizers, other compilers
 # make install    DESTDIR=, PREFIX=/usr/local

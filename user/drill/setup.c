@@ -144,6 +144,14 @@ static void avoid_xdp(struct setup *s, struct plan *plan)
 		}
 }
 
+static bool is_line(const char *name)
+{
+	size_t prefix = strlen(LINE_NAME);
+
+	return !strncmp(name, LINE_NAME, prefix) && name[prefix] &&
+	       !name[prefix + strspn(name + prefix, "0123456789")];
+}
+
 static enum drill_outcome claim(struct setup *s, struct plan *plan, const struct refusal *r)
 {
 	s->interfaces = calloc(plan->n_interfaces + 1, sizeof(*s->interfaces));
@@ -160,7 +168,7 @@ static enum drill_outcome claim(struct setup *s, struct plan *plan, const struct
 				      name);
 		if (err)
 			return refuse(r, "can't look up the interface %s: %s", name, strerror(-err));
-		if (!strncmp(name, LINE_NAME, strlen(LINE_NAME)))
+		if (is_line(name))
 			return refuse(r, "the interface %s is a delay line of shearpin's own", name);
 		if (!netdev_is_ethernet(&s->devices[i]))
 			return refuse(r,
