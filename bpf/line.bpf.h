@@ -174,14 +174,15 @@ static __always_inline void move_tag(struct __sk_buff *skb, struct packet *p)
 	bpf_skb_vlan_push(skb, proto, bpf_ntohs(tci));
 }
 
-/* How many segments came back in this frame. */
+/* How many segments came back in this frame: of those that are still out, since a device may have put the tag into it. */
 static __always_inline __u32 returned_segments(const struct __sk_buff *skb, const struct sp_parcel *parcel)
 {
-	__u32 size = skb->gso_size, payload = skb->len - parcel->payload;
+	__u32 size = skb->gso_size, payload = skb->len - parcel->payload, n;
 
 	if (!size || skb->len < parcel->payload)
 		return 1;
-	return (payload + size - 1) / size ?: 1;
+	n = (payload + size - 1) / size ?: 1;
+	return n < parcel->segments ? n : parcel->segments;
 }
 
 static __always_inline void count_return(const struct sp_parcel *parcel, __u64 now, __u64 due, __u32 segments)
