@@ -127,7 +127,7 @@ static const struct {
 	 {.duplicate_below = QUARTER, .duplicate_correlation = HALF},
 	 false,
 	 false,
-	 false},
+	 true},
 	{"corrupt: 25%", {.corrupt_below = QUARTER}, false, true, true},
 	{"corrupt: 25%, checksum: wrong, corrupt_correlation: 100%",
 	 {.corrupt_below = QUARTER, .corrupt_correlation = PLAN_ALWAYS},

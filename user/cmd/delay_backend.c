@@ -33,12 +33,18 @@ static bool is_needed(const struct plan *plan)
 	return false;
 }
 
+static const char *user_only(const struct plan_fault *f)
+{
+	if (f->rate)
+		return "`rate` needs bursts taken apart into packets, which only user space does";
+	if (f->corrupt_below && !f->corrupt_valid)
+		return "`corrupt` needs frames in this process's hands, to leave a wrong checksum";
+	return "`duplicate` needs copies kept beside their originals, which fq does not";
+}
+
 static void say_user_only(struct delay_backend *b, const char *but, const struct plan_step *step)
 {
-	say(b, "%s%s (step %.64s)", but,
-	    step->fault.rate ? "`rate` needs bursts taken apart into packets, which only user space does"
-			     : "`corrupt` needs frames in this process's hands, to leave a wrong checksum",
-	    step->name);
+	say(b, "%s%s (step %.64s)", but, user_only(&step->fault), step->name);
 }
 
 static void refuse(struct delay_backend *b, int err)

@@ -136,7 +136,8 @@ static int open_devices(struct line *line, enum line_choice choice, char *ret_re
 
 	if (choice == LINE_CHOICE_FQ && line->need.user) {
 		snprintf(ret_reason, size,
-			 "rate, and corrupt with a wrong checksum, need the delay line in user space");
+			 "rate, duplicate, and corrupt with a wrong checksum need the delay line in user "
+			 "space");
 		return -EOPNOTSUPP;
 	}
 	err = open_watch(line);

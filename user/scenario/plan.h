@@ -115,10 +115,13 @@ static inline bool plan_fault_needs_line(const struct plan_fault *f)
 	return plan_fault_holds(f) || (f->corrupt_below && !f->corrupt_valid);
 }
 
-/* Does it need a line in user space? Only that breaks checksums, and takes GSO packets apart. */
+/*
+ * Where there is a line, does the fault need one in user space? Only that breaks checksums and takes GSO packets apart; and fq
+ * tells a copy, which belongs to no socket, from its original, so that it may put either before the packets between them.
+ */
 static inline bool plan_fault_needs_user_line(const struct plan_fault *f)
 {
-	return f->rate || (f->corrupt_below && !f->corrupt_valid);
+	return f->rate || f->duplicate_below || (f->corrupt_below && !f->corrupt_valid);
 }
 
 struct plan_window {
