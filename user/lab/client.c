@@ -99,6 +99,18 @@ int client_connect(const struct client_options *options, uint64_t timeout_ns)
 	return fd;
 }
 
+/*
+ * End a connection at once, with an RST: what is still on its way must not be sent again and reach the server behind the
+ * writes of the next connection.
+ */
+static void hang_up(int fd)
+{
+	const struct linger at_once = {.l_onoff = 1};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)); /* fails on no TCP socket */
+	close(fd);
+}
+
 /* The session functions below return 0 or what ended the connection: an errno or CLIENT_*. */
 
 static int send_all(struct client *c, const char *data, size_t len, uint64_t deadline_ns)
@@ -253,7 +265,7 @@ static unsigned reconnect(struct client *c, bool at_once)
 			continue;
 		if (!greet(c))
 			return attempt;
-		close(c->fd);
+		hang_up(c->fd);
 	}
 }
 
@@ -295,7 +307,7 @@ void client_run(const struct client_options *options, struct client_record *reco
 		event.error = work(&c);
 		event.at = now();
 		event.attempt = 0;
-		close(c.fd);
+		hang_up(c.fd);
 		note_loss(&c, &event);
 	}
 }
