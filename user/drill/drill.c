@@ -127,6 +127,8 @@ static int open_loop(struct drill *d)
 		err = watch(d, d->links_fd, TAG_LINKS);
 	if (!err)
 		err = watch(d, engine_events_fd(d->setup.engine), TAG_RING);
+	if (!err)
+		line_watch(d->setup.line); /* from here on changes are told */
 	return err;
 }
 
@@ -151,6 +153,7 @@ static void check_links(struct drill *d)
 	lost = netdev_lost(d->links_fd, indexes, d->setup.n_interfaces);
 	if (lost >= 0)
 		end(d, DRILL_HOST_FAILED, "the interface %s is gone", d->setup.interfaces[lost].name);
+	line_watch(d->setup.line);
 }
 
 /* False: the ring buffer was empty, or can't be read. */
@@ -209,8 +212,6 @@ static uint64_t turn(struct drill *d)
 		end(d, DRILL_HOST_FAILED, "can't follow the windows: %s", strerror(-err));
 	next = earlier(next, probes_run(d->probes, clock_mono_ns()));
 	drain(d);
-	if (d->setup.line)
-		line_watch(d->setup.line);
 	if (now >= d->next_clock) {
 		journal_clock(&d->journal);
 		d->next_clock = now + CLOCK_NS;

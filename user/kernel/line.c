@@ -313,11 +313,14 @@ static bool is_up(int fd, const struct line_device *device)
 
 void line_watch(struct line *line)
 {
-	bool whole = is_up(line->watch_fd, &line->macvlan);
+	bool whole;
 
+	if (!line || line->lost)
+		return;
+	whole = is_up(line->watch_fd, &line->macvlan);
 	for (int i = 0; i < LINE_TAPS; i++)
 		whole = whole && is_up(line->watch_fd, &line->taps[i]);
-	if (whole || line->lost)
+	if (whole)
 		return;
 	line->lost = true;
 	if (line->user)

@@ -49,7 +49,10 @@ int line_prepare(const struct line *line, struct shearpin *skel);
 /* Attach the programs to the line's devices, fill in control, start the thread. */
 int line_start(struct line *line, struct shearpin *skel);
 
-/* Look after the devices now and then: once one of them is gone or down, packets pass undelayed. */
+/*
+ * Look after the devices whenever an interface has changed: once one of them is gone or down, packets pass undelayed. Not by
+ * the clock: 50 times a second it cost the bulk TCP beside the line a tenth of its throughput. line may be NULL.
+ */
 void line_watch(struct line *line);
 
 /* Send back everything that waits, at once. fq can't, and loses it. */
