@@ -70,9 +70,8 @@ $(BUILD)/tests/%.o: tests/%.c $(BUILD)/user.flags
 	$(call run,CC,$(CC) $(USER_C) -Itests -MMD -MP -c -o $@ $<)
 
 # The skeletons must exist before the first compilation; later the dependency files know who needs them.
-$(OBJ) $(TEST_BIN:=.o) $(FUZZ_OBJ) $(FUZZ_BIN): | $(BPF_SKEL)
-$(TEST_BIN:=.o) $(BENCH_BIN:=.o): | $(TEST_SKEL)
-$(foreach s,packet bench,$(call HELP_OBJ,$s)): | $(BPF_SKEL)
+$(OBJ) $(FUZZ_OBJ) $(FUZZ_BIN): | $(BPF_SKEL)
+$(TEST_BIN:=.o) $(BENCH_BIN:=.o) $(foreach s,unit packet bench,$(call HELP_OBJ,$s)): | $(BPF_SKEL) $(TEST_SKEL)
 
 $(BUILD)/%.bpf.o: bpf/%.bpf.c $(BUILD)/bpf.flags
 	@mkdir -p $(@D)

@@ -20,6 +20,7 @@
 #include "chance.bpf.h"
 #include "packet/capture.h"
 #include "packet/frame.h"
+#include "packet/pair.h"
 #include "packet/scene.h"
 
 #define PASSES (-1)
@@ -28,30 +29,9 @@
 #define ICMP6 58
 #define TEST_CHECKSUM_COMPLETE (1U << 2) /* BPF_F_TEST_SKB_CHECKSUM_COMPLETE, Linux 6.16 */
 
-static int near_fd, far_fd;
 static struct scene *scene;
 static struct captured captured;
 static struct ran ran;
-
-static int set_up(void **state)
-{
-	(void)state;
-	if (world_make() ||
-	    world_command("ip link set " NEAR_END " address 02:5e:00:00:00:01 && ip link set " FAR_END
-			  " address 02:5e:00:00:00:02 && ip addr add 192.0.2.1/24 dev " NEAR_END))
-		return -1;
-	near_fd = capture_open(NEAR_END);
-	far_fd = capture_open(FAR_END);
-	return near_fd < 0 || far_fd < 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	close(near_fd);
-	close(far_fd);
-	return 0;
-}
 
 static int load(void **state)
 {
@@ -480,5 +460,5 @@ int main(void)
 		TEST(applications_read_it),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, pair_open, pair_close);
 }

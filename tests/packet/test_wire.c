@@ -20,6 +20,7 @@
 
 #include "packet/capture.h"
 #include "packet/frame.h"
+#include "packet/pair.h"
 #include "packet/scene.h"
 
 #define TCP_CHECK 16
@@ -27,29 +28,8 @@
 #define SEGMENT 1400
 #define ETHERNET 14
 
-static int near_fd, far_fd;
 static struct captured captured;
 static struct scene *scene;
-
-static int set_up(void **state)
-{
-	(void)state;
-	if (world_make() ||
-	    world_command("ip link set " NEAR_END " address 02:5e:00:00:00:01 && ip link set " FAR_END
-			  " address 02:5e:00:00:00:02 && ip addr add 192.0.2.1/24 dev " NEAR_END))
-		return -1;
-	near_fd = capture_open(NEAR_END);
-	far_fd = capture_open(FAR_END);
-	return near_fd < 0 || far_fd < 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	close(near_fd);
-	close(far_fd);
-	return 0;
-}
 
 static void offload(bool on)
 {
@@ -392,5 +372,5 @@ int main(void)
 		TEST(leaves_other_traffic_alone),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, pair_open, pair_close);
 }

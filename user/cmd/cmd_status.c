@@ -357,20 +357,6 @@ static void print_scene(const struct scene *scene)
 	}
 }
 
-static void add_counters(struct json *j, const struct sp_counters *c)
-{
-	json_u64(j, "matched", c->matched);
-	json_u64(j, "passed", c->verdict[SP_PASS]);
-	json_u64(j, "dropped", c->verdict[SP_DROP]);
-	json_u64(j, "reset", c->verdict[SP_RESET]);
-	json_u64(j, "refused", c->verdict[SP_REFUSE]);
-	json_u64(j, "delayed", c->verdict[SP_DELAY]);
-	json_u64(j, "duplicated", c->verdict[SP_DUPLICATE]);
-	json_u64(j, "altered", c->verdict[SP_ALTER]);
-	json_u64(j, "suppressed", c->verdict[SP_SUPPRESS]);
-	json_u64(j, "bytes", c->bytes);
-}
-
 static void add_rule(struct json *j, const struct rule_view *view, bool counted)
 {
 	json_object(j, NULL);
@@ -384,7 +370,7 @@ static void add_rule(struct json *j, const struct rule_view *view, bool counted)
 	json_u64(j, "left_ns", view->window.left_ns);
 	json_u64(j, "over", view->window.over);
 	if (counted)
-		add_counters(j, &view->counters);
+		counters_tell(j, &view->counters);
 	json_end_object(j);
 }
 

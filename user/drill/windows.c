@@ -12,6 +12,7 @@
 #include "base/timeutil.h"
 #include "drill/narrow_log.h"
 #include "drill/receipts.h"
+#include "kernel/counters.h"
 
 /* A second look finds the connections that had a segment under way at the first. */
 #define SECOND_WALK_NS (25 * NS_PER_MS)
@@ -215,16 +216,7 @@ static void tell_counters(struct windows *ws, struct window *w, const struct sp_
 	json_time(data, "first_hit_ns", c->first_ns);
 	json_time(data, "last_hit_ns", c->last_ns);
 	json_raw(data, "fault", w->step->fault.text);
-	json_u64(data, "matched", c->matched);
-	json_u64(data, "passed", c->verdict[SP_PASS]);
-	json_u64(data, "dropped", c->verdict[SP_DROP]);
-	json_u64(data, "reset", c->verdict[SP_RESET]);
-	json_u64(data, "refused", c->verdict[SP_REFUSE]);
-	json_u64(data, "delayed", c->verdict[SP_DELAY]);
-	json_u64(data, "duplicated", c->verdict[SP_DUPLICATE]);
-	json_u64(data, "altered", c->verdict[SP_ALTER]);
-	json_u64(data, "suppressed", c->verdict[SP_SUPPRESS]);
-	json_u64(data, "bytes", c->bytes);
+	counters_tell(data, c);
 	json_u64(data, "flows", c->flows);
 	json_u64(data, "untracked", c->untracked);
 	json_u64(data, "failed", c->failed + w->idle_failed);

@@ -63,3 +63,17 @@ int counters_read(int fd, uint32_t first, uint32_t n, struct sp_counters *ret_su
 	free(each);
 	return err;
 }
+
+void counters_tell(struct json *j, const struct sp_counters *c)
+{
+	json_u64(j, "matched", c->matched);
+	json_u64(j, "passed", c->verdict[SP_PASS]);
+	json_u64(j, "dropped", c->verdict[SP_DROP]);
+	json_u64(j, "reset", c->verdict[SP_RESET]);
+	json_u64(j, "refused", c->verdict[SP_REFUSE]);
+	json_u64(j, "delayed", c->verdict[SP_DELAY]);
+	json_u64(j, "duplicated", c->verdict[SP_DUPLICATE]);
+	json_u64(j, "altered", c->verdict[SP_ALTER]);
+	json_u64(j, "suppressed", c->verdict[SP_SUPPRESS]);
+	json_u64(j, "bytes", c->bytes);
+}
