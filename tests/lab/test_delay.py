@@ -29,6 +29,11 @@ def one_way(sender, receiver, data):
     return now_ns() - before, got
 
 
+def unacknowledged(s):
+    """Segments of a TCP socket that are on their way, or their acknowledgement is: tcpi_unacked of linux/tcp.h."""
+    return struct.unpack_from("=I", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28), 24)[0]
+
+
 # linux/if_packet.h
 SOL_PACKET, PACKET_AUXDATA, PACKET_OUTGOING = 263, 8, 4
 TP_STATUS_VLAN_VALID = 1 << 4
@@ -117,6 +122,9 @@ class Directions(BentTest):
             if direction != "out":
                 self.assertGreaterEqual(back, DELAY_NS)
         self.measure(near)
+        # Before the run ends, or what it lets go then has waited for less.
+        wait_until(lambda: not any(unacknowledged(s) for pair in pairs for s in pair if s.type == socket.SOCK_STREAM),
+                   "the last acknowledgements")
         frames = sum(link["stats64"]["tx"]["packets"] for link in self.statistics())
         counters = self.finish(run)
         receipt = counters["receipt"]
