@@ -13,6 +13,8 @@
 #define SP_WORDS (SP_MAX_RULES / 64)
 #define SP_MAX_SLOTS 4096 /* window instances of all rules together */
 #define SP_MAX_FLOWS 131072
+#define SP_MAX_CONNS 65536 /* that the observer keeps at one time */
+#define SP_MAX_MARKS (2 * SP_MAX_SLOTS)
 #define SP_PORTS 65536
 #define SP_ALWAYS (1ULL << 32) /* a threshold that every 32-bit draw is below */
 
@@ -189,6 +191,21 @@ enum sp_event_type {
 	 * socket, as it does here; the loader, which is asleep on this, sends it again.
 	 */
 	SP_EVENT_UNREACHABLE = 3,
+	/* With `evidence: packets`, a packet that was not passed: struct sp_packet_event. */
+	SP_EVENT_PACKET = 4,
+	/* From here on, of the observer: struct sp_conn_event. */
+	SP_EVENT_CONN = 16,
+	SP_EVENT_CONN_ATTEMPT = SP_EVENT_CONN, /* its first SYN */
+	SP_EVENT_CONN_ESTABLISHED,             /* the opener's first ACK behind the SYN-ACK */
+	SP_EVENT_CONN_FIRST_DATA,              /* the first payload in the direction */
+	SP_EVENT_CONN_DATA, /* a later one: the first in the direction since a window opened or closed */
+	SP_EVENT_CONN_RETRANSMIT, /* the first in the direction since a window opened or closed */
+	SP_EVENT_CONN_STALL, /* payload goes on, after SP_STALL_NS or more in which something was sent again */
+	SP_EVENT_CONN_FIN,   /* the first of the two */
+	SP_EVENT_CONN_REFUSED, /* ... and these end it */
+	SP_EVENT_CONN_RESET,
+	SP_EVENT_CONN_CLOSED, /* the second FIN */
+	SP_EVENT_CONN_END,
 };
 
 #define SP_HOOK_SOCKETS SP_HOOKS /* in an event: found by the walk over the sockets, not by a packet */
@@ -214,6 +231,123 @@ struct sp_event {
 	__u8 pad[3];
 };
 _Static_assert(sizeof(struct sp_event) == 72, "ABI");
+
+/* One rule's part in one packet. The sum of the segments of a window's events is what its counters say was not passed. */
+struct sp_packet_event {
+	__u64 ns;
+	__u32 type;
+	__u32 rule;
+	struct sp_flow_key flow;
+	__u8 verdict; /* enum sp_verdict */
+	__u8 hook;    /* enum sp_hook */
+	__u8 dir;     /* enum sp_dir */
+	__u8 pad;
+	__u32 index; /* packets of the flow in this direction before it, in this window: what the draws use */
+	__u32 segments;
+	__u32 bytes;    /* as in sp_counters */
+	__u64 delay_ns; /* that it is held for; 0: it is not */
+};
+_Static_assert(sizeof(struct sp_packet_event) == 88, "ABI");
+
+/*
+ * With `capture: true`, in the ring buffer `captures`: a packet that is not passed, as it came, before anything is done to
+ * it. `data` has room for SP_CAPTURE_SMALL or SP_CAPTURE_LARGE bytes; the record's size in the ring buffer tells which.
+ */
+#define SP_CAPTURE_SMALL 192
+#define SP_CAPTURE_LARGE 1600
+
+struct sp_capture {
+	__u64 ns;
+	__u64 delay_ns;
+	__u32 rule;
+	__u32 slot;
+	__u32 ifindex;
+	__u32 len;      /* of the frame */
+	__u32 captured; /* bytes of it in `data` */
+	__u8 verdict;   /* enum sp_verdict, as decided */
+	__u8 hook;
+	__u8 dir;
+	__u8 pad;
+	__u8 data[];
+};
+_Static_assert(sizeof(struct sp_capture) == 40, "ABI");
+
+/* The observer: connections and flows of the targets, whether or not a rule hits them. */
+
+#define SP_STALL_NS 200000000ULL
+
+enum sp_conn_state {
+	SP_CONN_NEW, /* a SYN was seen */
+	SP_CONN_OPEN, /* established; also a flow that was there before the observer, and any that is not TCP */
+	SP_CONN_REFUSED, /* the end of it, from here on */
+	SP_CONN_RESET,
+	SP_CONN_CLOSED,
+};
+
+#define SP_COMM 16
+
+/*
+ * A connection as seen at the hooks, from the local end's side: a packet that comes in and that a fault keeps from the local
+ * end is not counted; one that goes out is, whatever becomes of it. Payload is of TCP and UDP; a TCP segment that
+ * has no byte beyond the highest sequence number so far is sent again, and is no payload. 0 ns: it has not happened.
+ */
+struct sp_conn {
+	__u64 first_ns;
+	__u64 attempt_ns;          /* first SYN */
+	__u64 established_ns;      /* the opener's first ACK behind the SYN-ACK */
+	__u64 end_ns;              /* of the packet that refused, reset or closed it */
+	__u64 payload_ns[SP_DIRS]; /* the first */
+	__u64 last_ns[SP_DIRS];    /* the last payload */
+	__u64 fin_ns[SP_DIRS];
+	__u64 gap_ns[SP_DIRS]; /* the longest time between two payloads since a window opened or closed */
+	__u64 gap_from_ns[SP_DIRS]; /* when it began */
+	__u64 bytes[SP_DIRS];       /* of payload */
+	__u64 cgroup; /* the id of the cgroup (v2) of the process that sent the SYN; 0: unknown */
+	__u32 packets[SP_DIRS];
+	__u32 resent[SP_DIRS]; /* segments sent again */
+	__u32 next_seq[SP_DIRS];
+	__u32 resent_before[SP_DIRS]; /* of both directions, at the last payload */
+	__u32 epoch[SP_DIRS];         /* of the last payload: how many windows had opened or closed */
+	__u32 resent_epoch[SP_DIRS];
+	__u32 isn;   /* of the SYN */
+	__u32 flags; /* enum sp_conn_flags */
+	__u32 pid;   /* of the process that sent the SYN, in the initial pid namespace; 0: unknown */
+	__u32 syns;
+	__u8 state;    /* enum sp_conn_state */
+	__u8 opener;   /* enum sp_dir: the SYN's direction; SP_DIRS: unknown */
+	__u8 ended_by; /* enum sp_dir: of the RST, or of the first FIN; SP_DIRS: the fault */
+	__u8 pad[5];
+	char comm[SP_COMM]; /* of the process; not always terminated */
+};
+_Static_assert(sizeof(struct sp_conn) == 224, "ABI");
+
+enum sp_conn_flags {
+	SP_CONN_ANSWERED = 1 << 0, /* by a SYN-ACK */
+	SP_CONN_SEEN = 1 << 1,     /* << direction: next_seq is set */
+};
+
+struct sp_conn_event {
+	__u64 ns;
+	__u32 type;
+	__u8 dir;     /* enum sp_dir: of the packet */
+	__u8 verdict; /* enum sp_verdict: what became of it */
+	__u8 pad[2];
+	struct sp_flow_key flow; /* slot is 0 */
+	__u32 pad2;
+	__u64 from_ns;          /* CONN_DATA, CONN_STALL: of the payload before */
+	struct sp_bits targets; /* the observer's bits of the targets that it matches: see control.observe */
+	struct sp_conn conn; /* with this packet in it; but gap_ns of CONN_DATA is that of the time before */
+};
+_Static_assert(sizeof(struct sp_conn_event) == 328, "ABI");
+
+/* Who holds a socket, by the walk over all open files. */
+struct sp_owner {
+	struct sp_flow_key flow;
+	__u32 pid;
+	__u64 cgroup;
+	char comm[SP_COMM];
+};
+_Static_assert(sizeof(struct sp_owner) == 72, "ABI");
 
 /* Keys of the prefix tries; len is in bits, the address in network order. */
 struct sp_prefix4 {
@@ -309,9 +443,19 @@ struct sp_receipt {
 };
 _Static_assert(sizeof(struct sp_receipt) == 144 + 24 * SP_BUCKETS, "ABI");
 
+enum sp_armed {
+	SP_ARMED_FAULTS = 1 << 0,
+	SP_ARMED_OBSERVER = 1 << 1,
+};
+
+enum sp_evidence {
+	SP_EVIDENCE_PACKETS = 1 << 0,
+	SP_EVIDENCE_CAPTURE = 1 << 1,
+};
+
 /* What the programs read on every packet, in one mapped page; the loader writes it without a system call. */
 struct sp_control {
-	__u32 armed;     /* 0: every packet passes at the cost of this one load */
+	__u32 armed;     /* enum sp_armed, or'ed; 0: every packet passes at the cost of this one load */
 	__u32 rehearsal; /* 1: every window counts as open, nothing is touched; the match goes to `rehearsed` */
 	__u32 ports;     /* 0: no rule names a port, the port vectors are not looked up */
 	__u32 prefixes4; /* 0: no rule names an IPv4 prefix */
@@ -328,17 +472,23 @@ struct sp_control {
 	__u32 plain_ifindex; /* SP_LINE_USER: a TAP without offloads, for what must not come as GSO or without checksum */
 	__u32 parcel_mask;
 	__u8 line_mac[6]; /* the destination address of a parcel */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 evidence; /* enum sp_evidence, or'ed */
 	struct sp_bits hook[SP_HOOKS];
+	struct sp_bits observe;          /* one bit a target: its first rule's, or one that is no rule's */
+	struct sp_bits wanted[SP_HOOKS]; /* hook[] and observe */
 };
-_Static_assert(sizeof(struct sp_control) == 184, "ABI");
+_Static_assert(sizeof(struct sp_control) == 312, "ABI");
 
 /* What the programs write that is about no rule, per CPU. */
 enum sp_stat {
-	SP_STAT_FRAGMENT,   /* a non-first fragment, passed */
-	SP_STAT_UNPARSABLE, /* passed */
-	SP_STAT_RING_LOST,  /* an event that found no room in the ring buffer */
-	SP_STAT_OWN,        /* packets that shearpin itself made, passed */
+	SP_STAT_FRAGMENT,     /* a non-first fragment, passed */
+	SP_STAT_UNPARSABLE,   /* passed */
+	SP_STAT_RING_LOST,    /* an event that found no room in the ring buffer */
+	SP_STAT_OWN,          /* packets that shearpin itself made, passed */
+	SP_STAT_CONNS,        /* connections and flows that the observer took up */
+	SP_STAT_CONNS_LOST,   /* ... that it could not, for want of memory */
+	SP_STAT_CAPTURE_LOST, /* packets that found no room in the ring buffer of the capture */
 	SP_STATS,
 };
 

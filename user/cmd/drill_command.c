@@ -143,7 +143,7 @@ static void print_slo(FILE *out, const struct result_slo *slo)
 {
 	char value[32] = "-", limit[32];
 
-	if (slo->is_count) {
+	if (slo->unit == UNIT_COUNT) {
 		snprintf(limit, sizeof(limit), "%" PRIu64, slo->limit);
 		if (slo->value != NO_NS)
 			snprintf(value, sizeof(value), "%" PRIu64, slo->value);

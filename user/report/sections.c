@@ -25,11 +25,11 @@ const struct result_slo *target_slo(const struct results *r)
 
 static void slo_number(const struct result_slo *slo, uint64_t value, struct buf *out)
 {
-	if (!slo->is_count || value == NO_NS)
+	if (slo->unit != UNIT_COUNT || value == NO_NS)
 		md_seconds(out, value);
 	else
 		buf_printf(out, "%" PRIu64, value);
-	if (!slo->is_count && value != NO_NS)
+	if (slo->unit != UNIT_COUNT && value != NO_NS)
 		buf_puts(out, " s");
 }
 

@@ -163,12 +163,20 @@ enum hook_mode {
 	HOOK_TC,
 };
 
+enum plan_probe_kind {
+	PROBE_TCP, /* connects and hangs up */
+	PROBE_LOG, /* follows a file that the system under test writes */
+};
+
 struct plan_probe {
 	char *name;
 	unsigned line;
-	char *host; /* a numeric address; names are resolved when the plan is compiled */
+	enum plan_probe_kind kind;
+	char *host; /* PROBE_TCP: a numeric address; names are resolved when the plan is compiled */
 	uint16_t port;
 	uint64_t every_ns, timeout_ns;
+	char *path;                /* PROBE_LOG */
+	char *healthy, *unhealthy; /* PROBE_LOG: POSIX extended regular expressions, checked */
 };
 
 enum plan_slo_key {
@@ -177,15 +185,46 @@ enum plan_slo_key {
 	SLO_RECOVERY_P99,
 	SLO_RECOVERY_MAX,
 	SLO_DETECTION_MAX,
-	SLO_UNRECOVERED, /* limit is a count */
+	SLO_UNRECOVERED,    /* limit is a count */
+	SLO_ATTEMPTS_PER_S, /* limit is a count */
+	SLO_BACKOFF,
+	SLO_AVAILABILITY, /* limit is a share, and the least */
+	SLO_PROBE_P95,
+	SLO_PROBE_P99,
+	SLO_KEYS,
+};
+
+/* Whose samples an objective is about. */
+enum plan_by {
+	BY_ANY, /* probes if there are any (in the scenario), otherwise flows; with `probe` or `target` what that says */
+	BY_PROBE,
+	BY_FLOW,
+};
+
+enum plan_backoff { /* the values of enum backoff_kind */
+		    PLAN_BACKOFF_NONE,
+		    PLAN_BACKOFF_CONSTANT,
+		    PLAN_BACKOFF_LINEAR,
+		    PLAN_BACKOFF_EXPONENTIAL,
 };
 
 struct plan_slo {
 	enum plan_slo_key key;
 	unsigned line;
-	uint64_t limit; /* ns, or a count for SLO_UNRECOVERED; the value must be <= limit */
-	int step;       /* index, or -1: all steps */
-	int probe;      /* index, or -1: all probes */
+	/*
+	 * ns, or a count, or for SLO_AVAILABILITY a share as a threshold. The value must be <= limit, of
+	 * SLO_AVAILABILITY >= limit. UINT64_MAX: SLO_BACKOFF, or relative.
+	 */
+	uint64_t limit;
+	bool relative; /* SLO_PROBE_P95, _P99: to the same percentile of the baseline */
+	double over;   /* ... that may be exceeded by this share of it: 0.15 is 15 % */
+	enum plan_backoff backoff;
+	double factor_low, factor_high; /* 0: any; SLO_BACKOFF: exponential */
+	uint64_t cap_ns;                /* SLO_BACKOFF: the longest interval that is allowed; 0: any */
+	int step;                       /* index, or -1: all steps */
+	int probe;                      /* index, or -1: all probes */
+	int target;                     /* index, or -1: all targets */
+	enum plan_by by;
 };
 
 struct plan_meta {
@@ -214,7 +253,9 @@ struct plan {
 	struct plan_slo *slos;
 	size_t n_slos;
 	uint64_t baseline_ns, recovery_ns;
-	uint64_t length_ns; /* end of the last window */
+	bool packet_evidence; /* evidence: packets */
+	bool capture;         /* capture: true */
+	uint64_t length_ns;   /* end of the last window */
 };
 
 /* Opening and closing of instance i, as offsets from the end of the baseline. */

@@ -133,7 +133,7 @@ static uint64_t slo_value(const struct results *r, const struct result_slo *slo,
 	};
 	size_t i;
 
-	if (slo->is_count)
+	if (slo->unit == UNIT_COUNT)
 		return count_unrecovered(r, slo);
 	for (i = 0; i < sizeof(values) / sizeof(*values); i++) {
 		if (strcmp(slo->key, values[i].key) == 0)
@@ -152,7 +152,7 @@ static void judge_slo(struct results *r, struct result_slo *slo, uint64_t *value
 	slo->missing = s.missing;
 	slo->value = s.samples ? slo_value(r, slo, &s) : NO_NS;
 	slo->pass = slo->value != NO_NS && slo->limit != NO_NS && slo->value <= slo->limit &&
-		    (slo->is_count || !slo->missing);
+		    (slo->unit == UNIT_COUNT || !slo->missing);
 }
 
 static void judge_parts(struct results *r, const struct result_window *w)

@@ -123,7 +123,7 @@ static void add_slo(struct results *r, const json_t *json)
 		.key = results_keep(r, key),
 		.step = results_keep(r, get_string(json, "step")),
 		.probe = results_keep(r, get_string(json, "probe")),
-		.is_count = strcmp(key, "unrecovered") == 0,
+		.unit = strcmp(key, "unrecovered") == 0 ? UNIT_COUNT : UNIT_NS,
 		.limit = get_u64(json, "limit"),
 		.value = NO_NS,
 	};

@@ -25,10 +25,12 @@ enum result_outcome {
 	OUTCOME_HOST_FAILED,
 };
 
-/* What one probe saw of one window. */
+/* What one probe saw of one window. A *_seq is the number of the event that says so; NO_NS: none does. */
 struct result_probe {
 	uint64_t unhealthy_at; /* first unhealthy sample from the opening on */
 	uint64_t healthy_at;   /* first healthy sample from the closing on */
+	uint64_t unhealthy_seq, healthy_seq;
+	uint64_t up, down; /* samples from the opening to the closing */
 	uint64_t detection_ns, recovery_ns, recovery_after_inject_ns;
 	bool censored;     /* no healthy sample from the closing on */
 	bool already_down; /* the last sample before the opening was unhealthy */
@@ -92,6 +94,7 @@ struct result_line {
 /* What a window did to one target: one instance of one rule. */
 struct result_part {
 	const char *target;
+	uint64_t open_seq, close_seq;  /* of fault.open, fault.close */
 	uint64_t opened_ns, closed_ns; /* closed_ns is NO_NS until `closed` */
 	uint64_t opened_ts_ns, closed_ts_ns;
 	uint64_t first_hit_ns, last_hit_ns; /* NO_NS: no packet was hit */
@@ -116,25 +119,126 @@ struct result_window {
 	struct result_part *parts;
 	size_t n_parts;
 	struct result_probe *probes; /* as many as the results have probes, in their order */
+	struct result_flow *flows;   /* in the order of the paths; malloc'ed */
+	size_t n_flows;
 };
 
-/* A sample is a window as seen by a probe. A percentile is NO_NS where it falls on a sample without a value. */
+/*
+ * A path: all connections between a local address and a remote address and port; of connections that come in, between a
+ * local address and port and a remote address. "10.1.0.1>10.1.0.2:40001/tcp", "10.1.0.1:8080<10.1.0.9/tcp".
+ */
+struct result_path {
+	const char *target; /* the first that it belongs to */
+	const char *name;
+	bool incoming;
+	const char *
+		process; /* "redis-cli[4711] /system.slice/feeder.service"; NULL: unknown; the last one seen */
+	/* Connections; `before`: were there before the observer. */
+	uint64_t before, attempts, established, refused, reset, closed, open;
+	uint64_t packets_in, packets_out, bytes_in, bytes_out, resent_in, resent_out;
+};
+
+/* What the first sign was that the local end, or for incoming connections the remote end, took notice of the fault. */
+enum result_notice {
+	NOTICE_NONE,
+	NOTICE_RESET,   /* it was reset */
+	NOTICE_REFUSED, /* a new connection of it was refused */
+	NOTICE_CLOSED,  /* it closed the connection */
+	NOTICE_ATTEMPT, /* it opened another connection */
+};
+
+enum backoff_kind {
+	BACKOFF_NONE, /* it tries again at once */
+	BACKOFF_CONSTANT,
+	BACKOFF_LINEAR,
+	BACKOFF_EXPONENTIAL,
+	BACKOFF_IRREGULAR, /* none of these */
+	BACKOFF_UNKNOWN,   /* too few attempts to tell */
+};
+
+/* How the intervals between attempts follow each other. docs/definitions.md has the method. */
+struct result_backoff {
+	enum backoff_kind kind;
+	uint64_t intervals;
+	uint64_t first_ns, median_ns, max_ns; /* of the intervals; NO_NS without one */
+	double factor;                        /* exponential: from one interval to the next; otherwise 0 */
+	int64_t step_ns;                      /* linear: the same as a difference; otherwise 0 */
+	uint64_t cap_ns;                      /* from which on it grows no more; NO_NS: none was reached */
+	double jitter;   /* the largest deviation of an interval from the rule, as a share of it */
+	bool has_jitter; /* more than the clock's and the network's own */
+};
+
+/* A path in one window, for one of its targets. Paths that the fault hit, and such as had an attempt in it. */
+struct result_flow {
+	size_t path;              /* index */
+	bool is_hit;              /* only then it is a sample */
+	uint64_t hit_at, hit_seq; /* first packet that was not passed */
+	enum result_notice notice;
+	uint64_t noticed_at, noticed_seq;
+	uint64_t resent_at, resent_seq; /* first segment that was sent again: TCP noticed */
+	uint64_t recovered_at, recovered_seq;
+	bool survived; /* it goes on on a connection established before the closing */
+	bool censored;
+	uint64_t detection_ns, recovery_ns, recovery_after_inject_ns;
+	uint64_t gap_ns,
+		gap_seq; /* longest time without payload that ended from the opening to the recovery */
+	uint64_t attempts, refused; /* from the opening to the recovery */
+	uint64_t *attempts_at;      /* the first RESULT_MOST_ATTEMPTS of them, in order; malloc'ed */
+	uint64_t attempts_seq;      /* of the first */
+	uint64_t peak_per_s;        /* the most attempts in any second */
+	bool storm; /* more than the scenario's attempts_per_s, or RESULT_STORM if it has none */
+	struct result_backoff backoff;
+};
+
+#define RESULT_MOST_ATTEMPTS 4096
+#define RESULT_STORM 100 /* attempts a second */
+
+/* A sample is a window as seen by a probe, or by a path that it hit. A percentile is NO_NS where it falls on a sample without a value. */
 struct result_samples {
 	uint64_t samples, missing; /* missing: of the samples, without a value (censored, undetected) */
 	uint64_t p50_ns, p95_ns, p99_ns, max_ns;
+};
+
+/* A change of a probe's state, or its first sample. */
+struct result_change {
+	uint64_t at_ns, seq;
+	bool healthy;
+};
+
+/* Of the latency of a probe's samples; an unhealthy one counts as longer than all healthy ones. */
+struct result_latency {
+	uint64_t samples;
+	uint64_t p50_ns, p95_ns, p99_ns; /* NO_NS: none, or of an unhealthy sample */
 };
 
 struct result_probe_summary {
 	const char *name;
 	uint64_t up, down; /* samples in the log */
 	struct result_samples recovery, detection;
+	struct result_change *changes; /* the first RESULT_MOST_CHANGES; malloc'ed */
+	size_t n_changes;
+	struct result_latency baseline, faults; /* before the first window; while any window was open */
+};
+
+#define RESULT_MOST_CHANGES 65536
+
+enum slo_unit {
+	UNIT_NS,
+	UNIT_COUNT,
+	UNIT_RATE,  /* a second */
+	UNIT_SHARE, /* limit and value are parts of a million */
+	UNIT_WORDS, /* no number: backoff */
 };
 
 struct result_slo {
 	const char *key;
-	const char *step, *probe; /* NULL: all */
-	bool is_count;            /* limit and value are counts, not times */
-	uint64_t limit, value;    /* value NO_NS: none */
+	const char *step, *probe, *target; /* NULL: all */
+	bool by_flow;                      /* the samples are paths, not probes */
+	enum slo_unit unit;
+	uint64_t limit, value;                 /* value NO_NS: none */
+	const char *limit_words, *value_words; /* for people, never NULL: "<= 10 s", "11.204 s", "-" */
+	const char *worst;  /* the sample that decides: "disconnect #2, gateway"; NULL: none */
+	uint64_t worst_seq; /* the event that it rests on */
 	uint64_t samples, missing;
 	bool pass;
 };
@@ -170,6 +274,9 @@ struct results {
 	size_t n_interfaces;
 	struct result_pair *meta;
 	size_t n_meta;
+	struct result_pair *facts; /* about the host, from run.start: "clock: synchronised", ... */
+	size_t n_facts;
+	uint64_t start_ns, zero_ns, end_ns; /* run.start, baseline.end, run.end; CLOCK_MONOTONIC */
 	struct result_target *targets;
 	size_t n_targets;
 	struct result_step *steps;
@@ -191,6 +298,14 @@ struct results {
 	size_t n_probes;
 	struct result_samples recovery, detection; /* all probes together */
 	uint64_t unrecovered;                      /* windows that at least one probe saw no recovery of */
+	bool observed; /* the log is of a version whose kernel programs watched the flows */
+	struct result_path *paths;
+	size_t n_paths;
+	struct result_samples flow_recovery, flow_detection; /* all paths that were hit */
+	uint64_t flow_unrecovered; /* windows that at least one path that was hit did not recover from */
+	uint64_t peak_per_s;       /* the most attempts in any second, to one target */
+	uint64_t evicted; /* connections that the observer had no more room for; NO_NS: not in the log */
+	uint64_t captured, capture_lost; /* packets in capture.pcapng, and missing in it; NO_NS: no capture */
 	struct result_slo *slos;
 	size_t n_slos;
 	struct result_fidelity *fidelity; /* by step, in the order of their first opening */
@@ -209,6 +324,9 @@ struct results {
 };
 
 const char *result_outcome_name(enum result_outcome outcome);
+const char *
+result_notice_name(enum result_notice notice);           /* "reset", "refused", "closed", "attempt"; "none" */
+const char *result_backoff_name(enum backoff_kind kind); /* "none", "constant", ... */
 const char *result_chance_name(enum result_chance_kind kind); /* "loss", ... */
 
 /* For those who fill results in. After a failed allocation `failed` is set: check once, at the end. */
