@@ -324,6 +324,9 @@ _Static_assert(sizeof(struct sp_conn) == 224, "ABI");
 enum sp_conn_flags {
 	SP_CONN_ANSWERED = 1 << 0, /* by a SYN-ACK */
 	SP_CONN_SEEN = 1 << 1,     /* << direction: next_seq is set */
+	SP_CONN_GREETED = 1 << 3,  /* established */
+	SP_CONN_LEFT = 1 << 4,     /* by a FIN */
+	SP_CONN_ENDED = 1 << 5,
 };
 
 struct sp_conn_event {
@@ -475,10 +478,9 @@ struct sp_control {
 	__u8 pad[2];
 	__u32 evidence; /* enum sp_evidence, or'ed */
 	struct sp_bits hook[SP_HOOKS];
-	struct sp_bits observe;          /* one bit a target: its first rule's, or one that is no rule's */
-	struct sp_bits wanted[SP_HOOKS]; /* hook[] and observe */
+	struct sp_bits observe; /* one bit a target: its first rule's, or one that is no rule's */
 };
-_Static_assert(sizeof(struct sp_control) == 312, "ABI");
+_Static_assert(sizeof(struct sp_control) == 216, "ABI");
 
 /* What the programs write that is about no rule, per CPU. */
 enum sp_stat {

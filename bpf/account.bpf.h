@@ -5,13 +5,15 @@
 
 #include "decide.bpf.h"
 
-#define RING_WAKE_BYTES                                                                                      \
-	(1024 * 1024) /* the loader polls; for most events it is woken only when this much waits */
+static __always_inline __u64 ring_wake(void *ring)
+{
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= RING_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
+									     : BPF_RB_NO_WAKEUP;
+}
 
 __noinline int emit(const struct work *w, __u32 type)
 {
 	struct sp_event *e;
-	bool wake;
 
 	if (!w)
 		return 0;
@@ -31,9 +33,35 @@ __noinline int emit(const struct work *w, __u32 type)
 	e->seq = w->p.seq;
 	e->refuse = rules[w->rule & (SP_MAX_RULES - 1)].refuse;
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
-	wake = type == SP_EVENT_UNREACHABLE ||
-	       bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= RING_WAKE_BYTES;
-	bpf_ringbuf_submit(e, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(e, type == SP_EVENT_UNREACHABLE ? BPF_RB_FORCE_WAKEUP : ring_wake(&events));
+	return 0;
+}
+
+/* What w's rule did to the packet. */
+__noinline int emit_packet(const struct work *w)
+{
+	struct sp_packet_event *e;
+
+	if (!w)
+		return 0;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		count_stat(SP_STAT_RING_LOST);
+		return 0;
+	}
+	e->ns = w->now;
+	e->type = SP_EVENT_PACKET;
+	e->rule = w->rule;
+	flow_key(&w->p, w->slot, &e->flow);
+	e->verdict = w->verdict;
+	e->hook = w->hook;
+	e->dir = w->p.dir;
+	e->pad = 0;
+	e->index = w->index;
+	e->segments = w->segments;
+	e->bytes = w->bytes;
+	e->delay_ns = w->verdict < SP_REFUSE && w->release > w->now ? w->release - w->now : 0;
+	bpf_ringbuf_submit(e, ring_wake(&events));
 	return 0;
 }
 
@@ -123,6 +151,8 @@ static __always_inline void account(const struct work *w, bool failed)
 	if (!c->first_ns)
 		c->first_ns = w->now;
 	c->last_ns = w->now;
+	if (control.evidence & SP_EVIDENCE_PACKETS)
+		emit_packet(w);
 }
 
 /* Beside the winner: what this rule did to the packet, too. */
@@ -146,9 +176,22 @@ __noinline int charge_part(struct work *w)
 	return 0;
 }
 
+static __always_inline struct part part_of(const struct work *w)
+{
+	return (struct part){.slot = w->slot, .index = w->index, .rule = w->rule, .verdict = w->verdict};
+}
+
+static __always_inline void put_part(struct work *w, const struct part *part)
+{
+	w->slot = part->slot;
+	w->index = part->index;
+	w->rule = part->rule;
+	w->verdict = part->verdict;
+}
+
 static long settle_part(__u64 i, struct work *w)
 {
-	struct part winner = {.slot = w->slot, .rule = w->rule, .verdict = w->verdict}, part;
+	struct part winner = part_of(w), part;
 	struct bent *bent = bent_of(w);
 
 	opaque(i);
@@ -161,13 +204,9 @@ static long settle_part(__u64 i, struct work *w)
 		count_verdict(part.slot, winner.verdict == SP_SUPPRESS ? SP_SUPPRESS : SP_PASS, w->segments);
 		return 0;
 	}
-	w->slot = part.slot;
-	w->rule = part.rule;
-	w->verdict = part.verdict;
+	put_part(w, &part);
 	charge_part(w);
-	w->slot = winner.slot;
-	w->rule = winner.rule;
-	w->verdict = winner.verdict;
+	put_part(w, &winner);
 	return 0;
 }
 
@@ -187,6 +226,7 @@ __noinline int decide_alone(struct work *w, __u32 rule)
 	flow = flow_pass(w, c, &a);
 	w->rule = rule;
 	w->slot = a.key.slot;
+	w->index = a.seen;
 	w->verdict = rule_verdict(r, rule, &w->p, &a);
 	note_owed(w, &a, flow);
 	if (!without_bends && w->verdict == SP_PASS && r->flags & SP_RULE_BENDS)
@@ -201,9 +241,7 @@ static __always_inline void decide(struct work *w)
 {
 	__u32 rule = take_bit(&w->match);
 
-	w->slot = NO_SLOT;
-	w->verdict = SP_PASS;
-	w->is_bent = false;
+	undecided(w);
 	if (!bits_any(&w->match) && !control.rehearsal) {
 		decide_alone(w, rule);
 		return;

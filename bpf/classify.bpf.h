@@ -29,6 +29,11 @@ static __always_inline bool bits_any(const struct sp_bits *b)
 	return b->w[0] | b->w[1] | b->w[2] | b->w[3];
 }
 
+static __always_inline bool bits_meet(const struct sp_bits *a, const struct sp_bits *b)
+{
+	return (a->w[0] & b->w[0]) | (a->w[1] & b->w[1]) | (a->w[2] & b->w[2]) | (a->w[3] & b->w[3]);
+}
+
 static __always_inline void and_prefix4(const struct packet *p, struct sp_bits *match)
 {
 	struct sp_prefix4 key = {.len = 32, .addr = remote_addr(p)[3]};
@@ -48,15 +53,17 @@ static __noinline void and_prefix6(const struct packet *p, struct sp_bits *match
 	bits_and(match, found ?: &any_prefix6);
 }
 
-/* The rules of `enabled` that match; false: none. */
+/* The rules of `enabled`, and of `also` if that is not NULL, that match; false: none. */
 static __always_inline bool classify(const struct packet *p, __u32 ifindex, const struct sp_bits *enabled,
-				     struct sp_bits *ret_match)
+				     const struct sp_bits *also, struct sp_bits *ret_match)
 {
 	struct sp_bits *found = bpf_map_lookup_elem(&interfaces, &ifindex);
 
 	if (!found)
 		return false;
 	*ret_match = *enabled;
+	if (also)
+		bits_or(ret_match, also);
 	bits_and(ret_match, found);
 	bits_and(ret_match, &protocols[p->proto]);
 	if (control.ports) {

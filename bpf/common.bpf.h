@@ -55,6 +55,8 @@ __u64 rate_next[SP_MAX_RULES][SP_DIRS]; /* when a narrow path is free again */
 __s16 distributions[SP_DISTRIBUTIONS *
 		    SP_TABLE_SIZE]; /* by enum sp_distribution; the uniform one needs none */
 __u64 tickets;                      /* given out so far */
+__u64 marks[SP_MAX_MARKS];          /* when windows open and close, in order; ~0 behind the last */
+__u32 epoch;                        /* how many of them are over */
 
 /* By ifindex; the loader sizes it. */
 struct {
@@ -120,10 +122,27 @@ struct {
 	__type(value, struct sp_receipt);
 } receipts SEC(".maps");
 
+/* The observer's; slot is 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SP_MAX_CONNS);
+	__type(key, struct sp_flow_key);
+	__type(value, struct sp_conn);
+} conns SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
 } events SEC(".maps");
+
+/* The loader sizes it, where there is a capture. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} captures SEC(".maps");
+
+#define RING_WAKE_BYTES                                                                                      \
+	(1024 * 1024) /* the loader polls; for most events it is woken only when this much waits */
 
 /* Keep the compiler from proving a bound in a way that the verifier can't follow. */
 #define opaque(x) asm volatile("" : "+r"(x))

@@ -27,6 +27,7 @@ struct passage {
 /* What one of several rules does to a packet that no rule answers or drops. */
 struct part {
 	__u32 slot;
+	__u32 index;
 	__u16 rule;
 	__u8 verdict;
 	__u8 pad;
@@ -69,14 +70,27 @@ struct work {
 	struct packet p;
 	struct sp_bits match;
 	__u64 now;
+	__u64 release; /* when it is due, if it is held; otherwise 0 */
+	__u64 cgroup;  /* of the local socket that opens a connection with this packet; 0: none */
+	__u32 ifindex;
 	__u32 segments; /* what a GSO packet counts for */
 	__u32 bytes;
+	__u32 index;  /* of the packet in its flow, as the winner's window counts */
 	__u32 rule;   /* the winner so far */
 	__u32 slot;   /* its window; NO_SLOT: no rule was open */
 	__u8 verdict; /* enum sp_verdict, its */
 	__u8 hook;
 	__u8 is_bent; /* there is a bend of it */
 };
+
+static __always_inline void undecided(struct work *w)
+{
+	w->slot = NO_SLOT;
+	w->verdict = SP_PASS;
+	w->is_bent = false;
+	w->release = 0;
+	w->index = 0;
+}
 
 /* The packet's; a fresh one, when it is the first rule that asks. */
 static __always_inline struct bent *bent_of(struct work *w)
@@ -268,7 +282,8 @@ static __always_inline void count_verdict(__u32 slot, enum sp_verdict verdict, _
 }
 
 /* What is mild is counted when all rules had their say. */
-static __always_inline void note_part(struct work *w, __u32 rule, __u32 slot, enum sp_verdict verdict)
+static __always_inline void note_part(struct work *w, __u32 rule, const struct passage *a,
+				      enum sp_verdict verdict)
 {
 	struct bent *bent = bent_of(w);
 	__u32 n;
@@ -279,15 +294,19 @@ static __always_inline void note_part(struct work *w, __u32 rule, __u32 slot, en
 	opaque(n);
 	if (n >= MOST_PARTS)
 		return;
-	bent->parts[n] = (struct part){.slot = slot, .rule = rule, .verdict = verdict};
+	bent->parts[n] =
+		(struct part){.slot = a->key.slot, .index = a->seen, .rule = rule, .verdict = verdict};
 	bent->n_parts = n + 1;
 }
 
 /* The harder verdict stays the winner; the other rule has let the packet pass, unless both were mild. */
-static __always_inline void contend(struct work *w, __u32 rule, __u32 slot, enum sp_verdict verdict)
+static __always_inline void contend(struct work *w, __u32 rule, const struct passage *a,
+				    enum sp_verdict verdict)
 {
+	__u32 slot = a->key.slot;
+
 	if (!without_bends && is_mild(verdict))
-		note_part(w, rule, slot, verdict);
+		note_part(w, rule, a, verdict);
 	if (w->slot != NO_SLOT && verdict <= w->verdict) {
 		if (!is_mild(verdict))
 			count_verdict(slot, SP_PASS, w->segments);
@@ -297,6 +316,7 @@ static __always_inline void contend(struct work *w, __u32 rule, __u32 slot, enum
 		count_verdict(w->slot, SP_PASS, w->segments);
 	w->rule = rule;
 	w->slot = slot;
+	w->index = a->seen;
 	w->verdict = verdict;
 }
 
@@ -375,7 +395,7 @@ __noinline int decide_rule(struct work *w, __u32 rule)
 	note_owed(w, a, flow);
 	if (!without_bends && verdict == SP_PASS && r->flags & SP_RULE_BENDS && bent->n_parts < MOST_PARTS)
 		verdict = bend_packet(w, rule, a, flow);
-	contend(w, rule, a->key.slot, verdict);
+	contend(w, rule, a, verdict);
 	return 0;
 }
 

@@ -264,6 +264,7 @@ __noinline int bend_packet(struct work *w, __u32 rule, const struct passage *a, 
 	if (reordered || r->flags & SP_RULE_REORDER_JITTER)
 		flow = NULL;
 	settle_times(w, bend, flow, receipt, ends);
+	w->release = bend->release;
 	bend->slot = slot;
 	bend->spacing = w->segments > 1 ? (bend->release - bend->first) / (w->segments - 1) : 0;
 	return verdict ?: SP_DELAY;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The programs: parse -> classify -> decide (gate, chance) -> act -> account, at every hook. */
 #include "alter.bpf.h"
+#include "capture.bpf.h"
+#include "owners.bpf.h"
 #include "refuse.bpf.h"
 #include "sockets.bpf.h"
 
@@ -32,11 +34,16 @@ __noinline int parse_skb(struct __sk_buff *skb, struct packet *p)
 	return parsed;
 }
 
-/* Find and decide; true: w holds a verdict to carry out. */
+/* Decide; true: w holds a verdict to carry out. */
 static __always_inline bool judge(struct work *w, enum sp_hook hook)
 {
 	w->hook = hook;
 	w->now = bpf_ktime_get_ns();
+	bits_and(&w->match, &control.hook[hook]);
+	if (!bits_any(&w->match) || !(control.armed & SP_ARMED_FAULTS)) {
+		undecided(w);
+		return false;
+	}
 	decide(w);
 	if (control.rehearsal) {
 		rehearsed.rule = w->rule;
@@ -160,13 +167,37 @@ static __always_inline __u32 count_segments(const struct __sk_buff *skb, const s
 	return (payload + skb->gso_size - 1) / skb->gso_size ?: 1;
 }
 
-static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
+/* Carry out the verdict, and count it. */
+static __always_inline int carry_out(struct __sk_buff *skb, struct work *w)
 {
-	struct work w;
-	enum parsed parsed;
 	int action;
 
-	if (!control.armed)
+	if (control.evidence & SP_EVIDENCE_CAPTURE && w->verdict > SP_SUPPRESS)
+		capture_skb(skb, w);
+	action = act(skb, w);
+	if (action != CANNOT) {
+		account(w, false);
+		return action;
+	}
+	if (is_mild(w->verdict)) {
+		w->verdict = SP_PASS;
+		account(w, true);
+		return SP_TC_NEXT;
+	}
+	w->verdict = SP_DROP;
+	account(w, true);
+	return drop(w);
+}
+
+static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
+{
+	__u32 armed = control.armed;
+	int action = SP_TC_NEXT;
+	struct work w;
+	enum parsed parsed;
+	bool observed;
+
+	if (!armed)
 		return SP_TC_NEXT;
 	if (is_own(skb, hook))
 		return SP_TC_NEXT;
@@ -176,25 +207,19 @@ static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
 		count_unparsed(parsed);
 		return SP_TC_NEXT;
 	}
-	if (!classify(&w.p, skb->ifindex, &control.hook[hook], &w.match))
+	w.ifindex = skb->ifindex;
+	if (!classify(&w.p, w.ifindex, &control.hook[hook],
+		      armed & SP_ARMED_OBSERVER ? &control.observe : NULL, &w.match))
 		return SP_TC_NEXT;
+	observed = armed & SP_ARMED_OBSERVER && bits_meet(&w.match, &control.observe);
+	w.cgroup = observed && hook == SP_HOOK_TC_OUT && is_syn(&w.p) ? bpf_skb_cgroup_id(skb) : 0;
 	w.segments = count_segments(skb, &w.p);
 	w.bytes = w.p.ip_len;
-	if (!judge(&w, hook))
-		return SP_TC_NEXT;
-	action = act(skb, &w);
-	if (action != CANNOT) {
-		account(&w, false);
-		return action;
-	}
-	if (is_mild(w.verdict)) {
-		w.verdict = SP_PASS;
-		account(&w, true);
-		return SP_TC_NEXT;
-	}
-	w.verdict = SP_DROP;
-	account(&w, true);
-	return drop(&w);
+	if (judge(&w, hook))
+		action = carry_out(skb, &w);
+	if (observed)
+		observe(&w);
+	return action;
 }
 
 SEC("tc")
@@ -227,14 +252,22 @@ int xdp_in(struct xdp_md *ctx)
 		count_unparsed(parsed);
 		return XDP_PASS;
 	}
-	if (!classify(&w.p, ctx->ingress_ifindex, &control.hook[SP_HOOK_XDP], &w.match))
+	w.ifindex = ctx->ingress_ifindex;
+	if (!classify(&w.p, w.ifindex, &control.hook[SP_HOOK_XDP], NULL, &w.match))
 		return XDP_PASS;
+	w.cgroup = 0;
 	w.segments = 1;
 	w.bytes = w.p.ip_len;
 	if (!judge(&w, SP_HOOK_XDP))
 		return XDP_PASS;
 	account(&w, false);
-	return w.verdict == SP_DROP ? XDP_DROP : XDP_PASS;
+	if (w.verdict != SP_DROP)
+		return XDP_PASS;
+	if (control.evidence & SP_EVIDENCE_CAPTURE)
+		capture_xdp(ctx, &w);
+	if (control.armed & SP_ARMED_OBSERVER) /* what passes is seen at tc */
+		observe(&w);
+	return XDP_DROP;
 }
 
 /* Where what has waited long enough comes by: on its way into a TAP from this process, or out of the one behind fq. */

@@ -7,8 +7,7 @@
 #ifndef SHEARPIN_SOCKETS_BPF_H
 #define SHEARPIN_SOCKETS_BPF_H
 
-#include "account.bpf.h"
-#include "vmlinux.h"
+#include "observe.bpf.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -119,17 +118,19 @@ int sockets(struct bpf_iter__tcp *ctx)
 	ifindex = socket_ifindex((struct sock *)tp);
 	enabled = control.hook[SP_HOOK_TC_OUT];
 	bits_or(&enabled, &control.hook[SP_HOOK_TC_IN]);
-	if (!classify(&s.w.p, ifindex, &enabled, &s.w.match))
+	if (!classify(&s.w.p, ifindex, &enabled, NULL, &s.w.match))
 		return 0;
 	flow_key(&s.w.p, NO_SLOT, &s.key);
 	s.w.now = bpf_ktime_get_ns();
 	s.w.slot = NO_SLOT;
 	s.w.segments = 0;
+	s.w.ifindex = ifindex;
 	s.w.hook = SP_HOOK_SOCKETS;
 	s.w.verdict = SP_RESET;
 	bpf_loop(SP_MAX_RULES, take_socket, &s, 0);
 	if (s.w.slot == NO_SLOT || !charge_socket(&s.w))
 		return 0;
+	observe_idle_reset(&s.w);
 	flow_key(&s.w.p, s.w.slot, &found.flow);
 	found.snd_nxt = tp->snd_nxt;
 	found.rcv_nxt = tp->rcv_nxt;

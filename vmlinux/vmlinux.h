@@ -18,6 +18,12 @@ struct kernel_in6_addr { /* struct in6_addr of the kernel: UAPI has one by that 
 	__u32 words[4];
 };
 
+struct net;
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -25,6 +31,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	possible_net_t skc_net;
 	struct kernel_in6_addr skc_v6_daddr;
 	struct kernel_in6_addr skc_v6_rcv_saddr;
 };
@@ -41,7 +48,37 @@ struct sock {
 	struct sock_common __sk_common;
 	struct dst_entry *sk_dst_cache;
 	int sk_rx_dst_ifindex;
+	__u16 sk_protocol;
 };
+
+struct socket {
+	struct sock *sk;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+	int tgid;
+	char comm[16];
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
+};
+
+struct file;
 
 struct tcp_sock {
 	__u32 rcv_nxt;
@@ -51,6 +88,12 @@ struct tcp_sock {
 struct bpf_iter__tcp {
 	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct file *file;
 };
 
 #pragma clang attribute pop

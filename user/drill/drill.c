@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
+#include "drill/capture.h"
+#include "drill/packets.h"
 #include "drill/setup.h"
 #include "drill/windows.h"
 #include "kernel/netdev.h"
@@ -24,11 +26,13 @@
 #define CLOCK_NS (10 * NS_PER_S)    /* how often the clocks' offset is taken */
 #define ARM_LEAD_NS (2 * NS_PER_MS) /* from arming to the zero of all windows */
 #define MAX_EVENTS 16
+#define MANY_RECORDS 4096 /* at once: more may wait */
 
 enum tag {
 	TAG_SIGNAL,
 	TAG_RING,
 	TAG_LINKS,
+	TAG_CAPTURES,
 	TAG_PROBES, /* and all above */
 };
 
@@ -40,11 +44,15 @@ struct drill {
 	struct journal journal;
 	struct fault_events *fault_events;
 	struct windows *windows;
+	struct packets *packets; /* NULL: none are recorded */
+	struct capture *capture; /* NULL: there is none */
 	struct probes *probes;
 	struct drill_probe *probe_view;
 	int epoll_fd, signal_fd, links_fd;
 	sigset_t old_signals;
 	uint64_t next_clock, next_display, ring_lost, ring_seen_ns;
+	uint64_t newest_ns; /* of the records taken from the ring buffer */
+	bool behind;        /* more wait in the ring buffers */
 	enum drill_phase phase;
 	uint64_t phase_ends;
 	bool stop; /* result says why */
@@ -79,10 +87,18 @@ static void on_sample(void *arg, const struct probe_sample *sample)
 	journal_probe(&d->journal, sample);
 }
 
-static void on_record(void *arg, const struct sp_event *event)
+static void on_record(void *arg, const void *record, size_t size)
 {
+	const struct sp_event *event = record;
 	struct drill *d = arg;
 
+	(void)size;
+	if (event->ns > d->newest_ns)
+		d->newest_ns = event->ns;
+	if (event->type == SP_EVENT_PACKET && d->packets)
+		packets_event(d->packets, record, &d->journal);
+	if (event->type >= SP_EVENT_PACKET)
+		return;
 	windows_event(d->windows, event);
 	if (event->type == SP_EVENT_BUDGET)
 		end(d, DRILL_ABORTED, "a limit of the scenario was reached; the kernel ended every fault");
@@ -127,6 +143,8 @@ static int open_loop(struct drill *d)
 		err = watch(d, d->links_fd, TAG_LINKS);
 	if (!err)
 		err = watch(d, engine_events_fd(d->setup.engine), TAG_RING);
+	if (!err && d->plan->capture)
+		err = watch(d, engine_captures_fd(d->setup.engine), TAG_CAPTURES);
 	if (!err)
 		line_watch(d->setup.line); /* from here on changes are told */
 	return err;
@@ -177,7 +195,34 @@ static bool drain(struct drill *d)
 		d->ring_lost = stats[SP_STAT_RING_LOST];
 	}
 	d->ring_seen_ns = now;
+	d->behind |= n >= MANY_RECORDS;
 	return n > 0;
+}
+
+/* False: there is no capture, its ring buffer was empty, or it can't be read or written. */
+static bool drain_captures(struct drill *d)
+{
+	int n = d->capture ? engine_drain_captures(d->setup.engine, capture_take, d->capture) : 0, err;
+
+	if (n < 0)
+		end(d, DRILL_HOST_FAILED, "can't read the captured packets: %s", strerror(-n));
+	err = d->capture ? capture_flush(d->capture, clock_mono_ns()) : 0;
+	if (err)
+		end(d, DRILL_HOST_FAILED, "can't write the capture: %s", strerror(-err));
+	d->behind |= n >= MANY_RECORDS;
+	return n > 0 && !err;
+}
+
+/*
+ * Write what no record can come before any more: those that still wait in the ring buffer are older than what else happened
+ * by now.
+ */
+static void flush_log(struct drill *d, uint64_t now)
+{
+	int err = d->journal.error ?: log_flush(d->journal.log, d->behind ? d->newest_ns : now);
+
+	if (err)
+		end(d, DRILL_HOST_FAILED, "can't write the event log: %s", strerror(-err));
 }
 
 static void display(struct drill *d, uint64_t now)
@@ -211,16 +256,16 @@ static uint64_t turn(struct drill *d)
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't follow the windows: %s", strerror(-err));
 	next = earlier(next, probes_run(d->probes, clock_mono_ns()));
+	d->behind = false;
 	drain(d);
+	drain_captures(d);
 	if (now >= d->next_clock) {
 		journal_clock(&d->journal);
 		d->next_clock = now + CLOCK_NS;
 	}
-	err = d->journal.error ?: log_flush(d->journal.log, clock_mono_ns());
-	if (err)
-		end(d, DRILL_HOST_FAILED, "can't write the event log: %s", strerror(-err));
+	flush_log(d, clock_mono_ns());
 	display(d, now);
-	return earlier(next, now + TICK_NS);
+	return d->behind ? now : earlier(next, now + TICK_NS);
 }
 
 static void wait_until(struct drill *d, uint64_t when)
@@ -239,8 +284,8 @@ static void wait_until(struct drill *d, uint64_t when)
 			check_links(d);
 			break;
 		case TAG_RING:
-			drain(d);
-			break;
+		case TAG_CAPTURES:
+			break; /* the next turn drains them */
 		default:
 			probes_ready(d->probes, events[i].data.u64 - TAG_PROBES);
 		}
@@ -484,6 +529,7 @@ void drill_run(struct plan *plan, const struct drill_options *options, struct dr
 	}
 	setup_tell(&d.setup, plan, options, &d.journal);
 	d.ring_seen_ns = clock_mono_ns();
+	engine_observe(d.setup.engine);
 	baseline(&d);
 	if (!d.stop)
 		steps(&d);

@@ -17,6 +17,7 @@
 #include "base/timeutil.h"
 #include "gate.bpf.h"
 #include "kernel/attach.h"
+#include "kernel/conn_table.h"
 #include "kernel/counters.h"
 #include "kernel/distribution.h"
 #include "kernel/idle.h"
@@ -25,7 +26,8 @@
 #include "kernel/vectors.h"
 #include "shearpin.skel.h"
 
-#define DRAIN_EVENTS 8192 /* at a time: there is other work, too */
+#define DRAIN_EVENTS 8192               /* at a time: there is other work, too */
+#define PACKET_RING (64U * 1024 * 1024) /* bytes, for evidence of each packet, and for a capture */
 #define CONNECT_NS                                                                                           \
 	(300 * NS_PER_US) /* from a SYN on its way out to the end of connect()'s hold on the socket */
 
@@ -40,8 +42,9 @@ struct engine {
 	struct raw *raw;
 	struct idle *idle;
 	int n_cpus;
-	void (*on_event)(void *arg, const struct sp_event *event);
-	void *on_event_arg;
+	struct ring_buffer *capture_ring; /* NULL: no capture */
+	engine_record *on_record;
+	void *on_record_arg;
 	int drained; /* by the call under way */
 };
 
@@ -86,6 +89,10 @@ static int size_maps(struct engine *e, size_t n4, size_t n6)
 		err = bpf_map__set_max_entries(e->skel->maps.counters, e->plan->n_slots ?: 1);
 	if (!err && rules_have_receipts(e->plan))
 		err = bpf_map__set_max_entries(e->skel->maps.receipts, e->plan->n_slots ?: 1);
+	if (!err && e->plan->packet_evidence)
+		err = bpf_map__set_max_entries(e->skel->maps.events, PACKET_RING);
+	if (!err && e->plan->capture)
+		err = bpf_map__set_max_entries(e->skel->maps.captures, PACKET_RING);
 	if (!err)
 		err = line_prepare(e->line, e->skel);
 	return err;
@@ -125,10 +132,9 @@ static int fill_interfaces(struct engine *e)
 		struct sp_bits bits = {0};
 		int err;
 
-		for (size_t r = 0; r < e->plan->n_rules; r++)
-			if (rule_uses_interface(&e->plan->targets[e->plan->rules[r].target],
-						e->interfaces[i].name))
-				bits_set(&bits, r);
+		for (int target, bit = 0; (target = vectors_target(e->plan, bit)) >= 0; bit++)
+			if (rule_uses_interface(&e->plan->targets[target], e->interfaces[i].name))
+				bits_set(&bits, bit);
 		err = bpf_map_update_elem(bpf_map__fd(e->skel->maps.interfaces), &key, &bits, BPF_ANY);
 		if (err)
 			return err;
@@ -159,6 +165,8 @@ static int fill_control(struct sp_control *control, const struct plan *plan)
 	control->magic = random[1] | 1;
 	control->max_packets = plan->max_packets;
 	control->max_flows = plan->max_flows;
+	control->evidence =
+		(plan->packet_evidence ? SP_EVIDENCE_PACKETS : 0) | (plan->capture ? SP_EVIDENCE_CAPTURE : 0);
 	return 0;
 }
 
@@ -210,13 +218,30 @@ static int on_record(void *arg, void *data, size_t size)
 	const struct sp_event *event = data;
 	struct engine *e = arg;
 
-	if (size < sizeof(*event))
-		return 0;
-	if (event->type == SP_EVENT_UNREACHABLE)
+	if (size >= sizeof(*event) && event->type == SP_EVENT_UNREACHABLE)
 		repeat_unreachable(e, event);
-	else
-		e->on_event(e->on_event_arg, event);
+	else if (size >= sizeof(*event))
+		e->on_record(e->on_record_arg, data, size);
 	return ++e->drained < DRAIN_EVENTS ? 0 : -EAGAIN;
+}
+
+static int on_capture(void *arg, void *data, size_t size)
+{
+	struct engine *e = arg;
+
+	e->on_record(e->on_record_arg, data, size);
+	return ++e->drained < DRAIN_EVENTS ? 0 : -EAGAIN;
+}
+
+static int open_rings(struct engine *e)
+{
+	e->ring = ring_buffer__new(bpf_map__fd(e->skel->maps.events), on_record, e, NULL);
+	if (!e->ring)
+		return -errno;
+	if (!e->plan->capture)
+		return 0;
+	e->capture_ring = ring_buffer__new(bpf_map__fd(e->skel->maps.captures), on_capture, e, NULL);
+	return e->capture_ring ? 0 : -errno;
 }
 
 static int load(struct engine *e)
@@ -269,11 +294,9 @@ int engine_open(const struct plan *plan, const struct engine_interface *interfac
 	err = load(e);
 	if (err)
 		goto fail;
-	e->ring = ring_buffer__new(bpf_map__fd(e->skel->maps.events), on_record, e, NULL);
-	if (!e->ring) {
-		err = -errno;
+	err = open_rings(e);
+	if (err)
 		goto fail;
-	}
 	*ret_engine = e;
 	return 0;
 fail:
@@ -291,6 +314,7 @@ void engine_close(struct engine *engine)
 	idle_close(engine->idle);
 	raw_close(engine->raw);
 	ring_buffer__free(engine->ring);
+	ring_buffer__free(engine->capture_ring);
 	shearpin__destroy(engine->skel);
 	free(engine);
 }
@@ -328,6 +352,41 @@ const char *engine_attached_as(const struct engine *engine)
 	return attach_uses_tcx(engine->attachments) ? "tcx" : "clsact";
 }
 
+static int compare_times(const void *a, const void *b)
+{
+	const __u64 *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* When windows open and close; those of several targets of a step do so at one time. */
+static void fill_marks(const struct plan *plan, uint64_t zero_ns, __u64 *marks)
+{
+	size_t n = 0, kept = 0;
+
+	for (size_t r = 0; r < plan->n_rules; r++) {
+		const struct plan_window *w = &plan->steps[plan->rules[r].step].window;
+
+		for (uint32_t i = 0; i < w->times && n + 2 <= SP_MAX_MARKS; i++) {
+			marks[n++] = zero_ns + plan_opens(w, i);
+			marks[n++] = zero_ns + plan_closes(w, i);
+		}
+	}
+	qsort(marks, n, sizeof(*marks), compare_times);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || marks[kept - 1] != marks[i])
+			marks[kept++] = marks[i];
+	memset(marks + kept, 0xff, (SP_MAX_MARKS - kept) * sizeof(*marks));
+}
+
+void engine_observe(struct engine *engine)
+{
+	struct shearpin__bss *bss = engine->skel->bss;
+
+	memset(bss->marks, 0xff, sizeof(bss->marks)); /* no window so far */
+	__atomic_or_fetch(&bss->control.armed, SP_ARMED_OBSERVER, __ATOMIC_RELEASE);
+}
+
 void engine_arm(struct engine *engine, uint64_t zero_ns)
 {
 	const struct plan *plan = engine->plan;
@@ -337,7 +396,8 @@ void engine_arm(struct engine *engine, uint64_t zero_ns)
 		bss->rules[r].start_ns = zero_ns + plan->steps[plan->rules[r].step].window.at_ns;
 	if (plan->max_duration_ns)
 		bss->control.deadline_ns = zero_ns + plan->max_duration_ns;
-	__atomic_store_n(&bss->control.armed, 1, __ATOMIC_RELEASE);
+	fill_marks(plan, zero_ns, bss->marks);
+	__atomic_or_fetch(&bss->control.armed, SP_ARMED_FAULTS, __ATOMIC_RELEASE);
 }
 
 void engine_disarm(struct engine *engine)
@@ -376,15 +436,47 @@ unsigned engine_spent(const struct engine *engine)
 	return __atomic_load_n(&engine->skel->bss->control.spent, __ATOMIC_ACQUIRE);
 }
 
-int engine_drain(struct engine *engine, void (*call)(void *arg, const struct sp_event *event), void *arg)
+static int drain(struct engine *engine, struct ring_buffer *ring, engine_record *call, void *arg)
 {
 	int n;
 
-	engine->on_event = call;
-	engine->on_event_arg = arg;
+	engine->on_record = call;
+	engine->on_record_arg = arg;
 	engine->drained = 0;
-	n = ring_buffer__consume(engine->ring);
+	n = ring_buffer__consume(ring);
 	return n == -EAGAIN ? DRAIN_EVENTS : n;
+}
+
+int engine_drain(struct engine *engine, engine_record *call, void *arg)
+{
+	return drain(engine, engine->ring, call, arg);
+}
+
+int engine_drain_captures(struct engine *engine, engine_record *call, void *arg)
+{
+	return drain(engine, engine->capture_ring, call, arg);
+}
+
+int engine_captures_fd(const struct engine *engine)
+{
+	return ring_buffer__epoll_fd(engine->capture_ring);
+}
+
+int engine_observed_target(const struct engine *engine, unsigned bit)
+{
+	return vectors_target(engine->plan, bit);
+}
+
+int engine_conns_each(struct engine *engine,
+		      void (*call)(void *arg, const struct sp_flow_key *key, const struct sp_conn *conn),
+		      void *arg)
+{
+	return conn_table_each(bpf_map__fd(engine->skel->maps.conns), call, arg);
+}
+
+int engine_conn_delete(struct engine *engine, const struct sp_flow_key *key, const struct sp_conn *ended)
+{
+	return conn_table_delete(bpf_map__fd(engine->skel->maps.conns), key, ended);
 }
 
 int engine_events_fd(const struct engine *engine)
@@ -432,7 +524,7 @@ int engine_rehearse(struct engine *engine, enum sp_hook hook, int ifindex, const
 		return 0;
 	bss->rehearsed.verdict = SP_PASS;
 	bss->control.rehearsal = 1;
-	bss->control.armed = 1;
+	bss->control.armed = SP_ARMED_FAULTS;
 	if (hook == SP_HOOK_XDP)
 		err = test_run_xdp(bpf_program__fd(engine->skel->progs.xdp_in), ifindex, frame, len);
 	else

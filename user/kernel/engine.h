@@ -41,9 +41,11 @@ void engine_close(struct engine *engine);
 int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret_culprit);
 const char *engine_attached_as(const struct engine *engine); /* "tcx", "clsact" */
 
+/* From here on the observer follows the targets' flows. */
+void engine_observe(struct engine *engine);
 /* Set every rule's windows relative to zero_ns and switch on. */
 void engine_arm(struct engine *engine, uint64_t zero_ns);
-/* Switch off: with this store, every packet passes. */
+/* Switch off, the observer, too: with this store, every packet passes. */
 void engine_disarm(struct engine *engine);
 
 /* The counters of a slot, over all CPUs. */
@@ -55,9 +57,26 @@ int engine_stats(struct engine *engine, uint64_t ret_stats[SP_STATS]);
 /* Budget spent: enum sp_budget. */
 unsigned engine_spent(const struct engine *engine);
 
-/* Events that wait in the ring buffer, oldest first, some thousands at most; returns their number or a negative errno. */
-int engine_drain(struct engine *engine, void (*call)(void *arg, const struct sp_event *event), void *arg);
+/*
+ * Records that wait in the ring buffer, oldest first, some thousands at most; returns their number or a negative errno. The
+ * __u32 `type` behind the time says what a record is: struct sp_packet_event, sp_conn_event (from SP_EVENT_CONN on), or
+ * sp_event.
+ */
+typedef void engine_record(void *arg, const void *record, size_t size);
+int engine_drain(struct engine *engine, engine_record *call, void *arg);
 int engine_events_fd(const struct engine *engine); /* becomes readable when many wait */
+/* The same for struct sp_capture, of a plan with a capture. */
+int engine_drain_captures(struct engine *engine, engine_record *call, void *arg);
+int engine_captures_fd(const struct engine *engine);
+
+/* The target that a bit of sp_conn_event.targets stands for, or -1. */
+int engine_observed_target(const struct engine *engine, unsigned bit);
+/* All that the observer keeps at this time. Entries that come or go meanwhile may be left out. */
+int engine_conns_each(struct engine *engine,
+		      void (*call)(void *arg, const struct sp_flow_key *key, const struct sp_conn *conn),
+		      void *arg);
+/* Forget a connection that has ended. 1; 0: it is gone, or there is another between the same ends by now. */
+int engine_conn_delete(struct engine *engine, const struct sp_flow_key *key, const struct sp_conn *ended);
 
 /* The flows of a slot, to be taken out of the flow table; see kernel/flows.h. */
 int engine_flows_open(struct engine *engine, uint32_t slot, struct flows **ret);

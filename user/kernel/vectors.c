@@ -7,14 +7,60 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static const struct plan_target *target_of(const struct plan *plan, size_t rule)
+static bool has_rule(const struct plan *plan, size_t target)
 {
-	return &plan->targets[plan->rules[rule].target];
+	for (size_t r = 0; r < plan->n_rules; r++)
+		if (plan->rules[r].target == target)
+			return true;
+	return false;
 }
 
-static void fill_protocols(const struct plan *plan, struct sp_bits *protocols)
+/* The bits behind those of the rules are of the targets that no rule has, as far as there is room. */
+int vectors_target(const struct plan *plan, unsigned bit)
 {
-	for (size_t r = 0; r < plan->n_rules; r++) {
+	unsigned next = plan->n_rules;
+
+	if (bit < plan->n_rules)
+		return plan->rules[bit].target;
+	for (size_t t = 0; bit < SP_MAX_RULES && t < plan->n_targets; t++)
+		if (!has_rule(plan, t) && next++ == bit)
+			return t;
+	return -1;
+}
+
+static const struct plan_target *target_of(const struct plan *plan, size_t bit)
+{
+	return &plan->targets[vectors_target(plan, bit)];
+}
+
+/* How many bits are taken. */
+static size_t count_bits(const struct plan *plan)
+{
+	size_t n = plan->n_rules;
+
+	while (vectors_target(plan, n) >= 0)
+		n++;
+	return n;
+}
+
+/* The first bit of each target. */
+static void fill_observe(const struct plan *plan, size_t n_bits, struct sp_bits *observe)
+{
+	struct sp_bits seen = {0}; /* by target; there are no more of them than bits */
+
+	for (size_t bit = 0; bit < n_bits; bit++) {
+		unsigned target = vectors_target(plan, bit);
+
+		if (target >= SP_MAX_RULES || bits_get(&seen, target))
+			continue;
+		bits_set(&seen, target);
+		bits_set(observe, bit);
+	}
+}
+
+static void fill_protocols(const struct plan *plan, size_t n_bits, struct sp_bits *protocols)
+{
+	for (size_t r = 0; r < n_bits; r++) {
 		uint8_t proto = target_of(plan, r)->proto;
 
 		if (proto) {
@@ -43,8 +89,11 @@ static void fill_ports(struct sp_bits *ports, size_t rule, const struct port_ran
 
 void vectors_fill(const struct plan *plan, const struct vectors *v)
 {
-	fill_protocols(plan, v->protocols);
-	for (size_t r = 0; r < plan->n_rules; r++) {
+	size_t n_bits = count_bits(plan);
+
+	fill_protocols(plan, n_bits, v->protocols);
+	fill_observe(plan, n_bits, &v->control->observe);
+	for (size_t r = 0; r < n_bits; r++) {
 		const struct plan_target *t = target_of(plan, r);
 
 		if (t->n_local_ports || t->n_remote_ports)
@@ -56,13 +105,13 @@ void vectors_fill(const struct plan *plan, const struct vectors *v)
 			bits_set(v->any_prefix4, r);
 			bits_set(v->any_prefix6, r);
 		}
-		for (int hook = 0; hook < SP_HOOKS; hook++)
+		for (int hook = 0; r < plan->n_rules && hook < SP_HOOKS; hook++)
 			if (plan->rules[r].hooks & 1 << hook)
 				bits_set(&v->control->hook[hook], r);
 	}
 	if (!v->control->ports)
 		return;
-	for (size_t r = 0; r < plan->n_rules; r++) {
+	for (size_t r = 0; r < n_bits; r++) {
 		const struct plan_target *t = target_of(plan, r);
 
 		fill_ports(v->local_ports, r, t->local_ports, t->n_local_ports);
@@ -88,9 +137,9 @@ static bool is_listed(const struct prefix_rules *list, size_t n, const struct pr
 	return false;
 }
 
-static void add_covering(const struct plan *plan, struct prefix_rules *entry)
+static void add_covering(const struct plan *plan, size_t n_bits, struct prefix_rules *entry)
 {
-	for (size_t r = 0; r < plan->n_rules; r++) {
+	for (size_t r = 0; r < n_bits; r++) {
 		const struct plan_target *t = target_of(plan, r);
 
 		if (!t->n_remotes)
@@ -104,7 +153,7 @@ static void add_covering(const struct plan *plan, struct prefix_rules *entry)
 int vectors_prefixes(const struct plan *plan, int family, struct prefix_rules **ret_list, size_t *ret_n)
 {
 	struct prefix_rules *list;
-	size_t n = 0, max = 0;
+	size_t n = 0, max = 0, n_bits = count_bits(plan);
 
 	for (size_t i = 0; i < plan->n_targets; i++)
 		max += plan->targets[i].n_remotes;
@@ -119,7 +168,7 @@ int vectors_prefixes(const struct plan *plan, int family, struct prefix_rules **
 				list[n++].prefix = t->remotes[k];
 	}
 	for (size_t i = 0; i < n; i++)
-		add_covering(plan, &list[i]);
+		add_covering(plan, n_bits, &list[i]);
 	*ret_list = list;
 	*ret_n = n;
 	return 0;

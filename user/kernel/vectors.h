@@ -13,6 +13,11 @@ static inline void bits_set(struct sp_bits *b, size_t i)
 	b->w[i / 64] |= 1ULL << (i % 64);
 }
 
+static inline bool bits_get(const struct sp_bits *b, size_t i)
+{
+	return b->w[i / 64] >> (i % 64) & 1;
+}
+
 static inline bool bits_any_set(const struct sp_bits *b)
 {
 	for (int i = 0; i < SP_WORDS; i++)
@@ -31,6 +36,8 @@ struct vectors {
 };
 
 void vectors_fill(const struct plan *plan, const struct vectors *v);
+/* The target of a bit: of a rule, or one that no rule has; -1: the bit is not taken. */
+int vectors_target(const struct plan *plan, unsigned bit);
 
 /* The distinct prefixes of one family over all targets, each with the rules of all that cover it; free() it. */
 struct prefix_rules {
