@@ -253,8 +253,8 @@ _Static_assert(sizeof(struct sp_packet_event) == 88, "ABI");
  * With `capture: true`, in the ring buffer `captures`: a packet that is not passed, as it came, before anything is done to
  * it. `data` has room for SP_CAPTURE_SMALL or SP_CAPTURE_LARGE bytes; the record's size in the ring buffer tells which.
  */
-#define SP_CAPTURE_SMALL 192
-#define SP_CAPTURE_LARGE 1600
+#define SP_CAPTURE_SMALL 256 /* powers of two */
+#define SP_CAPTURE_LARGE 2048
 
 struct sp_capture {
 	__u64 ns;

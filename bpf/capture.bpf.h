@@ -20,19 +20,19 @@ static __always_inline void describe(struct sp_capture *c, const struct work *w,
 	c->pad = 0;
 }
 
-/* The verifier wants a size that it knows, and a length that is at least 1. */
+/* The verifier wants a size that it knows, and a length from 1 to that: room is a power of two. */
 #define CAPTURE(ctx, w, len, room, load_bytes)                                                               \
 	({                                                                                                   \
 		struct sp_capture *c_ = bpf_ringbuf_reserve(&captures, sizeof(*c_) + (room), 0);             \
-		__u32 n_ = (len);                                                                            \
+		__u32 n_ = (len) < (room) ? (len) : (room);                                                  \
                                                                                                              \
 		if (!c_) {                                                                                   \
 			count_stat(SP_STAT_CAPTURE_LOST);                                                    \
 		} else {                                                                                     \
-			if (n_ > (room))                                                                     \
-				n_ = (room);                                                                 \
+			n_--;                                                                                \
 			opaque(n_);                                                                          \
-			if (!is_within(n_, 1, (room)) || load_bytes(ctx, 0, c_->data, n_))                   \
+			n_ = (n_ & ((room)-1)) + 1;                                                          \
+			if (load_bytes(ctx, 0, c_->data, n_))                                                \
 				n_ = 0;                                                                      \
 			describe(c_, w, len, n_);                                                            \
 			bpf_ringbuf_submit(c_, ring_wake(&captures));                                        \

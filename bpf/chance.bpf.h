@@ -1,7 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Randomness that can be replayed: a draw is a hash of (seed, flow, direction, the packet's index in the flow), never of
- * the order of arrival or the CPU. tests/lab/chance.py computes the same numbers from recorded flows.
+ * the order of arrival or the CPU. Shared with user space, which draws them again from a log; tests/lab/chance.py computes the
+ * same numbers.
  * mix64 is the finaliser of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
  */
 #ifndef SHEARPIN_CHANCE_BPF_H
@@ -10,6 +11,9 @@
 #include <linux/types.h>
 
 #include "abi.h"
+
+/* Packets that a lot may depend on; even. The scenario layer keeps the odds of a longer walk below 1 in 10^7. */
+#define LONGEST_WALK 16384
 
 static inline __attribute__((always_inline)) __u64 mix64(__u64 x)
 {

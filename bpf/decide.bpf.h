@@ -71,7 +71,6 @@ struct work {
 	struct sp_bits match;
 	__u64 now;
 	__u64 release; /* when it is due, if it is held; otherwise 0 */
-	__u64 cgroup;  /* of the local socket that opens a connection with this packet; 0: none */
 	__u32 ifindex;
 	__u32 segments; /* what a GSO packet counts for */
 	__u32 bytes;
@@ -80,7 +79,8 @@ struct work {
 	__u32 slot;   /* its window; NO_SLOT: no rule was open */
 	__u8 verdict; /* enum sp_verdict, its */
 	__u8 hook;
-	__u8 is_bent; /* there is a bend of it */
+	__u8 is_bent;  /* there is a bend of it */
+	__u8 is_local; /* it opens a connection of a socket of this host, whose process is the current one */
 };
 
 static __always_inline void undecided(struct work *w)

@@ -17,8 +17,6 @@
 #include "chance.bpf.h"
 #include "common.bpf.h"
 
-#define LONGEST_WALK 16384 /* even; the scenario layer keeps the odds of a longer one below 1 in 10^7 */
-
 struct lots {
 	__u64 seed;
 	__u64 flow;

@@ -14,6 +14,12 @@
 
 static const struct sp_conn no_conn;
 
+/* The targets that the packet belongs to. Not static: the verifier need not know where the packet comes from. */
+__noinline int find_targets(const struct packet *p, __u32 ifindex, struct sp_bits *ret_targets)
+{
+	return p && ret_targets && classify(p, ifindex, &control.observe, NULL, ret_targets);
+}
+
 __noinline int emit_conn(const struct work *w, const struct sp_conn *conn, __u32 type, __u64 from_ns)
 {
 	struct sp_conn_event *e;
@@ -34,7 +40,7 @@ __noinline int emit_conn(const struct work *w, const struct sp_conn *conn, __u32
 	e->pad2 = 0;
 	e->from_ns = from_ns;
 	e->conn = *conn;
-	if (!classify(&w->p, w->ifindex, &control.observe, NULL, &e->targets))
+	if (!find_targets(&w->p, w->ifindex, &e->targets))
 		__builtin_memset(&e->targets, 0, sizeof(e->targets));
 	bpf_ringbuf_submit(e, ring_wake(&events));
 	return 0;
@@ -102,10 +108,10 @@ static __always_inline void note_process(const struct work *w, struct sp_conn *c
 {
 	struct task_struct *task;
 
-	if (!w->cgroup)
+	if (!w->is_local)
 		return;
 	task = bpf_get_current_task_btf();
-	c->cgroup = w->cgroup;
+	c->cgroup = task->cgroups->dfl_cgrp->kn->id;
 	c->pid = task->tgid;
 	bpf_probe_read_kernel(c->comm, sizeof(c->comm), task->comm);
 }

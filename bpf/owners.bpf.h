@@ -12,7 +12,7 @@ int owners(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct sp_owner owner = {};
 	struct socket *socket;
-	struct sp_bits match;
+	struct sp_bits match = {};
 	struct packet p;
 	struct sock *sk;
 
@@ -28,7 +28,7 @@ int owners(struct bpf_iter__task_file *ctx)
 	packet_of_socket(&sk->__sk_common, &p);
 	p.proto = sk->sk_protocol;
 	if ((p.proto != IPPROTO_TCP && p.proto != IPPROTO_UDP) || !p.dport ||
-	    !classify(&p, socket_ifindex(sk), &control.observe, NULL, &match))
+	    !find_targets(&p, socket_ifindex(sk), &match))
 		return 0;
 	flow_key(&p, 0, &owner.flow);
 	owner.pid = task->tgid;

@@ -212,7 +212,7 @@ static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
 		      armed & SP_ARMED_OBSERVER ? &control.observe : NULL, &w.match))
 		return SP_TC_NEXT;
 	observed = armed & SP_ARMED_OBSERVER && bits_meet(&w.match, &control.observe);
-	w.cgroup = observed && hook == SP_HOOK_TC_OUT && is_syn(&w.p) ? bpf_skb_cgroup_id(skb) : 0;
+	w.is_local = observed && hook == SP_HOOK_TC_OUT && is_syn(&w.p) && skb->sk;
 	w.segments = count_segments(skb, &w.p);
 	w.bytes = w.p.ip_len;
 	if (judge(&w, hook))
@@ -255,7 +255,7 @@ int xdp_in(struct xdp_md *ctx)
 	w.ifindex = ctx->ingress_ifindex;
 	if (!classify(&w.p, w.ifindex, &control.hook[SP_HOOK_XDP], NULL, &w.match))
 		return XDP_PASS;
-	w.cgroup = 0;
+	w.is_local = false;
 	w.segments = 1;
 	w.bytes = w.p.ip_len;
 	if (!judge(&w, SP_HOOK_XDP))

@@ -105,7 +105,6 @@ int sockets(struct bpf_iter__tcp *ctx)
 	struct sock_common *sk = ctx->sk_common;
 	struct socket_work s = {};
 	struct sp_socket found = {};
-	struct sp_bits enabled;
 	struct tcp_sock *tp;
 	__u32 ifindex;
 
@@ -116,9 +115,8 @@ int sockets(struct bpf_iter__tcp *ctx)
 		return 0;
 	packet_of_socket(sk, &s.w.p);
 	ifindex = socket_ifindex((struct sock *)tp);
-	enabled = control.hook[SP_HOOK_TC_OUT];
-	bits_or(&enabled, &control.hook[SP_HOOK_TC_IN]);
-	if (!classify(&s.w.p, ifindex, &enabled, NULL, &s.w.match))
+	if (!classify(&s.w.p, ifindex, &control.hook[SP_HOOK_TC_OUT], &control.hook[SP_HOOK_TC_IN],
+		      &s.w.match))
 		return 0;
 	flow_key(&s.w.p, NO_SLOT, &s.key);
 	s.w.now = bpf_ktime_get_ns();
