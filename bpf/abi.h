@@ -228,7 +228,8 @@ struct sp_event {
 	__u8 budget;  /* enum sp_budget */
 	__u32 seq;    /* SP_EVENT_UNREACHABLE: of the SYN */
 	__u8 refuse;  /* SP_EVENT_UNREACHABLE: enum sp_refuse */
-	__u8 pad[3];
+	__u8 is_own;  /* SP_EVENT_FLOW_HIT: a SYN of the loader itself, a probe's */
+	__u8 pad[2];
 };
 _Static_assert(sizeof(struct sp_event) == 72, "ABI");
 
@@ -264,13 +265,14 @@ struct sp_capture {
 	__u32 ifindex;
 	__u32 len;      /* of the frame */
 	__u32 captured; /* bytes of it in `data` */
+	__u32 vlan;     /* the tag that the kernel keeps apart from the frame: TPID << 16 | TCI; 0: none */
 	__u8 verdict;   /* enum sp_verdict, as decided */
 	__u8 hook;
 	__u8 dir;
-	__u8 pad;
+	__u8 pad[5];
 	__u8 data[];
 };
-_Static_assert(sizeof(struct sp_capture) == 40, "ABI");
+_Static_assert(sizeof(struct sp_capture) == 48, "ABI");
 
 /* The observer: connections and flows of the targets, whether or not a rule hits them. */
 
@@ -327,6 +329,8 @@ enum sp_conn_flags {
 	SP_CONN_GREETED = 1 << 3,  /* established */
 	SP_CONN_LEFT = 1 << 4,     /* by a FIN */
 	SP_CONN_ENDED = 1 << 5,
+	SP_CONN_OWN =
+		1 << 6, /* of the loader itself, a probe's: not followed; its attempt is the only event */
 };
 
 struct sp_conn_event {
@@ -511,6 +515,13 @@ struct sp_socket {
 	__u8 pad[2];
 };
 _Static_assert(sizeof(struct sp_socket) == 64, "ABI");
+
+/* What the loader has done about one. */
+struct sp_reset {
+	struct sp_socket socket;
+	__u64 ns; /* CLOCK_MONOTONIC, before its segments were sent */
+};
+_Static_assert(sizeof(struct sp_reset) == 72, "ABI");
 
 /* The answer of a program in rehearsal. */
 struct sp_rehearsed {

@@ -5,10 +5,16 @@
 
 #include "decide.bpf.h"
 
+/* Not for every record behind that mark: a wake-up costs more than the record. A longer one than this passes no mark unseen. */
+#define RING_WAKE_SPAN (SP_CAPTURE_LARGE + 256)
+
 static __always_inline __u64 ring_wake(void *ring)
 {
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= RING_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
-									     : BPF_RB_NO_WAKEUP;
+	__u64 waits = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+
+	return waits >= RING_WAKE_BYTES && (waits & (RING_WAKE_BYTES - 1)) < RING_WAKE_SPAN
+		       ? BPF_RB_FORCE_WAKEUP
+		       : BPF_RB_NO_WAKEUP;
 }
 
 __noinline int emit(const struct work *w, __u32 type)
@@ -32,6 +38,7 @@ __noinline int emit(const struct work *w, __u32 type)
 	e->budget = control.spent;
 	e->seq = w->p.seq;
 	e->refuse = rules[w->rule & (SP_MAX_RULES - 1)].refuse;
+	e->is_own = w->is_local && (__u32)bpf_get_current_task_btf()->tgid == own_pid;
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
 	bpf_ringbuf_submit(e, type == SP_EVENT_UNREACHABLE ? BPF_RB_FORCE_WAKEUP : ring_wake(&events));
 	return 0;

@@ -19,6 +19,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "vmlinux.h"
 
 #ifndef IPPROTO_HOPOPTS
 #define IPPROTO_HOPOPTS 0
@@ -57,6 +58,7 @@ __s16 distributions[SP_DISTRIBUTIONS *
 __u64 tickets;                      /* given out so far */
 __u64 marks[SP_MAX_MARKS];          /* when windows open and close, in order; ~0 behind the last */
 __u32 epoch;                        /* how many of them are over */
+__u32 own_pid;                      /* of the loader, in the initial pid namespace */
 
 /* By ifindex; the loader sizes it. */
 struct {

@@ -8,7 +8,6 @@
 #define SHEARPIN_OBSERVE_BPF_H
 
 #include "account.bpf.h"
-#include "vmlinux.h"
 
 #define NO_DIR SP_DIRS
 
@@ -114,6 +113,16 @@ static __always_inline void note_process(const struct work *w, struct sp_conn *c
 	c->cgroup = task->cgroups->dfl_cgrp->kn->id;
 	c->pid = task->tgid;
 	bpf_probe_read_kernel(c->comm, sizeof(c->comm), task->comm);
+	if (c->pid == own_pid)
+		c->flags |= SP_CONN_OWN | SP_CONN_ENDED;
+}
+
+/* Run by the loader: who it is. */
+SEC("syscall")
+int introduce(void __attribute__((unused)) * ctx)
+{
+	own_pid = bpf_get_current_task_btf()->tgid;
+	return 0;
 }
 
 static __always_inline struct sp_conn *take_syn(const struct work *w, const struct sp_flow_key *key,
@@ -314,7 +323,7 @@ __noinline int observe(const struct work *w)
 	return 0;
 }
 
-/* A connection that the walk over the sockets has found, to be reset by the loader. */
+/* A connection that the walk over the sockets has found, and that the loader has reset. */
 __noinline int observe_idle_reset(const struct work *w)
 {
 	struct sp_flow_key key;

@@ -128,7 +128,6 @@ int sockets(struct bpf_iter__tcp *ctx)
 	bpf_loop(SP_MAX_RULES, take_socket, &s, 0);
 	if (s.w.slot == NO_SLOT || !charge_socket(&s.w))
 		return 0;
-	observe_idle_reset(&s.w);
 	flow_key(&s.w.p, s.w.slot, &found.flow);
 	found.snd_nxt = tp->snd_nxt;
 	found.rcv_nxt = tp->rcv_nxt;
@@ -138,6 +137,35 @@ int sockets(struct bpf_iter__tcp *ctx)
 	found.family = s.w.p.family;
 	bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
 	return 0;
+}
+
+/* Run by the loader when it has sent the segments: for the connection's ends, this is when it was reset. */
+SEC("raw_tp")
+int note_reset(const __u64 *words)
+{
+	union {
+		struct sp_reset reset;
+		__u64 words[sizeof(struct sp_reset) / sizeof(__u64)];
+	} in;
+	struct work w = {};
+	unsigned i;
+
+#pragma unroll
+	for (i = 0; i < sizeof(in.words) / sizeof(*in.words); i++)
+		in.words[i] = words[i];
+	__builtin_memcpy(w.p.src, in.reset.socket.flow.local, sizeof(w.p.src));
+	__builtin_memcpy(w.p.dst, in.reset.socket.flow.remote, sizeof(w.p.dst));
+	w.p.sport = in.reset.socket.flow.local_port;
+	w.p.dport = in.reset.socket.flow.remote_port;
+	w.p.family = in.reset.socket.family;
+	w.p.proto = IPPROTO_TCP;
+	w.p.tcp_flags = TCP_ACK;
+	w.p.dir = SP_DIR_OUT;
+	w.now = in.reset.ns;
+	w.ifindex = in.reset.socket.ifindex;
+	w.hook = SP_HOOK_SOCKETS;
+	w.verdict = SP_RESET;
+	return observe_idle_reset(&w);
 }
 
 #endif

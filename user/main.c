@@ -18,6 +18,7 @@ static const struct {
 	{"status", cmd_status, "what is active now, with counters and time left"},
 	{"clear", cmd_clear, "end every run on this host and remove what any left behind"},
 	{"report", cmd_report, "the evidence report of a run, again"},
+	{"verify", cmd_verify, "is a run's evidence whole, unaltered, and what its seed gives"},
 	{"lab", cmd_lab, "a drill in a built-in lab; needs nothing but root"},
 };
 

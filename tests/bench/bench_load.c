@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Traffic for bench_line.py, and its times. It starts in the network namespace of the one end; FAR is a path of the other's.
+ * Traffic for bench_line.py and bench_evidence.py, and its times. It starts in the network namespace of the one end; FAR is a
+ * path of the other's.
  *
  * usage: bench_load trips FAR ADDRESS PORT COUNT GAP_NS SLEEP_NS
  *            round trips of a datagram, one at a time; with SLEEP_NS each after a bare sleep of that length. Prints a line
@@ -10,6 +11,9 @@
  *        bench_load flood FAR ADDRESS PORT COUNT GAP_NS
  *            datagrams in bursts of BURST, GAP_NS apart on average. Prints how many arrived, how many of them behind a later
  *            one, how many twice, and how many nanoseconds the sending took.
+ *        bench_load pour FAR ADDRESS PORT COUNT GAP_NS SENDERS
+ *            datagrams that nobody takes, from so many processes, in bursts of SPLASH, GAP_NS apart on average. Prints how many
+ *            nanoseconds the sending took.
  *
  * All of it runs with a real-time priority, if it may; but for the bare sleep, which is there for comparison.
  */
@@ -28,12 +32,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/timeutil.h"
 
 #define BURST 10
+#define SPLASH 64
 #define ROOM (1U << 30)
 #define PATIENCE_MS 2000
 #define OPEN_FILES 20000
@@ -282,6 +288,54 @@ static int flood(struct far *far, uint64_t count, uint64_t gap)
 	return err;
 }
 
+static int pour_share(const struct far *far, uint64_t count, uint64_t gap)
+{
+	static struct mmsghdr messages[SPLASH];
+	static struct iovec part; /* nothing */
+	int fd = connect_near(far);
+	uint64_t due = now_ns();
+
+	if (fd < 0)
+		return fd;
+	set_realtime(true);
+	for (int i = 0; i < SPLASH; i++)
+		messages[i].msg_hdr = (struct msghdr){.msg_iov = &part, .msg_iovlen = 1};
+	for (uint64_t sent = 0; sent < count;) {
+		int n = sendmmsg(fd, messages, count - sent < SPLASH ? count - sent : SPLASH, 0);
+
+		if (n < 0)
+			return -errno;
+		sent += n;
+		due += n * gap;
+		sleep_until(due);
+	}
+	return 0;
+}
+
+static int pour(const struct far *far, uint64_t count, uint64_t gap, uint64_t senders)
+{
+	uint64_t start = now_ns();
+	int status, err = 0;
+
+	for (uint64_t i = 0; i < senders; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			return -errno;
+		if (pid)
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(pour_share(far, count * (i + 1) / senders - count * i / senders, gap * senders) ? 1
+												      : 0);
+	}
+	while (wait(&status) > 0)
+		if (!WIFEXITED(status) || WEXITSTATUS(status))
+			err = -EIO;
+	if (!err)
+		printf("%" PRIu64 "\n", now_ns() - start);
+	return err;
+}
+
 static int run(int argc, char **argv)
 {
 	uint64_t count, gap;
@@ -300,6 +354,8 @@ static int run(int argc, char **argv)
 		return trips(&far, count, gap, argc > 7 ? strtoull(argv[7], NULL, 10) : 0);
 	if (!strcmp(argv[1], "flows"))
 		return flows(&far, count, gap);
+	if (!strcmp(argv[1], "pour"))
+		return argc > 7 ? pour(&far, count, gap, strtoull(argv[7], NULL, 10)) : -EINVAL;
 	return strcmp(argv[1], "flood") ? -EINVAL : flood(&far, count, gap);
 }
 

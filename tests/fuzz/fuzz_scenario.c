@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <netdb.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,44 @@ static void check_faults(const struct plan *plan)
 	}
 }
 
+static void check_probes(const struct plan *plan)
+{
+	regex_t compiled;
+
+	for (size_t i = 0; i < plan->n_probes; i++) {
+		const struct plan_probe *p = &plan->probes[i];
+		const char *const expressions[] = {p->healthy, p->unhealthy};
+
+		CHECK(p->name && *p->name && p->every_ns);
+		CHECK((p->kind == PROBE_TCP) == !!p->host && (p->kind == PROBE_LOG) == !!p->path);
+		CHECK((p->kind == PROBE_TCP) == (p->port && p->timeout_ns));
+		for (int k = 0; p->kind == PROBE_LOG && k < 2; k++) {
+			CHECK(!regcomp(&compiled, expressions[k], REG_EXTENDED | REG_NOSUB));
+			CHECK(regexec(&compiled, "", 0, NULL, 0));
+			regfree(&compiled);
+		}
+	}
+}
+
+static void check_slos(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_slos; i++) {
+		const struct plan_slo *s = &plan->slos[i];
+		bool latency = s->key == SLO_PROBE_P95 || s->key == SLO_PROBE_P99;
+
+		CHECK(s->key < SLO_KEYS && s->by <= BY_FLOW);
+		CHECK(s->step < (int)plan->n_steps && s->probe < (int)plan->n_probes);
+		CHECK(s->target < (int)plan->n_targets && (s->probe < 0 || s->target < 0));
+		CHECK((s->limit == UINT64_MAX) == (s->relative || s->key == SLO_BACKOFF));
+		CHECK(!s->relative || (latency && plan->baseline_ns && s->over >= 0));
+		CHECK(!s->factor_low || (s->backoff == PLAN_BACKOFF_EXPONENTIAL && s->factor_low > 0.9 &&
+					 s->factor_high >= s->factor_low && s->factor_high < 111));
+		CHECK(s->key == SLO_BACKOFF || (!s->cap_ns && !s->factor_low));
+		CHECK(s->key != SLO_AVAILABILITY || (s->limit && s->limit <= PLAN_ALWAYS));
+		CHECK((s->by != BY_PROBE && s->key < SLO_AVAILABILITY) || plan->n_probes);
+	}
+}
+
 static void check_plan(struct plan *plan)
 {
 	json_error_t error;
@@ -91,6 +130,8 @@ static void check_plan(struct plan *plan)
 	check_windows(plan);
 	check_targets(plan);
 	check_faults(plan);
+	check_probes(plan);
+	check_slos(plan);
 	for (int mode = HOOK_AUTO; mode <= HOOK_TC; mode++) {
 		plan_choose_hooks(plan, mode);
 		CHECK(!plan_to_json(plan, &text));

@@ -375,18 +375,21 @@ class Lab:
         self.join()
 
     def join(self):
-        macs = "02:00:00:00:77:01", "02:00:00:00:77:02"
-        self.here.call("ip", "link", "add", DEVICE, "address", macs[0], "numtxqueues", "2", "numrxqueues", "2",
-                       "type", "veth", "peer", "name", PEER_DEVICE, "address", macs[1], "netns", self.there.path)
-        for space, device, own, other, mac in ((self.here, DEVICE, HERE, THERE, macs[1]),
-                                               (self.there, PEER_DEVICE, THERE, HERE, macs[0])):
+        self.lay((self.here, DEVICE, HERE), (self.there, PEER_DEVICE, THERE), 77)
+
+    def lay(self, near, far, number):
+        """A veth pair between two hosts, each a namespace, a device and addresses."""
+        macs = f"02:00:00:00:{number}:01", f"02:00:00:00:{number}:02"
+        near[0].call("ip", "link", "add", near[1], "address", macs[0], "numtxqueues", "2", "numrxqueues", "2",
+                     "type", "veth", "peer", "name", far[1], "address", macs[1], "netns", far[0].path)
+        for (space, device, own), (_, _, other), mac in ((near, far, macs[1]), (far, near, macs[0])):
             lines = ["link set lo up", f"link set {device} addrgenmode none", f"link set {device} up"]
             for family, bits in ((V4, 24), (V6, 64)):
                 nodad = " nodad" if family == V6 else ""
                 lines += [f"addr add {own[family]}/{bits} dev {device}{nodad}",
                           f"neigh replace {other[family]} lladdr {mac} dev {device} nud permanent"]
             space.call("ip", "-batch", "-", input="\n".join(lines))
-        for space, own in ((self.here, HERE), (self.there, THERE)):
+        for space, _, own in (near, far):
             wait_until(lambda s=space, o=own: self.is_up(s, o), "the carrier")
 
     @staticmethod
@@ -535,9 +538,10 @@ class LabTest(unittest.TestCase):
     """A test with a lab of its own."""
 
     maxDiff = None
+    KIND = Lab
 
     def setUp(self):
-        self.lab = Lab()
+        self.lab = self.KIND()
         self.addCleanup(self.lab.close)
 
     def assert_errno(self, number, expected, message=""):

@@ -72,6 +72,9 @@ MISTAKES = {
                     "0% to 100%"),
     "windows that overlap themselves": (step("name: s, at: 0s, fault: {drop: true}, target: t, for: 2s, "
                                              "repeat: {times: 2, every: 1s}"), None, "every"),
+    "no expression": (f"{HEAD}{STEP}probes: {{p: {{log: x, healthy: '(', unhealthy: y}}}}\n", "7:31", "regular expression"),
+    "an objective about nobody": (f"{HEAD}{STEP}slo: [{{recovery_p99: 1s, target: u}}]\n", "7:34", "unknown target u"),
+    "an objective that cannot be": (f"{HEAD}{STEP}slo: [{{availability: 99%}}]\n", "7:8", "without `probes`"),
     "tabs": (f"{HEAD}\tsteps: []\n", None, ""),
     "no YAML": ("{{{{\n", None, ""),
     "binary": (b"\0\1\2\3" * 100, None, ""),
@@ -174,6 +177,7 @@ class CommandLine(LabTest):
         (("loss=gemodel:p=1%", "--for", "1s", "--remote-port", "80"), "a gemodel needs `r`"),
         (("--netem", "delay 10ms ecn", "--for", "1s", "--remote-port", "80"), "--netem, word 3: `ecn`"),
         (("--netem", "delay 10ms", "delay=5ms", "--for", "1s", "--remote-port", "80"), "`delay` is given twice"),
+        (("drop", "--evidence", "packet", "--for", "1s", "--remote-port", "80"), "did you mean `packets`?"),
         (("delay=5ms", "--delay-backend", "qf", "--for", "1s", "--remote-port", "80"), "--delay-backend"),
     )
 

@@ -90,6 +90,22 @@ class Plan(LabTest):
         done.pop("source")
         self.assertEqual(planned, done)
 
+    def test_evidence(self):
+        """The options win over the file, and mean the same in each command."""
+        words = ("--evidence", "packets", "--capture")
+        plans = [json.loads(self.lab.call("plan", self.lab.write(SCENARIO), *words, "--json").stdout)]
+        for start in (lambda: self.lab.run(dict(SCENARIO, evidence="flows"), *words),
+                      lambda: self.lab.inject("drop", "--for", "50ms", "--remote-port", str(PORT), *words)):
+            run = start()
+            self.assert_ended(run, 0)
+            plans.append(run.document("plan.json"))
+        for plan in plans:
+            self.assertEqual((plan["evidence"], plan["capture"]), ("packets", True))
+        run = self.lab.run(dict(SCENARIO, evidence="packets", capture=True), "--evidence", "flows")
+        self.assert_ended(run, 0)
+        plan = run.document("plan.json")
+        self.assertEqual((plan["evidence"], plan["capture"]), ("flows", True))
+
     def delaying(self, **fault):
         return self.lab.write(dict(SCENARIO, steps=[dict(SCENARIO["steps"][0], fault=fault)]))
 

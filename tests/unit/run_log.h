@@ -47,6 +47,24 @@ static inline void put_event(struct log *log, uint64_t ms, const char *type, int
 	buf_free(&data);
 }
 
+/* An event of a flow; `data` needs no formatting. */
+static inline void put_flow(struct log *log, uint64_t ms, const char *type, const char *flow,
+			    const char *flow_target, const char *data)
+{
+	bool is_hit = strcmp(type, "flow.hit") == 0;
+	struct log_event event = {
+		.mono_ns = ms * NS_PER_MS,
+		.type = type,
+		.step = is_hit ? "cut" : NULL,
+		.instance = is_hit,
+		.target = flow_target,
+		.flow = flow,
+		.data = data,
+	};
+
+	assert_int_equal(log_append(log, &event), 0);
+}
+
 static inline struct log *start(const struct run_dir *dir, const char *plan)
 {
 	struct log *log;

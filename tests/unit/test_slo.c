@@ -2,7 +2,7 @@
 /* The definitions of docs/definitions.md, on logs made for the purpose. Times below are in milliseconds. */
 #include "unit/run_log.h"
 
-#include "slo/judge.h"
+#include "slo/percentile.h"
 
 #define MS NS_PER_MS
 

@@ -8,8 +8,7 @@
 
 #define BUF_MIN 256
 
-/* Room for `more` bytes and a NUL behind what is there. */
-static bool buf_reserve(struct buf *b, size_t more)
+bool buf_reserve(struct buf *b, size_t more)
 {
 	size_t size = b->size ? b->size : BUF_MIN;
 	char *data;

@@ -13,6 +13,8 @@ struct buf {
 	bool failed;
 };
 
+/* Room for `more` bytes and a NUL behind what is there, for those who write there themselves and add to `len`. */
+bool buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

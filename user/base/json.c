@@ -7,40 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 void json_begin(struct json *j, struct buf *out)
 {
 	*j = (struct json){.out = out};
-}
-
-/*
- * The length of the UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF); 0: none. The
- * NUL at the end of the string stops a sequence that is cut off.
- */
-static size_t utf8_len(const unsigned char *s)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len, i;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	for (i = 1; i < len; i++) {
-		if (s[i] < low || s[i] > high)
-			return 0;
-		low = 0x80;
-		high = 0xbf;
-	}
-	return len;
 }
 
 static bool needs_escape(unsigned char c)
@@ -92,7 +63,7 @@ static void add_string(struct buf *out, const char *value)
 		if (len)
 			buf_add(out, s, len);
 		else
-			buf_add(out, "\xef\xbf\xbd", 3);
+			buf_add(out, UTF8_REPLACEMENT, 3);
 		s += len ? len : 1;
 	}
 	buf_add(out, "\"", 1);

@@ -23,6 +23,7 @@ int cmd_preflight(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_clear(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 
 #endif

@@ -110,7 +110,10 @@ int cmd_inject(int argc, char **argv)
 	if (!words.count && !args.netem) {
 		usage_error(&command, "missing argument: %s", command.words);
 	} else if (settings_parse(&command, "meta", &args.drill.meta, &meta)) {
-		const struct scenario_options scenario = {.meta = meta, .n_meta = args.drill.meta.count};
+		const struct scenario_options scenario = {.meta = meta,
+							  .n_meta = args.drill.meta.count,
+							  .evidence = args.drill.evidence,
+							  .capture = args.drill.capture};
 
 		status = inject(&args, &words, &scenario, argc, argv);
 	}

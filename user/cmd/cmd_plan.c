@@ -10,6 +10,7 @@
 #include "base/timeutil.h"
 #include "cmd/delay_backend.h"
 #include "cmd/drill_command.h"
+#include "cmd/plan_watch.h"
 
 #define COLUMNS 64      /* of the picture */
 #define SHOWN_WINDOWS 6 /* of a step with many, before the ellipsis */
@@ -17,8 +18,8 @@
 
 struct plan_args {
 	struct words set, meta;
-	const char *interface, *hook, *line;
-	bool json;
+	const char *interface, *hook, *line, *evidence;
+	bool json, capture;
 };
 
 static const struct option_spec options[] = {
@@ -32,6 +33,10 @@ static const struct option_spec options[] = {
 	 "where faults act on packets that come in"},
 	{"delay-backend", 0, OPTION_STRING, offsetof(struct plan_args, line), "auto|user|fq", "auto",
 	 "where delayed packets wait: in shearpin's process, or in the kernel (sch_fq)"},
+	{"evidence", 0, OPTION_STRING, offsetof(struct plan_args, evidence), "flows|packets", NULL,
+	 "instead of the scenario's"},
+	{"capture", 0, OPTION_FLAG, offsetof(struct plan_args, capture), NULL, NULL,
+	 "as if the scenario said so"},
 	{"json", 0, OPTION_FLAG, offsetof(struct plan_args, json), NULL, NULL, "one JSON document"},
 };
 
@@ -102,6 +107,8 @@ static void print_head(const struct plan *plan)
 	printf("%s\n", plan->n_interfaces ? "" : " those that the routes to the targets lead through");
 	printf("  length     %s baseline, %s steps, at most %s recovery\n", duration(plan->baseline_ns),
 	       duration(plan->length_ns), duration(plan->recovery_ns));
+	printf("  evidence   %s%s\n", plan->packet_evidence ? "flows, and each packet that is hit" : "flows",
+	       plan->capture ? "; the packets that are hit are captured" : "");
 	for (size_t i = 0; i < plan->n_meta; i++)
 		printf("%s%s=%s%s", i ? " " : "  meta       ", plan->meta[i].key, plan->meta[i].value,
 		       i + 1 == plan->n_meta ? "\n" : "");
@@ -336,46 +343,6 @@ static void print_limits(const struct plan *plan)
 		printf("  duration   %s\n", duration(plan->max_duration_ns));
 }
 
-static void print_probes(const struct plan *plan, int width)
-{
-	if (!plan->n_probes)
-		return;
-	printf("\nProbes\n");
-	for (size_t i = 0; i < plan->n_probes; i++) {
-		const struct plan_probe *p = &plan->probes[i];
-		bool v6 = strchr(p->host, ':');
-
-		printf("  %-*.*s  connects to %s%s%s:%u every %s, waits %s\n", width, width, p->name,
-		       v6 ? "[" : "", p->host, v6 ? "]" : "", p->port, duration(p->every_ns),
-		       duration(p->timeout_ns));
-	}
-}
-
-static void print_objectives(const struct plan *plan)
-{
-	static const char *const names[] = {"recovery, median",          "recovery, 95th percentile",
-					    "recovery, 99th percentile", "recovery, worst",
-					    "detection, worst",          "windows without recovery"};
-
-	if (!plan->n_slos)
-		return;
-	printf("\nObjectives\n");
-	for (size_t i = 0; i < plan->n_slos; i++) {
-		const struct plan_slo *s = &plan->slos[i];
-
-		printf("  %-25s  at most ", names[s->key]);
-		if (s->key == SLO_UNRECOVERED)
-			printf("%" PRIu64, s->limit);
-		else
-			printf("%s", duration(s->limit));
-		if (s->step >= 0)
-			printf(", step %s", plan->steps[s->step].name);
-		if (s->probe >= 0)
-			printf(", probe %s", plan->probes[s->probe].name);
-		putchar('\n');
-	}
-}
-
 static void print_backend(const struct delay_backend *b)
 {
 	if (b->needed)
@@ -399,8 +366,8 @@ static int print_plan(const struct plan *plan, const struct delay_backend *backe
 		return err;
 	print_rules(plan);
 	print_limits(plan);
-	print_probes(plan, width);
-	print_objectives(plan);
+	plan_print_probes(plan, width);
+	plan_print_objectives(plan);
 	return 0;
 }
 
@@ -481,7 +448,9 @@ int cmd_plan(int argc, char **argv)
 							  .n_vars = args.set.count,
 							  .meta = meta,
 							  .n_meta = args.meta.count,
-							  .interface = args.interface};
+							  .interface = args.interface,
+							  .evidence = args.evidence,
+							  .capture = args.capture};
 
 		status = load_and_show(words.items[0], &scenario, &choices, args.json);
 	}

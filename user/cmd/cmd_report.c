@@ -6,51 +6,94 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/output.h"
+#include "report/compare.h"
+#include "report/drill_results.h"
+#include "report/mm_bot.h"
 #include "report/report.h"
 #include "slo/slo.h"
+
+#define FORMATS "md|html|json|junit|scorecard|mm-bot|drill-results"
 
 struct report_args {
 	const char *format;
 	const char *output;
+	const char *rto;
 };
 
 static const struct option_spec options[] = {
-	{"format", 'f', OPTION_STRING, offsetof(struct report_args, format), "md|json", "md",
-	 "Markdown for people, or the document of results.json"},
+	{"format", 'f', OPTION_STRING, offsetof(struct report_args, format), "FORMAT", "md",
+	 "one of those above"},
 	{"output", 'o', OPTION_STRING, offsetof(struct report_args, output), "FILE", NULL,
-	 "write the report to a file instead of standard output"},
+	 "write the report to a file instead of standard output; with mm-bot, to a directory"},
+	{"rto", 0, OPTION_STRING, offsetof(struct report_args, rto), "DURATION", "30s",
+	 "the scorecard's objective of recovery, counted from the injection"},
 };
 
 static const struct command_spec command = {
 	.name = "report",
-	.synopsis = "RUN [OPTION...]",
+	.synopsis = "RUN [RUN...] [OPTION...]",
 	.about = "Makes the report of a run again, from the plan.json and events.jsonl in its directory\n"
-		 "RUN. The exit status is that of the run as the evidence shows it: 1 if an SLO was\n"
-		 "missed.",
+		 "RUN; of several runs, a comparison, or one document with all of them. Formats:\n"
+		 "  md, html, json   report.md, report.html, results.json; of several runs a comparison\n"
+		 "  junit            a test case for each SLO and each window\n"
+		 "  scorecard        recovery of each step, counted from the injection\n"
+		 "  mm-bot           runs/<n>.json and findings.json\n"
+		 "  drill-results    drill_results.json\n"
+		 "The exit status is that of the run as the evidence shows it: 1 if an SLO was missed;\n"
+		 "of several runs the worst (5, 4, 130, 1, 0).",
 	.options = options,
 	.n_options = sizeof(options) / sizeof(*options),
 	.min_words = 1,
-	.max_words = 1,
-	.words = "a run directory",
+	.max_words = ANY_WORDS,
+	.words = "run directories",
 };
 
-typedef void report_function(const struct results *results, struct buf *out);
+/* What a report is made from. */
+struct request {
+	const struct results *const *runs;
+	size_t n;
+	const struct comparison *comparison;
+};
+
+struct format {
+	const char *name;
+	void (*one)(const struct results *results, struct buf *out);               /* of a single run */
+	void (*several)(const struct comparison *comparison, struct buf *out);     /* ... and of more */
+	void (*all)(const struct results *const *runs, size_t n, struct buf *out); /* instead of these two */
+	void (*files)(const struct results *const *runs, size_t n, struct documents *out);
+};
+
+static const struct format formats[] = {
+	{.name = "md", .one = report_markdown, .several = compare_markdown},
+	{.name = "html", .one = report_html, .several = compare_html},
+	{.name = "json", .one = report_json, .several = compare_json},
+	{.name = "junit", .all = report_junit_runs},
+	{.name = "scorecard", .several = compare_scorecard},
+	{.name = "mm-bot", .files = report_mm_bot},
+	{.name = "drill-results", .all = report_drill_results},
+};
 
 /* NULL: said why not. */
-static report_function *find_format(const char *format)
+static const struct format *find_format(const struct report_args *args)
 {
-	if (strcmp(format, "md") == 0)
-		return report_markdown;
-	if (strcmp(format, "json") == 0)
-		return report_json;
-	if (strcmp(format, "html") == 0 || strcmp(format, "junit") == 0)
-		usage_error(&command, "--format: %s is not available in this version, expected md or json",
-			    format);
-	else
-		usage_error(&command, "--format: `%s` is no format, expected md or json", format);
-	return NULL;
+	const struct format *f = NULL;
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats) && !f; i++) {
+		if (strcmp(formats[i].name, args->format) == 0)
+			f = &formats[i];
+	}
+	if (!f)
+		usage_error(&command, "--format: `%s` is no format, expected " FORMATS, args->format);
+	else if (f->files && !args->output) {
+		usage_error(&command, "--format %s writes several files: -o DIR must say where to",
+			    args->format);
+		f = NULL;
+	}
+	return f;
 }
 
 static int say(int status, const char *subject, const char *text)
@@ -90,6 +133,9 @@ static int compute(const char *path, struct results **ret_results)
 	err = slo_compute(dirfd, path, ret_results);
 	if (err == -EBADMSG)
 		status = say(STATUS_USAGE, path, "not a run directory: plan.json is no plan of this version");
+	else if (err == -EPROTONOSUPPORT)
+		status = say(STATUS_USAGE, path,
+			     "the run is from a later version of shearpin, this one can't read it");
 	else if (err)
 		status = say(STATUS_HOST_FAILED, path, strerror(-err));
 out:
@@ -97,52 +143,133 @@ out:
 	return status;
 }
 
-static int write_report(const struct buf *text, const char *path)
+/* The results of all of them, or none: each that can't be read is named. The array is the caller's to free. */
+static int compute_all(const struct words *paths, struct results **runs)
 {
-	FILE *file = path ? fopen(path, "we") : stdout;
-	bool failed;
+	int status = STATUS_OK, one;
 
-	if (!file)
-		return say(STATUS_USAGE, path, strerror(errno));
-	failed = fwrite(text->data, 1, text->len, file) != text->len;
-	if (path)
-		failed |= fclose(file) != 0;
+	for (size_t i = 0; i < paths->count; i++) {
+		one = compute(paths->items[i], &runs[i]);
+		if (one == STATUS_HOST_FAILED || !status)
+			status = one;
+	}
+	return status;
+}
+
+static void make_text(const struct format *f, const struct request *q, struct buf *out)
+{
+	if (f->all)
+		f->all(q->runs, q->n, out);
+	else if (q->n == 1 && f->one)
+		f->one(q->runs[0], out);
 	else
-		failed |= fflush(file) != 0;
-	if (failed)
-		return say(STATUS_HOST_FAILED, path ? path : "standard output", strerror(errno));
+		f->several(q->comparison, out);
+}
+
+static int print_text(const struct buf *text)
+{
+	if (fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout))
+		return say(STATUS_HOST_FAILED, "standard output", strerror(errno));
 	return STATUS_OK;
 }
 
-static int print_report(const struct results *results, report_function *make, const char *path)
+static int write_text(const struct format *f, const struct request *q, const char *path)
 {
 	struct buf text = {0};
+	int status = STATUS_OK, err;
+
+	make_text(f, q, &text);
+	if (text.failed) {
+		status = say(STATUS_HOST_FAILED, "the report", strerror(ENOMEM));
+	} else if (!path) {
+		status = print_text(&text);
+	} else {
+		err = output_file(AT_FDCWD, path, &text);
+		if (err)
+			status = say(err == -ENOSPC || err == -EIO || err == -EDQUOT ? STATUS_HOST_FAILED
+										     : STATUS_USAGE,
+				     path, strerror(-err));
+	}
+	buf_free(&text);
+	return status;
+}
+
+static int write_files(const struct format *f, const struct request *q, const char *path)
+{
+	struct documents documents = {0};
+	int status = STATUS_OK, err;
+
+	f->files(q->runs, q->n, &documents);
+	err = documents_ok(&documents) ? output_documents(path, "runs", &documents) : -ENOMEM;
+	documents_free(&documents);
+	if (err == -ENOTEMPTY)
+		status = say(STATUS_USAGE, path,
+			     "its folder runs is not empty, and who reads it takes whatever is in it");
+	else if (err)
+		status = say(err == -ENOSPC || err == -EIO || err == -EDQUOT || err == -ENOMEM
+				     ? STATUS_HOST_FAILED
+				     : STATUS_USAGE,
+			     path, strerror(-err));
+	return status;
+}
+
+static int make_report(const struct format *f, struct results *const *runs, size_t n, uint64_t objective_ns,
+		       const char *path)
+{
+	struct request q = {.runs = (const struct results *const *)runs, .n = n};
+	struct comparison *comparison = NULL;
+	int status, err;
+
+	err = compare_runs(q.runs, n, objective_ns, &comparison);
+	if (err)
+		return say(STATUS_HOST_FAILED, "the report", strerror(-err));
+	q.comparison = comparison;
+	status = f->files ? write_files(f, &q, path) : write_text(f, &q, path);
+	for (size_t i = 0; !status && i < n; i++) {
+		if (runs[i]->n_incomplete)
+			fprintf(stderr, "shearpin report: %s: the evidence is incomplete: %s\n", runs[i]->run,
+				runs[i]->incomplete[0]);
+	}
+	if (!status)
+		status = comparison->exit;
+	comparison_free(comparison);
+	return status;
+}
+
+static int report_runs(const struct format *f, const struct words *paths, uint64_t objective_ns,
+		       const char *output)
+{
+	struct results **runs = calloc(paths->count, sizeof(*runs));
 	int status;
 
-	make(results, &text);
-	status = text.failed ? say(STATUS_HOST_FAILED, "the report", strerror(ENOMEM))
-			     : write_report(&text, path);
-	buf_free(&text);
-	if (!status && results->n_incomplete)
-		say(STATUS_OK, "the evidence is incomplete", results->incomplete[0]);
-	return status ? status : results->exit;
+	if (!runs)
+		return say(STATUS_HOST_FAILED, "the report", strerror(ENOMEM));
+	status = compute_all(paths, runs);
+	if (!status)
+		status = make_report(f, runs, paths->count, objective_ns, output);
+	for (size_t i = 0; i < paths->count; i++)
+		results_free(runs[i]);
+	free(runs);
+	return status;
 }
 
 int cmd_report(int argc, char **argv)
 {
 	struct report_args args = {0};
-	struct results *results = NULL;
-	report_function *make;
-	struct words words;
+	const struct format *format;
+	uint64_t objective_ns = 0;
+	struct words words = {0};
 	int status;
 
 	if (!options_parse(&command, argc, argv, &args, &words, &status))
 		return status;
-	make = find_format(args.format);
-	status = make ? compute(words.items[0], &results) : STATUS_USAGE;
-	if (!status)
-		status = print_report(results, make, args.output);
-	results_free(results);
+	format = find_format(&args);
+	if (!format)
+		status = STATUS_USAGE;
+	else if (parse_duration(args.rto, &objective_ns) || !objective_ns)
+		status = usage_error(&command, "--rto %s: expected a duration, as in 30s", args.rto);
+	else
+		status = report_runs(format, &words, objective_ns, args.output);
 	options_free(&command, &args);
 	return status;
 }

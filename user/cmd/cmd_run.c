@@ -78,7 +78,9 @@ int cmd_run(int argc, char **argv)
 							  .n_vars = args.set.count,
 							  .meta = meta,
 							  .n_meta = args.drill.meta.count,
-							  .interface = args.drill.interface};
+							  .interface = args.drill.interface,
+							  .evidence = args.drill.evidence,
+							  .capture = args.drill.capture};
 
 		status = run(&args, words.items[0], &scenario, argc, argv);
 	}

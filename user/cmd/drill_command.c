@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
+#include "cmd/output.h"
 #include "cmd/progress.h"
 #include "report/report.h"
 #include "slo/slo.h"
@@ -103,59 +104,45 @@ static int write_document(int dirfd, const char *name, const struct results *res
 			  void (*make)(const struct results *results, struct buf *out))
 {
 	struct buf text = {0};
-	int fd, err = 0;
+	int err;
 
 	make(results, &text);
-	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (text.failed || fd < 0)
-		err = text.failed ? -ENOMEM : -errno;
-	for (size_t done = 0; !err && done < text.len;) {
-		ssize_t n = write(fd, text.data + done, text.len - done);
-
-		if (n < 0)
-			err = -errno;
-		else
-			done += n;
-	}
-	if (fd >= 0 && close(fd) && !err)
-		err = -errno;
+	err = text.failed ? -ENOMEM : output_file(dirfd, name, &text);
 	buf_free(&text);
 	return err;
 }
 
 static int judge(const char *directory, struct results **ret_results)
 {
+	static const struct {
+		const char *name;
+		void (*make)(const struct results *results, struct buf *out);
+	} documents[] = {
+		{"results.json", report_json},
+		{"report.md", report_markdown},
+		{"report.html", report_html},
+		{"junit.xml", report_junit},
+	};
 	int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err;
 
 	if (dirfd < 0)
 		return -errno;
 	err = slo_compute(dirfd, directory, ret_results);
-	if (!err)
-		err = write_document(dirfd, "results.json", *ret_results, report_json);
-	if (!err)
-		err = write_document(dirfd, "report.md", *ret_results, report_markdown);
+	for (size_t i = 0; !err && i < sizeof(documents) / sizeof(*documents); i++)
+		err = write_document(dirfd, documents[i].name, *ret_results, documents[i].make);
 	close(dirfd);
 	return err;
 }
 
 static void print_slo(FILE *out, const struct result_slo *slo)
 {
-	char value[32] = "-", limit[32];
-
-	if (slo->unit == UNIT_COUNT) {
-		snprintf(limit, sizeof(limit), "%" PRIu64, slo->limit);
-		if (slo->value != NO_NS)
-			snprintf(value, sizeof(value), "%" PRIu64, slo->value);
-	} else {
-		format_duration(slo->limit, limit, sizeof(limit));
-		if (slo->value != NO_NS)
-			format_duration(slo->value, value, sizeof(value));
-	}
-	fprintf(out, "  %s  %-14s %10s  (limit %s, %" PRIu64 " samples", slo->pass ? "PASS" : "FAIL",
-		slo->key, value, limit, slo->samples);
+	fprintf(out, "  %s  %-14s %10s  (expected %s, %" PRIu64 " samples", slo->pass ? "PASS" : "FAIL",
+		slo->key, slo->value_words, slo->limit_words, slo->samples);
 	if (slo->missing)
 		fprintf(out, ", %" PRIu64 " without a value", slo->missing);
+	if (!slo->pass && slo->worst)
+		fprintf(out, "; %s", slo->worst);
 	fputs(")\n", out);
 }
 

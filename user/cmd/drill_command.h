@@ -9,9 +9,9 @@
 #include "scenario/scenario.h"
 
 struct drill_args {
-	const char *interface, *netns, *out, *hook, *attach, *line;
+	const char *interface, *netns, *out, *hook, *attach, *line, *evidence;
 	struct words meta, protect, policy;
-	bool json, realtime;
+	bool json, realtime, capture;
 };
 
 /* Rows of an option table, for a struct that has `struct drill_args drill` as a member. */
@@ -80,6 +80,20 @@ struct drill_args {
 		 "FILE",                                                                                     \
 		 NULL,                                                                                       \
 		 "keep this policy, too, in addition to the host's own (/etc/shearpin/policy.yaml)"},        \
+		{"evidence",                                                                                 \
+		 0,                                                                                          \
+		 OPTION_STRING,                                                                              \
+		 offsetof(type, drill.evidence),                                                             \
+		 "flows|packets",                                                                            \
+		 NULL,                                                                                       \
+		 "packets: a record of each packet that a fault hits; otherwise as the scenario says"},      \
+		{"capture",                                                                                  \
+		 0,                                                                                          \
+		 OPTION_FLAG,                                                                                \
+		 offsetof(type, drill.capture),                                                              \
+		 NULL,                                                                                       \
+		 NULL,                                                                                       \
+		 "write the packets that a fault hits to capture.pcapng"},                                   \
 		{"meta", 0, OPTION_LIST, offsetof(type, drill.meta), "K=V", NULL, "goes into the report"},   \
 	{                                                                                                    \
 		"json", 0, OPTION_FLAG, offsetof(type, drill.json), NULL, NULL,                              \

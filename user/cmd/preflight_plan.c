@@ -299,17 +299,10 @@ static void check_unhealthy(const struct context *c, const char *label, const st
 	check(c->p, result, label, NULL, v6 ? "[%s]:%u %s" : "%s:%u %s", probe->host, probe->port, s->error);
 }
 
-static void on_sample(void *arg, const struct probe_sample *s)
+static void check_sample(const struct context *c, const char *label, const struct probe_sample *s)
 {
-	struct sampling *sampling = arg;
-	const struct context *c = sampling->c;
-	char label[128], latency[32], timeout[32];
+	char latency[32], timeout[32];
 
-	if (sampling->seen[s->index])
-		return;
-	sampling->seen[s->index] = true;
-	sampling->left--;
-	snprintf(label, sizeof(label), "probe %.100s", s->probe->name);
 	format_duration(s->latency_ns, latency, sizeof(latency));
 	format_duration(s->probe->timeout_ns, timeout, sizeof(timeout));
 	if (!s->healthy)
@@ -321,37 +314,78 @@ static void on_sample(void *arg, const struct probe_sample *s)
 		check(c->p, CHECK_PASS, label, NULL, "healthy in %s", latency);
 }
 
+static void on_sample(void *arg, const struct probe_sample *s)
+{
+	struct sampling *sampling = arg;
+	char label[128];
+
+	if (sampling->seen[s->index])
+		return;
+	sampling->seen[s->index] = true;
+	if (s->probe->kind == PROBE_LOG)
+		return; /* its state is told once all were asked */
+	sampling->left--;
+	snprintf(label, sizeof(label), "probe %.100s", s->probe->name);
+	check_sample(sampling->c, label, s);
+}
+
+static void check_log(const struct context *c, const struct plan_probe *probe, const char *why)
+{
+	char label[128];
+
+	snprintf(label, sizeof(label), "probe %.100s", probe->name);
+	if (why)
+		check(c->p, c->plan->baseline_ns ? CHECK_FAIL : CHECK_WARN, label,
+		      "start what writes the log, or correct `log`, `healthy` or `unhealthy`", "%s: %s",
+		      probe->path, why);
+	else
+		check(c->p, CHECK_PASS, label, NULL, "%s: the last line that tells is healthy", probe->path);
+}
+
+static int sample_once(struct sampling *sampling, struct probes *probes, int epoll_fd)
+{
+	struct epoll_event events[MAX_SAMPLES];
+	uint64_t now = clock_mono_ns(), next = probes_run(probes, now), left = next > now ? next - now : 0;
+	int n;
+
+	if (!sampling->left)
+		return 0;
+	n = epoll_wait(epoll_fd, events, MAX_SAMPLES, left / NS_PER_MS + 1);
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	for (int i = 0; i < n; i++)
+		probes_ready(probes, events[i].data.u64);
+	return 0;
+}
+
 /* Every probe once, side by side, as a run would. */
 static int sample_all(struct sampling *sampling, struct probes *probes, int epoll_fd)
 {
-	struct epoll_event events[MAX_SAMPLES];
+	const struct plan *plan = sampling->c->plan;
+	int err;
 
-	while (sampling->left) {
-		uint64_t now = clock_mono_ns(), next = probes_run(probes, now),
-			 left = next > now ? next - now : 0;
-		int n;
-
-		if (!sampling->left)
-			break;
-		n = epoll_wait(epoll_fd, events, MAX_SAMPLES, left / NS_PER_MS + 1);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		for (int i = 0; i < n; i++)
-			probes_ready(probes, events[i].data.u64);
-	}
-	return 0;
+	do
+		err = sample_once(sampling, probes, epoll_fd);
+	while (!err && sampling->left);
+	for (size_t i = 0; !err && i < plan->n_probes; i++)
+		if (plan->probes[i].kind == PROBE_LOG)
+			check_log(sampling->c, &plan->probes[i], probes_why(probes, i));
+	return err;
 }
 
 static void check_probes(const struct context *c)
 {
-	struct sampling sampling = {.c = c, .left = c->plan->n_probes};
+	struct sampling sampling = {.c = c};
 	struct probes *probes = NULL;
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC), err = epoll_fd < 0 ? -errno : 0;
+	int64_t offset_ns = clock_offset_ns(NULL);
+	const struct probe_loop loop = {epoll_fd, 0, &offset_ns, on_sample, &sampling};
 
+	for (size_t i = 0; i < c->plan->n_probes; i++)
+		sampling.left += c->plan->probes[i].kind != PROBE_LOG;
 	sampling.seen = calloc(c->plan->n_probes + 1, sizeof(*sampling.seen));
 	if (!err)
-		err = sampling.seen ? probes_open(c->plan, epoll_fd, 0, on_sample, &sampling, &probes)
-				    : -ENOMEM;
+		err = sampling.seen ? probes_open(c->plan, &loop, &probes) : -ENOMEM;
 	if (!err)
 		err = sample_all(&sampling, probes, epoll_fd);
 	if (err)

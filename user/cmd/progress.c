@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
+#include "drill/probes.h"
 
 #define WINDOW_ROWS 12
 #define DEFAULT_ROWS 24
@@ -51,11 +52,13 @@ static const struct {
 	  "suppressed", "idle_reset", "flows"},
 	 true},
 	{"flow.hit", {"verdict", "hook", "idle"}, false},
-	{"probe.up", {"probe", "latency_ns"}, false},
-	{"probe.down", {"probe", "error"}, false},
+	{"probe.up", {"probe", "latency_ns", "source"}, false},
+	{"probe.down", {"probe", "error", "source"}, false},
 	{"budget", {"limit"}, false},
 	{"lost", {"count"}, false},
 	{"packets", {"fragments", "unparsable", "own"}, false},
+	{"conns", {"seen", "evicted", "untracked"}, true},
+	{"capture", {"packets", "lost", "cut"}, true},
 	{"line", {"backend", "held_max", "device_dropped", "memory_full", "write_failed"}, true},
 	{"abort", {"reason"}, false},
 	{"run.end", {"outcome", "reason", "balanced", "lost"}, false},
@@ -74,7 +77,14 @@ static void print_value(FILE *out, const char *key, const json_t *value)
 	free(text);
 }
 
-/* What comes in numbers is left to the log: unchanged samples, the clock, flows beyond the first few of a window. */
+/* What comes in thousands, and isn't worth being read before it is left out. */
+static bool is_of_many(const struct log_event *event)
+{
+	return !strncmp(event->type, "conn.", 5) || !strcmp(event->type, "flow.end") ||
+	       !strcmp(event->type, "clock");
+}
+
+/* What comes in numbers is left to the log, too: unchanged samples, flows beyond the first few of a window. */
 static bool is_left_out(struct progress *p, const struct log_event *event, const json_t *data)
 {
 	if (!strcmp(event->type, "fault.open"))
@@ -83,7 +93,7 @@ static bool is_left_out(struct progress *p, const struct log_event *event, const
 		return ++p->flows > FLOW_LINES;
 	if (!strncmp(event->type, "probe.", 6))
 		return !json_is_true(json_object_get(data, "changed"));
-	return !strcmp(event->type, "clock") || !strcmp(event->type, "flow.end");
+	return false;
 }
 
 static void print_time(FILE *out, const char *what, const json_t *ns)
@@ -131,11 +141,14 @@ static bool has_room(const struct progress *p)
 void progress_event(void *progress, const struct log_event *event, uint64_t ts_ns)
 {
 	struct progress *p = progress;
-	json_t *data = event->data ? json_loads(event->data, 0, NULL) : NULL;
 	time_t seconds = ts_ns / NS_PER_S;
 	struct tm utc;
+	json_t *data;
 
-	if (p->terminal || is_left_out(p, event, data)) {
+	if (p->terminal || is_of_many(event))
+		return;
+	data = event->data ? json_loads(event->data, 0, NULL) : NULL;
+	if (is_left_out(p, event, data)) {
 		json_decref(data);
 		return;
 	}
@@ -205,7 +218,7 @@ static void draw_probe(struct progress *p, const struct drill_probe *probe)
 {
 	char latency[32] = "";
 
-	if (probe->known && probe->healthy)
+	if (probe->known && probe->healthy && probe->latency_ns != PROBE_NO_LATENCY)
 		format_duration(probe->latency_ns, latency, sizeof(latency));
 	fprintf(p->out, "  probe %-26s %s%-7s%s %8s  %12" PRIu64 " samples\033[K\n", probe->name,
 		paint(p, !probe->known    ? DIM
@@ -215,6 +228,13 @@ static void draw_probe(struct progress *p, const struct drill_probe *probe)
 		: probe->healthy ? "up"
 				 : "down",
 		paint(p, PLAIN), latency, probe->samples);
+	p->drawn++;
+}
+
+static void draw_target(struct progress *p, const struct drill_target *target)
+{
+	fprintf(p->out, "  target %-25s %" PRIu64 " open, %" PRIu64 " attempts in the last second\033[K\n",
+		target->name, target->open, target->attempts);
 	p->drawn++;
 }
 
@@ -232,7 +252,7 @@ void progress_tick(void *progress, const struct drill_progress *state)
 {
 	static const char *const phases[] = {"baseline", "faults", "recovery"};
 	struct progress *p = progress;
-	int rows = terminal_rows(p), room = rows - HEAD_ROWS - (int)state->n_probes;
+	int rows = terminal_rows(p), room = rows - HEAD_ROWS - (int)(state->n_probes + state->n_targets);
 	size_t shown = room < 1 ? 1 : room < WINDOW_ROWS ? room : WINDOW_ROWS;
 	size_t first = first_row(state, shown);
 	char left[32];
@@ -252,6 +272,8 @@ void progress_tick(void *progress, const struct drill_progress *state)
 		draw_window(p, &state->windows[i], state->now_ns);
 	for (size_t i = 0; i < state->n_probes && p->drawn < rows; i++)
 		draw_probe(p, &state->probes[i]);
+	for (size_t i = 0; i < state->n_targets && p->drawn < rows; i++)
+		draw_target(p, &state->targets[i]);
 	fprintf(p->out, "\033[J\033[?7h");
 	fflush(p->out);
 }

@@ -16,8 +16,10 @@
 
 #include "base/timeutil.h"
 #include "drill/capture.h"
+#include "drill/conns_kernel.h"
 #include "drill/packets.h"
 #include "drill/setup.h"
+#include "drill/totals.h"
 #include "drill/windows.h"
 #include "kernel/netdev.h"
 
@@ -44,6 +46,8 @@ struct drill {
 	struct journal journal;
 	struct fault_events *fault_events;
 	struct windows *windows;
+	struct conns_kernel conns_kernel;
+	struct conns *conns;
 	struct packets *packets; /* NULL: none are recorded */
 	struct capture *capture; /* NULL: there is none */
 	struct probes *probes;
@@ -51,8 +55,8 @@ struct drill {
 	int epoll_fd, signal_fd, links_fd;
 	sigset_t old_signals;
 	uint64_t next_clock, next_display, ring_lost, ring_seen_ns;
-	uint64_t newest_ns; /* of the records taken from the ring buffer */
-	bool behind;        /* more wait in the ring buffers */
+	uint64_t newest_ns;               /* of the records taken from the ring buffer */
+	bool records_wait, captures_wait; /* more of them, in the ring buffers */
 	enum drill_phase phase;
 	uint64_t phase_ends;
 	bool stop; /* result says why */
@@ -97,9 +101,13 @@ static void on_record(void *arg, const void *record, size_t size)
 		d->newest_ns = event->ns;
 	if (event->type == SP_EVENT_PACKET && d->packets)
 		packets_event(d->packets, record, &d->journal);
+	if (event->type >= SP_EVENT_CONN)
+		conns_event(d->conns, record);
 	if (event->type >= SP_EVENT_PACKET)
 		return;
 	windows_event(d->windows, event);
+	if (event->type == SP_EVENT_FLOW_HIT)
+		conns_hit(d->conns, event);
 	if (event->type == SP_EVENT_BUDGET)
 		end(d, DRILL_ABORTED, "a limit of the scenario was reached; the kernel ended every fault");
 }
@@ -108,6 +116,9 @@ static int watch(struct drill *d, int fd, uint64_t tag)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = tag};
 
+	/* A ring buffer that is filled all the time is drained in batches: when the kernel asks for it, and every tick. */
+	if (tag == TAG_RING || tag == TAG_CAPTURES)
+		event.events |= EPOLLET;
 	return epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
@@ -195,7 +206,7 @@ static bool drain(struct drill *d)
 		d->ring_lost = stats[SP_STAT_RING_LOST];
 	}
 	d->ring_seen_ns = now;
-	d->behind |= n >= MANY_RECORDS;
+	d->records_wait = n >= MANY_RECORDS;
 	return n > 0;
 }
 
@@ -209,7 +220,7 @@ static bool drain_captures(struct drill *d)
 	err = d->capture ? capture_flush(d->capture, clock_mono_ns()) : 0;
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't write the capture: %s", strerror(-err));
-	d->behind |= n >= MANY_RECORDS;
+	d->captures_wait = n >= MANY_RECORDS;
 	return n > 0 && !err;
 }
 
@@ -219,7 +230,7 @@ static bool drain_captures(struct drill *d)
  */
 static void flush_log(struct drill *d, uint64_t now)
 {
-	int err = d->journal.error ?: log_flush(d->journal.log, d->behind ? d->newest_ns : now);
+	int err = d->journal.error ?: log_flush(d->journal.log, d->records_wait ? d->newest_ns : now);
 
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't write the event log: %s", strerror(-err));
@@ -239,6 +250,7 @@ static void display(struct drill *d, uint64_t now)
 		return;
 	d->next_display = now + DISPLAY_NS;
 	progress.windows = windows_view(d->windows, &progress.n_windows);
+	progress.targets = conns_view(d->conns, now, &progress.n_targets);
 	d->options->on_tick(d->options->arg, &progress);
 }
 
@@ -247,25 +259,34 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Regularly, and at once when the wall clock was set: what a log states is converted by the offset. */
+static void follow_clock(struct drill *d, uint64_t now)
+{
+	if (now < d->next_clock && !journal_clock_moved(&d->journal))
+		return;
+	journal_clock(&d->journal);
+	d->next_clock = now + CLOCK_NS;
+}
+
 /* Everything that is due; returns when to come back. */
 static uint64_t turn(struct drill *d)
 {
 	uint64_t now = clock_mono_ns(), next;
-	int err = windows_run(d->windows, now, &next);
+	int err;
 
+	follow_clock(d, now);
+	err = windows_run(d->windows, now, &next);
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't follow the windows: %s", strerror(-err));
 	next = earlier(next, probes_run(d->probes, clock_mono_ns()));
-	d->behind = false;
 	drain(d);
 	drain_captures(d);
-	if (now >= d->next_clock) {
-		journal_clock(&d->journal);
-		d->next_clock = now + CLOCK_NS;
-	}
+	err = conns_run(d->conns, clock_mono_ns(), next);
+	if (err)
+		end(d, DRILL_HOST_FAILED, "can't follow the connections: %s", strerror(-err));
 	flush_log(d, clock_mono_ns());
 	display(d, now);
-	return d->behind ? now : earlier(next, now + TICK_NS);
+	return d->records_wait || d->captures_wait ? now : earlier(next, now + TICK_NS);
 }
 
 static void wait_until(struct drill *d, uint64_t when)
@@ -301,7 +322,7 @@ static void publish(struct drill *d, uint64_t zero)
 
 static void baseline(struct drill *d)
 {
-	const char *unhealthy;
+	size_t unhealthy;
 
 	d->phase = PHASE_BASELINE;
 	d->phase_ends = clock_mono_ns() + d->plan->baseline_ns;
@@ -309,7 +330,8 @@ static void baseline(struct drill *d)
 	while (!d->stop && clock_mono_ns() < d->phase_ends)
 		wait_until(d, earlier(turn(d), d->phase_ends));
 	if (!d->stop && d->plan->baseline_ns && !probes_healthy(d->probes, &unhealthy))
-		end(d, DRILL_ABORTED, "the probe %s is not healthy at the end of the baseline", unhealthy);
+		end(d, DRILL_ABORTED, "the probe %s is not healthy at the end of the baseline: %s",
+		    d->plan->probes[unhealthy].name, probes_why(d->probes, unhealthy));
 }
 
 static void steps(struct drill *d)
@@ -333,49 +355,45 @@ static void steps(struct drill *d)
 		wait_until(d, turn(d));
 }
 
+static bool is_recovered(struct drill *d, uint64_t closed)
+{
+	return d->plan->n_probes ? probes_healthy_since(d->probes, closed)
+				 : conns_recovered(d->conns, clock_mono_ns());
+}
+
 static void recovery(struct drill *d)
 {
 	uint64_t closed = windows_last_close(d->windows);
 
 	d->phase = PHASE_RECOVERY;
 	d->phase_ends = closed + d->plan->recovery_ns;
-	while (!d->stop && clock_mono_ns() < d->phase_ends && !probes_healthy_since(d->probes, closed))
+	while (!d->stop && clock_mono_ns() < d->phase_ends && !is_recovered(d, closed))
 		wait_until(d, earlier(turn(d), d->phase_ends));
 }
 
-static void tell_packets(struct drill *d)
+static void tell_conns(struct drill *d)
 {
 	uint64_t stats[SP_STATS];
-	struct json *data;
+	int err = engine_stats(d->setup.engine, stats);
 
-	if (engine_stats(d->setup.engine, stats))
-		return;
-	data = journal_data(&d->journal);
-	json_u64(data, "fragments", stats[SP_STAT_FRAGMENT]);
-	json_u64(data, "unparsable", stats[SP_STAT_UNPARSABLE]);
-	json_u64(data, "own", stats[SP_STAT_OWN]);
-	journal_write(&d->journal, clock_mono_ns(), "packets", NULL);
+	if (!err)
+		err = conns_tell(d->conns, stats, clock_mono_ns());
+	if (err)
+		end(d, DRILL_HOST_FAILED, "can't read the last connections: %s", strerror(-err));
 }
 
-static void tell_line(struct drill *d)
+static void tell_capture(struct drill *d)
 {
-	struct line_stats stats;
-	struct json *data;
+	uint64_t stats[SP_STATS];
+	int err;
 
-	if (!d->setup.line || line_stats(d->setup.line, &stats))
+	if (!d->capture)
 		return;
-	data = journal_data(&d->journal);
-	json_string(data, "backend", line_name(d->setup.line));
-	json_bool(data, "realtime", stats.realtime);
-	json_u64(data, "parcels", stats.parcels);
-	json_u64(data, "memory", stats.memory);
-	json_u64(data, "held_max", stats.held_max);
-	json_u64(data, "device_dropped", stats.device_dropped);
-	json_u64(data, "memory_full", stats.memory_full);
-	json_u64(data, "stale", stats.stale);
-	json_u64(data, "write_failed", stats.write_failed);
-	json_bool(data, "device_lost", stats.lost);
-	journal_write(&d->journal, clock_mono_ns(), "line", NULL);
+	err = engine_stats(d->setup.engine, stats);
+	if (!err)
+		err = capture_tell(d->capture, stats[SP_STAT_CAPTURE_LOST], &d->journal);
+	if (err)
+		end(d, DRILL_HOST_FAILED, "can't complete the capture: %s", strerror(-err));
 }
 
 static const char *outcome_word(enum drill_outcome outcome)
@@ -401,8 +419,10 @@ static void tell_end(struct drill *d)
 		json_string(data, "reason", d->result->reason);
 		journal_write(&d->journal, clock_mono_ns(), "abort", NULL);
 	}
-	tell_packets(d);
-	tell_line(d);
+	tell_conns(d);
+	tell_packets(d->setup.engine, &d->journal);
+	tell_line(d->setup.line, &d->journal);
+	tell_capture(d);
 	journal_clock(&d->journal);
 	data = journal_data(&d->journal);
 	json_string(data, "outcome", outcome_word(d->result->outcome));
@@ -410,6 +430,19 @@ static void tell_end(struct drill *d)
 	json_bool(data, "balanced", windows_balanced(d->windows));
 	json_u64(data, "lost", d->ring_lost);
 	journal_write(&d->journal, clock_mono_ns(), "run.end", NULL);
+}
+
+static bool drain_both(struct drill *d)
+{
+	bool events = drain(d), captures = drain_captures(d);
+
+	return events || captures;
+}
+
+static void drain_all(struct drill *d)
+{
+	while (drain_both(d))
+		flush_log(d, clock_mono_ns());
 }
 
 /* Faults end first; then the evidence is completed. */
@@ -424,11 +457,11 @@ static void finish(struct drill *d)
 	if (d->setup.line)
 		line_flush(d->setup.line);
 	nanosleep(&grace, NULL);
-	while (drain(d))
-		;
+	drain_all(d);
 	err = windows_cut(d->windows, disarmed);
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't read the last counters: %s", strerror(-err));
+	drain_all(d); /* of packets whose verdict was under way */
 	tell_end(d);
 	d->next_display = 0;
 	display(d, clock_mono_ns());
@@ -443,9 +476,21 @@ static int open_evidence(struct drill *d)
 	err = log_open(d->setup.dirfd, d->journal.offset_ns, &d->journal.log);
 	if (!err)
 		err = fault_events_open(d->setup.dirfd, &d->fault_events);
+	if (!err && d->plan->packet_evidence)
+		err = packets_open(d->plan, &d->packets);
+	if (!err && d->plan->capture)
+		err = capture_open(d->setup.dirfd, d->plan, d->setup.interfaces, d->setup.n_interfaces,
+				   &d->journal, &d->capture);
 	if (!err)
 		log_on_line(d->journal.log, d->options->on_event, d->options->arg);
 	return err;
+}
+
+static int open_probes(struct drill *d)
+{
+	const struct probe_loop loop = {d->epoll_fd, TAG_PROBES, &d->journal.offset_ns, on_sample, d};
+
+	return probes_open(d->plan, &loop, &d->probes);
 }
 
 static int open_observers(struct drill *d)
@@ -460,22 +505,29 @@ static int open_observers(struct drill *d)
 	if (!err)
 		err = windows_open(d->plan, d->setup.engine, &d->journal, d->fault_events, &d->windows);
 	if (!err)
-		err = probes_open(d->plan, d->epoll_fd, TAG_PROBES, on_sample, d, &d->probes);
+		err = conns_kernel_open(d->setup.engine, &d->conns_kernel);
+	if (!err)
+		err = conns_open(d->plan, d->windows, &d->conns_kernel, &d->journal, &d->conns);
+	if (!err)
+		err = open_probes(d);
 	return err;
 }
 
 static void close_all(struct drill *d)
 {
 	struct signalfd_siginfo info;
-	int err, err_log;
+	int err, err_log, err_capture;
 
+	conns_close(d->conns);
+	conns_kernel_close(&d->conns_kernel);
 	setup_detach(&d->setup);
 	probes_close(d->probes);
 	windows_close(d->windows);
 	err = fault_events_close(d->fault_events);
 	err_log = log_close(d->journal.log);
-	if (err_log)
-		err = err_log;
+	packets_close(d->packets);
+	err_capture = capture_close(d->capture);
+	err = err_log ?: err ?: err_capture;
 	if (err && d->result->outcome != DRILL_HOST_FAILED) {
 		d->stop = false;
 		end(d, DRILL_HOST_FAILED, "can't write the event logs: %s", strerror(-err));
@@ -529,7 +581,9 @@ void drill_run(struct plan *plan, const struct drill_options *options, struct dr
 	}
 	setup_tell(&d.setup, plan, options, &d.journal);
 	d.ring_seen_ns = clock_mono_ns();
-	engine_observe(d.setup.engine);
+	err = engine_observe(d.setup.engine);
+	if (err)
+		end(&d, DRILL_HOST_FAILED, "can't start the observer: %s", strerror(-err));
 	baseline(&d);
 	if (!d.stop)
 		steps(&d);

@@ -4,6 +4,9 @@
  * close the windows, observe the recovery, and clear. The kernel keeps the windows; this only watches, writes the
  * evidence, and resets idle connections at each opening.
  *
+ * The recovery ends with the plan's time for it; before that once every probe has been healthy since the last closing, or,
+ * where there are no probes, once every path that was hit is back (conns.h); at once if none was.
+ *
  * One thread, one epoll loop; signals come in through a signalfd. Whatever way drill_run() returns, nothing of the run acts
  * any more.
  */
@@ -45,6 +48,12 @@ struct drill_probe {
 	uint64_t samples, latency_ns;
 };
 
+struct drill_target {
+	const char *name;
+	uint64_t open;     /* connections and flows */
+	uint64_t attempts; /* in the last second */
+};
+
 struct drill_progress {
 	enum drill_phase phase;
 	uint64_t now_ns, phase_ends_ns;
@@ -52,6 +61,8 @@ struct drill_progress {
 	size_t n_windows;
 	const struct drill_probe *probes;
 	size_t n_probes;
+	const struct drill_target *targets;
+	size_t n_targets;
 };
 
 struct drill_options {

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/timeutil.h"
 
 /* The end of a window with 100,000 flows writes as many events in one go: they must not pile up in memory. */
 #define FLUSH_EVENTS 1024
+#define CLOCK_MOVED_NS ((int64_t)NS_PER_MS)
 
 struct json *journal_data(struct journal *j)
 {
@@ -41,6 +43,11 @@ void journal_write(struct journal *j, uint64_t mono_ns, const char *type, const 
 		j->error = err;
 }
 
+bool journal_clock_moved(const struct journal *j)
+{
+	return llabs(clock_offset_ns(NULL) - j->offset_ns) > CLOCK_MOVED_NS;
+}
+
 void journal_clock(struct journal *j)
 {
 	uint64_t error_ns;
@@ -59,10 +66,15 @@ void journal_probe(struct journal *j, const struct probe_sample *sample)
 	struct json *data = journal_data(j);
 
 	json_string(data, "probe", sample->probe->name);
-	json_u64(data, "latency_ns", sample->latency_ns);
+	if (sample->latency_ns != PROBE_NO_LATENCY)
+		json_u64(data, "latency_ns", sample->latency_ns);
 	json_bool(data, "changed", sample->changed);
 	if (sample->error)
 		json_string(data, "error", sample->error);
+	if (sample->source != PROBE_SELF)
+		json_string(data, "source", probe_source_name(sample->source));
+	if (sample->stated_ns)
+		json_u64(data, "stated_ns", sample->stated_ns);
 	journal_write(j, sample->mono_ns, sample->healthy ? "probe.up" : "probe.down", NULL);
 }
 
@@ -91,4 +103,31 @@ void journal_flow(const struct sp_flow_key *key, char *text, size_t size)
 		 key->proto == IPPROTO_TCP   ? "tcp"
 		 : key->proto == IPPROTO_UDP ? "udp"
 					     : proto);
+}
+
+const char *journal_verdict(unsigned verdict)
+{
+	switch (verdict) {
+	case SP_DELAY:
+		return "delayed";
+	case SP_DUPLICATE:
+		return "duplicated";
+	case SP_ALTER:
+		return "altered";
+	case SP_DROP:
+		return "dropped";
+	case SP_RESET:
+		return "reset";
+	case SP_REFUSE:
+		return "refused";
+	default:
+		return "passed";
+	}
+}
+
+const char *journal_hook(unsigned hook)
+{
+	static const char *const words[] = {"xdp", "tc-ingress", "tc-egress", "sockets"};
+
+	return hook < sizeof(words) / sizeof(*words) ? words[hook] : "unknown";
 }

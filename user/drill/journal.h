@@ -33,9 +33,14 @@ void journal_write(struct journal *j, uint64_t mono_ns, const char *type, const 
 
 /* Measure the clocks' offset, log it, and use it. */
 void journal_clock(struct journal *j);
+/* Has the offset changed by more than 1 ms since? */
+bool journal_clock_moved(const struct journal *j);
 void journal_probe(struct journal *j, const struct probe_sample *sample);
 
 /* "10.1.0.1:53122>10.1.0.2:40001/tcp" */
 void journal_flow(const struct sp_flow_key *key, char *text, size_t size);
+/* "dropped", "delayed"; "tc-ingress" */
+const char *journal_verdict(unsigned verdict);
+const char *journal_hook(unsigned hook);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Probes: how the health of the system under test is seen. A TCP probe connects and hangs up; each sample is reported with
- * the time at which its answer was there. Probes run side by side on the caller's epoll and never block it.
+ * Probes: how the health of the system under test is seen. A TCP probe connects and hangs up; its sample has the time at
+ * which the answer was there. A log probe reads what the system itself writes; its samples are lines, at the time that
+ * stands in them (docs/definitions.md says which lines and times count). Probes run side by side on the caller's epoll and
+ * never block it.
  */
 #ifndef SHEARPIN_PROBES_H
 #define SHEARPIN_PROBES_H
@@ -12,30 +14,55 @@
 
 #include "scenario/plan.h"
 
+#define PROBE_NO_LATENCY UINT64_MAX
+
+/* Where a log probe has the time of a sample from. */
+enum probe_source {
+	PROBE_SELF,  /* no log probe: it is its own */
+	PROBE_LINE,  /* the line states it */
+	PROBE_READ,  /* the line was read then, for it states none, or none that can be */
+	PROBE_STATE, /* no line has come: a log that tells changes alone still says so */
+};
+
 struct probe_sample {
 	const struct plan_probe *probe;
 	size_t index;
 	uint64_t mono_ns;
-	uint64_t latency_ns;
+	uint64_t latency_ns; /* or PROBE_NO_LATENCY */
 	bool healthy;
 	bool changed;      /* another state than the sample before */
 	const char *error; /* NULL when healthy */
+	enum probe_source source;
+	uint64_t stated_ns; /* the time in the line, CLOCK_REALTIME; 0: none */
+};
+
+/* Where probes run. All of it outlives them. */
+struct probe_loop {
+	int epoll_fd; /* what they watch has data.u64 = tag + the probe's index */
+	uint64_t tag;
+	const int64_t *offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC, kept up to date */
+	void (*call)(void *arg, const struct probe_sample *sample);
+	void *arg;
 };
 
 struct probes;
 
-/* Sockets are watched on epoll_fd, with the event's data.u64 = tag + the probe's index. */
-int probes_open(const struct plan *plan, int epoll_fd, uint64_t tag,
-		void (*call)(void *arg, const struct probe_sample *sample), void *arg, struct probes **ret);
+int probes_open(const struct plan *plan, const struct probe_loop *loop, struct probes **ret);
 void probes_close(struct probes *probes);
 
 /* Start what is due, end what has timed out; returns the time of the next call (UINT64_MAX: none). */
 uint64_t probes_run(struct probes *probes, uint64_t now);
-/* The socket of a probe is ready. */
+/* What a probe watches is ready. */
 void probes_ready(struct probes *probes, size_t index);
 
-/* The last sample was healthy / and came after this time. */
-bool probes_healthy(const struct probes *probes, const char **ret_unhealthy);
+/* The last samples were healthy; otherwise the first probe whose wasn't, or that has none. */
+bool probes_healthy(const struct probes *probes, size_t *ret_unhealthy);
+/* Why a probe is not healthy, in a few words, or a word of `error`; NULL: it is. Static text. */
+const char *probes_why(const struct probes *probes, size_t index);
+/* The last samples were healthy, and are not from before this time. */
 bool probes_healthy_since(const struct probes *probes, uint64_t mono_ns);
+
+/* "line", "read" or "state"; NULL of PROBE_SELF. */
+const char *probe_source_name(enum probe_source source);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
+#include "drill/facts.h"
 #include "kernel/attach.h"
 #include "kernel/lifeline.h"
 
@@ -460,6 +461,7 @@ void setup_tell(const struct setup *s, const struct plan *plan, const struct dri
 	json_string(data, "name", plan->name);
 	json_u64(data, "seed", plan->seed);
 	json_string(data, "version", SHEARPIN_VERSION);
+	json_u64(data, "format", LOG_FORMAT);
 	json_array(data, "command");
 	for (size_t i = 0; i < options->n_command; i++)
 		json_string(data, NULL, options->command[i]);
@@ -474,6 +476,7 @@ void setup_tell(const struct setup *s, const struct plan *plan, const struct dri
 	json_string(data, "attach", engine_attached_as(s->engine));
 	json_string(data, "line", line_name(s->line));
 	json_u64(data, "pid", getpid());
+	facts_tell(data, s->engine, s->interfaces, s->n_interfaces);
 	json_object(data, "meta");
 	for (size_t i = 0; i < plan->n_meta; i++)
 		json_string(data, plan->meta[i].key, plan->meta[i].value);

@@ -430,33 +430,6 @@ int windows_cut(struct windows *ws, uint64_t now)
 	return err;
 }
 
-static const char *verdict_word(unsigned verdict)
-{
-	switch (verdict) {
-	case SP_DELAY:
-		return "delayed";
-	case SP_DUPLICATE:
-		return "duplicated";
-	case SP_ALTER:
-		return "altered";
-	case SP_DROP:
-		return "dropped";
-	case SP_RESET:
-		return "reset";
-	case SP_REFUSE:
-		return "refused";
-	default:
-		return "passed";
-	}
-}
-
-static const char *hook_word(unsigned hook)
-{
-	static const char *const words[] = {"xdp", "tc-ingress", "tc-egress", "sockets"};
-
-	return hook < sizeof(words) / sizeof(*words) ? words[hook] : "unknown";
-}
-
 static const char *budget_word(unsigned budget)
 {
 	static const char *const words[] = {"none", "packets", "flows", "duration"};
@@ -481,11 +454,45 @@ void windows_event(struct windows *ws, const struct sp_event *event)
 	journal_flow(&event->flow, flow, sizeof(flow));
 	at.flow = flow;
 	json_u64(data, "rule", event->rule);
-	json_string(data, "verdict", verdict_word(event->verdict));
-	json_string(data, "hook", hook_word(event->hook));
+	json_string(data, "verdict", journal_verdict(event->verdict));
+	json_string(data, "hook", journal_hook(event->hook));
 	json_string(data, "direction", event->dir == SP_DIR_OUT ? "out" : "in");
 	json_bool(data, "idle", event->hook == SP_HOOK_SOCKETS);
+	json_bool(data, "probe", event->is_own);
 	journal_write(ws->journal, event->ns, "flow.hit", &at);
+}
+
+/* The rule's window that is the last to open by then. */
+static const struct window *window_by(const struct windows *ws, const struct plan_rule *rule, uint64_t ns)
+{
+	const struct plan_window *plan = &ws->plan->steps[rule->step].window;
+	const struct window *first = &ws->items[rule->first_slot];
+	uint64_t n;
+
+	if (ns < first->opens)
+		return NULL;
+	n = (ns - first->opens) / plan->every_ns;
+	return first + (n < plan->times ? n : plan->times - 1);
+}
+
+bool windows_at(const struct windows *windows, size_t target, uint64_t ns, struct journal_where *ret_where)
+{
+	for (size_t r = 0; r < windows->plan->n_rules; r++) {
+		const struct plan_rule *rule = &windows->plan->rules[r];
+		const struct window *w = rule->target == target ? window_by(windows, rule, ns) : NULL;
+
+		if (!w || ns >= w->closes)
+			continue;
+		ret_where->step = w->step->name;
+		ret_where->instance = w->instance + 1;
+		return true;
+	}
+	return false;
+}
+
+uint64_t windows_closes(const struct windows *windows, uint32_t slot)
+{
+	return slot < windows->n ? windows->items[slot].closes : UINT64_MAX;
 }
 
 bool windows_all_done(const struct windows *windows)

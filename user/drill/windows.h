@@ -39,6 +39,14 @@ uint64_t windows_last_close(const struct windows *windows);
 /* Every closed window's counters added up. */
 bool windows_balanced(const struct windows *windows);
 
+/*
+ * The window that is open for a target at a time, of several that of the first step: its step and instance go into
+ * ret_where. False: none, and nothing is written.
+ */
+bool windows_at(const struct windows *windows, size_t target, uint64_t ns, struct journal_where *ret_where);
+/* When the window of a slot closes, or has closed; UINT64_MAX before the zero is set. */
+uint64_t windows_closes(const struct windows *windows, uint32_t slot);
+
 /* For the display; reads the counters of open windows. */
 const struct drill_window *windows_view(struct windows *windows, size_t *ret_n);
 

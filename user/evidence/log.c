@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,33 +12,57 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "evidence/hash.h"
+#include "evidence/log_packet.h"
 
 #define BATCH_BYTES (256 * 1024)
-#define NO_TEXT SIZE_MAX
+#define NO_TEXT 0
+#define MOVES_EACH 32 /* that putting late events into their places may cost, on average */
 
-/* An event that waits. Its strings are offsets into the log's text, which moves as it grows. */
+/* What waits, in the order of time. Records of the same time keep their order in the arena, which is that of their arrival. */
 struct held {
-	uint64_t mono_ns, ts_ns;
-	uint64_t arrival; /* keeps the order of events of the same time */
+	uint64_t mono_ns;
+	size_t at; /* of its record in the arena */
+};
+
+/* A record is one of these, with a packet or texts behind it. */
+struct record {
+	uint64_t ts_ns;
+	size_t size; /* of all of it, a multiple of RECORD_ALIGN */
+	bool is_packet;
+};
+
+struct packet_record {
+	struct record record;
+	struct log_packet packet;
+};
+
+/* Offsets from the record's start. */
+struct event_record {
+	struct record record;
 	size_t type, step, target, flow, data;
 	int instance;
+	char texts[];
 };
+
+#define RECORD_ALIGN 8
 
 struct log {
 	int fd;
 	int error;
 	int64_t offset_ns;
-	uint64_t seq, arrivals, last_ns;
+	uint64_t seq, last_ns;
 	off_t size; /* of the whole lines in the file */
 
 	struct held *held;
-	size_t n_held, max_held;
-	bool sorted;
-	uint64_t oldest_ns; /* of all that is held */
-	struct buf text;    /* of the held events, and of written ones until it is compacted */
-	size_t dead;        /* written events whose text is still there */
+	size_t first, n_held, max_held; /* those from first to n_held - 1 wait */
+	size_t n_sorted;
+	uint64_t oldest_ns; /* of all that wait */
+	struct buf arena;   /* their records, and those of written ones until it is compacted */
+	struct buf spare;   /* to compact it into */
+	size_t dead;        /* bytes of records that are written */
 
 	struct buf batch; /* lines that are being written */
+	struct packet_text *packets;
 	struct line_hash hash;
 	char prev[HASH_HEX + 1];
 
@@ -52,8 +77,10 @@ static void log_free(struct log *log)
 	if (log->fd >= 0)
 		close(log->fd);
 	free(log->held);
-	buf_free(&log->text);
+	buf_free(&log->arena);
+	buf_free(&log->spare);
 	buf_free(&log->batch);
+	packet_text_free(log->packets);
 	line_hash_free(&log->hash);
 	free(log);
 }
@@ -67,10 +94,10 @@ int log_open(int dirfd, int64_t offset_ns, struct log **ret_log)
 		return -ENOMEM;
 	log->fd = -1;
 	log->offset_ns = offset_ns;
-	log->sorted = true;
 	log->oldest_ns = UINT64_MAX;
+	log->packets = packet_text_new();
 	line_hash_none(log->prev);
-	err = line_hash_init(&log->hash);
+	err = log->packets ? line_hash_init(&log->hash) : -ENOMEM;
 	if (err)
 		goto fail;
 	log->fd = openat(dirfd, "events.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
@@ -97,21 +124,6 @@ void log_on_line(struct log *log, void (*call)(void *arg, const struct log_event
 	log->on_line_arg = arg;
 }
 
-static size_t keep_text(struct buf *text, const char *s)
-{
-	size_t at = text->len;
-
-	if (!s)
-		return NO_TEXT;
-	buf_add(text, s, strlen(s) + 1);
-	return at;
-}
-
-static const char *held_text(const struct log *log, size_t at)
-{
-	return at == NO_TEXT ? NULL : log->text.data + at;
-}
-
 static int grow_held(struct log *log)
 {
 	size_t max = log->max_held ? log->max_held * 2 : 1024;
@@ -127,38 +139,78 @@ static int grow_held(struct log *log)
 	return 0;
 }
 
-int log_append(struct log *log, const struct log_event *event)
+/* A place in the queue, and a record of at least `size` bytes for it; NULL: the log has an error. */
+static void *hold(struct log *log, uint64_t mono_ns, size_t size)
 {
-	struct held *h;
+	struct record *record;
+
+	if (log->error)
+		return NULL;
+	size = (size + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
+	log->error = grow_held(log);
+	if (!log->error && !buf_reserve(&log->arena, size))
+		log->error = -ENOMEM;
+	if (log->error)
+		return NULL;
+	log->held[log->n_held++] = (struct held){mono_ns, log->arena.len};
+	if (mono_ns < log->oldest_ns)
+		log->oldest_ns = mono_ns;
+	record = (struct record *)(log->arena.data + log->arena.len);
+	log->arena.len += size;
+	record->ts_ns = mono_ns + (uint64_t)log->offset_ns;
+	record->size = size;
+	return record;
+}
+
+int log_append_packet(struct log *log, const struct log_packet *packet)
+{
+	struct packet_record *to = hold(log, packet->mono_ns, sizeof(*to));
+
+	if (!to)
+		return log->error;
+	to->record.is_packet = true;
+	to->packet = *packet;
+	return 0;
+}
+
+static size_t text_size(const char *s)
+{
+	return s ? strlen(s) + 1 : 0;
+}
+
+/* Its offset in the record; *at is where there is room. */
+static size_t keep_text(struct event_record *to, size_t *at, const char *s, size_t size)
+{
+	size_t start = *at;
+
+	if (!size)
+		return NO_TEXT;
+	memcpy((char *)to + start, s, size);
+	*at += size;
+	return start;
+}
+
+int log_append(struct log *log, const struct log_event *e)
+{
+	size_t type = text_size(e->type), step = text_size(e->step), target = text_size(e->target);
+	size_t flow = text_size(e->flow), data = text_size(e->data),
+	       at = offsetof(struct event_record, texts);
+	struct event_record *to;
 
 	if (log->error)
 		return log->error;
-	if (!event->type)
+	if (!e->type)
 		return -EINVAL;
-	log->error = grow_held(log);
-	if (log->error)
+	to = hold(log, e->mono_ns, at + type + step + target + flow + data);
+	if (!to)
 		return log->error;
-	h = &log->held[log->n_held];
-	*h = (struct held){
-		.mono_ns = event->mono_ns,
-		.ts_ns = event->mono_ns + (uint64_t)log->offset_ns,
-		.arrival = log->arrivals++,
-		.type = keep_text(&log->text, event->type),
-		.step = keep_text(&log->text, event->step),
-		.target = keep_text(&log->text, event->target),
-		.flow = keep_text(&log->text, event->flow),
-		.data = keep_text(&log->text, event->data),
-		.instance = event->instance,
-	};
-	if (log->text.failed) {
-		log->error = -ENOMEM;
-		return log->error;
-	}
-	if (log->n_held && h->mono_ns < h[-1].mono_ns)
-		log->sorted = false;
-	if (h->mono_ns < log->oldest_ns)
-		log->oldest_ns = h->mono_ns;
-	log->n_held++;
+	to->record.is_packet = false;
+	to->instance = e->instance;
+	to->type = keep_text(to, &at, e->type, type);
+	to->step = keep_text(to, &at, e->step, step);
+	to->target = keep_text(to, &at, e->target, target);
+	to->flow = keep_text(to, &at, e->flow, flow);
+	to->data = keep_text(to, &at, e->data, data);
 	return 0;
 }
 
@@ -168,26 +220,67 @@ static int compare_held(const void *a, const void *b)
 
 	if (x->mono_ns != y->mono_ns)
 		return x->mono_ns < y->mono_ns ? -1 : 1;
-	return x->arrival < y->arrival ? -1 : x->arrival > y->arrival;
+	return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* Where in [first, end), which is sorted, one of this time belongs that came after all of them. */
+static size_t place_of(const struct log *log, size_t first, size_t end, uint64_t mono_ns)
+{
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (log->held[middle].mono_ns <= mono_ns)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first;
+}
+
+/* Events come nearly in order: each new one is put into its place, unless that moves too many others. */
 static void sort_held(struct log *log)
 {
-	if (!log->sorted)
-		qsort(log->held, log->n_held, sizeof(*log->held), compare_held);
-	log->sorted = true;
+	size_t i = log->n_sorted > log->first ? log->n_sorted : log->first, left = log->n_held - i;
+
+	left *= MOVES_EACH;
+	for (i = i > log->first ? i : i + 1; i < log->n_held; i++) {
+		struct held h = log->held[i];
+		size_t place;
+
+		if (log->held[i - 1].mono_ns <= h.mono_ns)
+			continue;
+		place = place_of(log, log->first, i, h.mono_ns);
+		if (i - place > left) {
+			qsort(log->held + log->first, log->n_held - log->first, sizeof(h), compare_held);
+			break;
+		}
+		left -= i - place;
+		memmove(log->held + place + 1, log->held + place, (i - place) * sizeof(h));
+		log->held[place] = h;
+	}
+	log->n_sorted = log->n_held;
 }
 
-static struct log_event held_event(const struct log *log, const struct held *h)
+static const struct record *record_of(const struct log *log, const struct held *h)
+{
+	return (const struct record *)(log->arena.data + h->at);
+}
+
+static const char *text_at(const struct event_record *from, size_t at)
+{
+	return at == NO_TEXT ? NULL : (const char *)from + at;
+}
+
+static struct log_event event_of(const struct event_record *from, uint64_t mono_ns)
 {
 	return (struct log_event){
-		.mono_ns = h->mono_ns,
-		.type = held_text(log, h->type),
-		.step = held_text(log, h->step),
-		.instance = h->instance,
-		.target = held_text(log, h->target),
-		.flow = held_text(log, h->flow),
-		.data = held_text(log, h->data),
+		.mono_ns = mono_ns,
+		.type = text_at(from, from->type),
+		.step = text_at(from, from->step),
+		.instance = from->instance,
+		.target = text_at(from, from->target),
+		.flow = text_at(from, from->flow),
+		.data = text_at(from, from->data),
 	};
 }
 
@@ -199,39 +292,53 @@ static void one_line(char *s, size_t len)
 }
 
 /* Add the event's line to the batch. */
-static int render(struct log *log, const struct held *h)
+static void render_event(struct log *log, const struct log_event *event, const struct line_place *place)
 {
-	struct log_event event = held_event(log, h);
 	size_t start = log->batch.len;
 	struct json j;
 
 	json_begin(&j, &log->batch);
 	json_object(&j, NULL);
-	json_u64(&j, "seq", ++log->seq);
-	json_u64(&j, "ts_ns", h->ts_ns);
-	json_u64(&j, "mono_ns", h->mono_ns);
-	if (h->mono_ns < log->last_ns)
+	json_u64(&j, "seq", place->seq);
+	json_u64(&j, "ts_ns", place->ts_ns);
+	json_u64(&j, "mono_ns", event->mono_ns);
+	if (place->late)
 		json_bool(&j, "late", true);
-	else
-		log->last_ns = h->mono_ns;
-	json_string(&j, "type", event.type);
-	if (event.step)
-		json_string(&j, "step", event.step);
-	if (event.instance)
-		json_i64(&j, "instance", event.instance);
-	if (event.target)
-		json_string(&j, "target", event.target);
-	if (event.flow)
-		json_string(&j, "flow", event.flow);
-	if (event.data)
-		json_raw(&j, "data", event.data);
-	json_string(&j, "prev", log->prev);
+	json_string(&j, "type", event->type);
+	if (event->step)
+		json_string(&j, "step", event->step);
+	if (event->instance)
+		json_i64(&j, "instance", event->instance);
+	if (event->target)
+		json_string(&j, "target", event->target);
+	if (event->flow)
+		json_string(&j, "flow", event->flow);
+	if (event->data)
+		json_raw(&j, "data", event->data);
+	json_string(&j, "prev", place->prev);
 	json_end_object(&j);
-	if (log->batch.failed)
-		return -ENOMEM;
-	one_line(log->batch.data + start, log->batch.len - start);
+	if (!log->batch.failed)
+		one_line(log->batch.data + start, log->batch.len - start);
+}
+
+static int render(struct log *log, const struct held *h)
+{
+	const struct record *record = record_of(log, h);
+	struct line_place place = {++log->seq, record->ts_ns, h->mono_ns < log->last_ns, log->prev};
+	size_t start = log->batch.len;
+	struct log_event event;
+
+	if (!place.late)
+		log->last_ns = h->mono_ns;
+	if (record->is_packet) {
+		packet_text_add(log->packets, &((const struct packet_record *)record)->packet, &place,
+				&log->batch);
+	} else {
+		event = event_of((const struct event_record *)record, h->mono_ns);
+		render_event(log, &event, &place);
+	}
 	buf_add(&log->batch, "\n", 1);
-	if (log->batch.failed)
+	if (log->batch.failed || log->batch.len == start + 1)
 		return -ENOMEM;
 	return line_hash(&log->hash, log->batch.data + start, log->batch.len - start - 1, log->prev);
 }
@@ -269,90 +376,86 @@ static void tell(struct log *log, const struct held *first, const struct held *e
 	if (!log->on_line)
 		return;
 	for (; first < end; first++) {
-		event = held_event(log, first);
-		log->on_line(log->on_line_arg, &event, first->ts_ns);
+		const struct record *record = record_of(log, first);
+
+		if (record->is_packet)
+			continue;
+		event = event_of((const struct event_record *)record, first->mono_ns);
+		log->on_line(log->on_line_arg, &event, record->ts_ns);
 	}
 }
 
-/* Write the first n held events. ret_done: how many were written. */
-static int write_held(struct log *log, size_t n, size_t *ret_done)
+/* Write what waits up to `end`, and forget what was written. */
+static int write_held(struct log *log, size_t end)
 {
-	size_t i, done = 0;
-	int err;
+	size_t i = log->first;
+	int err = 0;
 
-	for (i = 0; i < n; i++) {
+	for (; !err && i < end; i++) {
 		err = render(log, &log->held[i]);
-		if (!err && (log->batch.len >= BATCH_BYTES || i + 1 == n)) {
-			err = write_batch(log);
-			if (!err) {
-				tell(log, &log->held[done], &log->held[i + 1]);
-				done = i + 1;
-			}
-		}
+		if (err || (log->batch.len < BATCH_BYTES && i + 1 < end))
+			continue;
+		err = write_batch(log);
 		if (err)
 			break;
+		tell(log, log->held + log->first, log->held + i + 1);
+		for (; log->first <= i; log->first++)
+			log->dead += record_of(log, &log->held[log->first])->size;
 	}
-	*ret_done = done;
-	return i < n ? err : 0;
+	return err;
 }
 
-static size_t move_text(struct buf *to, const struct buf *from, size_t at)
+/* Move the records that wait into the other arena, in their order. */
+static int compact_arena(struct log *log)
 {
-	return at == NO_TEXT ? NO_TEXT : keep_text(to, from->data + at);
+	struct buf old = log->arena;
+
+	buf_clear(&log->spare);
+	if (!buf_reserve(&log->spare, old.len - log->dead))
+		return -ENOMEM;
+	for (size_t i = log->first; i < log->n_held; i++) {
+		const struct record *record = record_of(log, &log->held[i]);
+
+		memcpy(log->spare.data + log->spare.len, record, record->size);
+		log->held[i].at = log->spare.len;
+		log->spare.len += record->size;
+	}
+	log->arena = log->spare;
+	log->spare = old;
+	log->dead = 0;
+	return 0;
 }
 
-/* Forget the text of written events, once they are more than those that are held. */
+/* Give up the room of what was written, once that is more than what waits. */
 static int compact(struct log *log)
 {
-	struct buf text = {0};
-	struct held *h;
+	size_t waits = log->n_held - log->first;
 
-	if (!log->n_held) {
-		buf_clear(&log->text);
+	log->oldest_ns = waits ? log->held[log->first].mono_ns : UINT64_MAX;
+	if (log->first > waits) {
+		memmove(log->held, log->held + log->first, waits * sizeof(*log->held));
+		log->first = 0;
+		log->n_held = log->n_sorted = waits;
+	}
+	if (!waits) {
+		buf_clear(&log->arena);
 		log->dead = 0;
-		return 0;
 	}
-	if (log->n_held > log->dead)
-		return 0;
-	for (h = log->held; h < log->held + log->n_held; h++) {
-		h->type = move_text(&text, &log->text, h->type);
-		h->step = move_text(&text, &log->text, h->step);
-		h->target = move_text(&text, &log->text, h->target);
-		h->flow = move_text(&text, &log->text, h->flow);
-		h->data = move_text(&text, &log->text, h->data);
-	}
-	buf_free(&log->text);
-	log->text = text;
-	log->dead = 0;
-	return text.failed ? -ENOMEM : 0;
-}
-
-static int drop_held(struct log *log, size_t n)
-{
-	log->n_held -= n;
-	log->dead += n;
-	memmove(log->held, log->held + n, log->n_held * sizeof(*log->held));
-	log->oldest_ns = log->n_held ? log->held[0].mono_ns : UINT64_MAX;
-	return compact(log);
+	return log->dead > log->arena.len / 2 ? compact_arena(log) : 0;
 }
 
 int log_flush(struct log *log, uint64_t now_ns)
 {
 	uint64_t limit = now_ns == UINT64_MAX ? UINT64_MAX : now_ns - LOG_HOLD_NS;
-	size_t n = 0, done;
-	int err;
 
 	if (log->error)
 		return log->error;
-	if (!log->n_held || now_ns < LOG_HOLD_NS || log->oldest_ns > limit)
+	if (log->first == log->n_held || now_ns < LOG_HOLD_NS || log->oldest_ns > limit)
 		return 0;
 	sort_held(log);
-	while (n < log->n_held && log->held[n].mono_ns <= limit)
-		n++;
-	log->error = write_held(log, n, &done);
-	err = drop_held(log, done);
+	log->error = write_held(log, place_of(log, log->first, log->n_held, limit));
 	if (!log->error)
-		log->error = err;
+		log->error = compact(log);
 	return log->error;
 }
 

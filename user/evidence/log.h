@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define LOG_HOLD_NS 40000000ULL
+#define LOG_FORMAT 1 /* of events.jsonl, as run.start tells it: a reader refuses a later one */
 
 struct log;
 
@@ -30,14 +31,32 @@ struct log_event {
 	const char *data; /* a JSON object, or NULL */
 };
 
+/*
+ * A `packet` event, in the form in which it is cheapest to take: it is kept as it is, and becomes text when it is written.
+ * The names are not copied: they must outlive the log, and two that are the same pointer must be the same text.
+ */
+struct log_packet {
+	uint64_t mono_ns;
+	const char *step, *target;
+	int instance; /* counts from 1 */
+	uint32_t rule;
+	uint32_t local[4], remote[4]; /* network order, IPv4 as ::ffff:a.b.c.d */
+	uint16_t local_port, remote_port;
+	uint8_t proto;                          /* IPPROTO_* */
+	const char *verdict, *hook, *direction; /* "dropped", "tc-egress", "out" */
+	uint32_t index, segments, bytes;
+	uint64_t delay_ns;
+};
+
 /* Create events.jsonl (O_EXCL) in the directory. offset_ns: CLOCK_REALTIME minus CLOCK_MONOTONIC. */
 int log_open(int dirfd, int64_t offset_ns, struct log **ret_log);
 /* From here on ts_ns uses this offset (after a `clock` event). */
 void log_set_offset(struct log *log, int64_t offset_ns);
 int log_append(struct log *log, const struct log_event *event);
+int log_append_packet(struct log *log, const struct log_packet *packet);
 /* Write what is older than now_ns - LOG_HOLD_NS; UINT64_MAX writes everything. */
 int log_flush(struct log *log, uint64_t now_ns);
-/* Called with each line as it is written, without its newline: for the progress display. May be NULL. */
+/* Called with each event as it is written, except packets: for the progress display. May be NULL. */
 void log_on_line(struct log *log, void (*call)(void *arg, const struct log_event *event, uint64_t ts_ns),
 		 void *arg);
 /* Flush everything, fsync, close. Accepts NULL. */

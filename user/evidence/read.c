@@ -17,7 +17,12 @@ struct reader {
 	bool eof;
 	bool skipping; /* inside a line that is too long */
 	size_t start, end;
-	uint64_t seq; /* of the last line */
+	uint64_t seq;       /* of the last line */
+	uint64_t offset;    /* of the next line */
+	uint64_t latest_ns; /* of all events so far */
+	bool after_damage;  /* the line before is no event: that its hash is wrong says nothing new */
+	bool is_suspect;    /* the last line doesn't hold the hash of the one before it, the suspect */
+	struct read_fault suspect;
 	struct line_hash hash;
 	struct read_check check;
 	char data[READ_MAX_LINE];
@@ -63,10 +68,52 @@ const struct read_check *reader_check(const struct reader *reader)
 	return &reader->check;
 }
 
-static void damaged(struct reader *reader)
+/* One line has one fault of a kind; that it was changed says more than that its number is wrong. */
+static void add_fault(struct reader *reader, struct read_fault fault)
+{
+	struct read_check *check = &reader->check;
+	size_t i;
+
+	for (i = 0; i < check->n_faults; i++) {
+		struct read_fault *f = &check->faults[i];
+
+		if (f->line == fault.line &&
+		    (f->kind == fault.kind || (f->kind == READ_SEQ && fault.kind == READ_CHANGED))) {
+			*f = fault;
+			return;
+		}
+	}
+	if (i == READ_MOST_FAULTS)
+		return;
+	/* A suspect turns out one line later. */
+	for (; i && check->faults[i - 1].line > fault.line; i--)
+		check->faults[i] = check->faults[i - 1];
+	check->faults[i] = fault;
+	check->n_faults++;
+}
+
+static void fault_at(struct reader *reader, enum read_fault_kind kind, const struct event *event,
+		     uint64_t expected)
+{
+	add_fault(reader, (struct read_fault){kind, event->number, event->offset, event->seq, expected});
+}
+
+static void convict(struct reader *reader, enum read_fault_kind kind)
+{
+	if (reader->is_suspect) {
+		reader->suspect.kind = kind;
+		add_fault(reader, reader->suspect);
+	}
+	reader->is_suspect = false;
+}
+
+static void damaged(struct reader *reader, uint64_t offset)
 {
 	if (!reader->check.damaged++)
 		reader->check.damaged_line = reader->check.lines;
+	convict(reader, READ_CHANGED_OR_NEXT);
+	fault_at(reader, READ_DAMAGED, &(struct event){.number = reader->check.lines, .offset = offset}, 0);
+	reader->after_damage = true;
 }
 
 static int fill(struct reader *reader)
@@ -87,6 +134,15 @@ static int fill(struct reader *reader)
 	return 0;
 }
 
+static void at_end(struct reader *reader, size_t left)
+{
+	convict(reader, READ_CHANGED_OR_NEXT);
+	reader->check.cut = left > 0 || reader->skipping;
+	if (reader->check.cut && !reader->skipping)
+		fault_at(reader, READ_CUT,
+			 &(struct event){.number = reader->check.lines + 1, .offset = reader->offset}, 0);
+}
+
 /* The next whole line; 0 at the end of the file. A line without an end is `cut`, one that is too long is damaged. */
 static int next_line(struct reader *reader, const char **ret_line, size_t *ret_len)
 {
@@ -100,6 +156,7 @@ static int next_line(struct reader *reader, const char **ret_line, size_t *ret_l
 		if (newline) {
 			*ret_len = newline - *ret_line;
 			reader->start += *ret_len + 1;
+			reader->offset += *ret_len + 1;
 			if (!reader->skipping)
 				return 1;
 			reader->skipping = false;
@@ -108,16 +165,17 @@ static int next_line(struct reader *reader, const char **ret_line, size_t *ret_l
 		}
 		seen = reader->end - reader->start;
 		if (reader->eof) {
-			reader->check.cut = seen > 0 || reader->skipping;
+			at_end(reader, seen);
 			return 0;
 		}
 		if (seen == sizeof(reader->data)) {
 			if (!reader->skipping) {
 				reader->check.lines++;
 				reader->seq++;
-				damaged(reader);
+				damaged(reader, reader->offset);
 			}
 			reader->skipping = true;
+			reader->offset += seen;
 			reader->start = reader->end;
 			seen = 0;
 		}
@@ -190,23 +248,87 @@ static bool scan(const char *line, size_t len, struct event *ret_event)
 	return eat(&at, end, ",\"type\":\"") && eat_type(&at, end, ret_event->type) && has_prev(line, len);
 }
 
-static void check_chain(struct reader *reader, const struct event *event)
+/* Does the line hold the hash of the one before? */
+static bool check_chain(struct reader *reader, const struct event *event)
 {
 	const char *prev = event->line + event->len - 2 - HASH_HEX;
 
 	if (memcmp(prev, reader->check.head, HASH_HEX) == 0)
-		return;
+		return true;
 	if (!reader->check.unchained++)
 		reader->check.unchained_line = reader->check.lines;
+	return false;
 }
 
-static void check_seq(struct reader *reader, const struct event *event)
+/* The number that the line should have. */
+static uint64_t check_seq(struct reader *reader, const struct event *event, bool chained)
 {
-	if (event->seq != reader->seq + 1 && !reader->check.missing_line)
-		reader->check.missing_line = reader->check.lines;
-	if (event->seq > reader->seq + 1)
-		reader->check.missing += event->seq - reader->seq - 1;
+	uint64_t expected = reader->seq + 1;
+
 	reader->seq = event->seq;
+	if (event->seq == expected)
+		return expected;
+	if (!reader->check.missing_line)
+		reader->check.missing_line = reader->check.lines;
+	if (chained)
+		reader->seq = expected; /* it is in its place: the number is wrong */
+	else if (event->seq > expected)
+		reader->check.missing += event->seq - expected;
+	return expected;
+}
+
+/*
+ * Line k was changed if line k + 1 doesn't hold its hash, and line k + 2 holds that of k + 1, which therefore is as it was. If
+ * that link is broken as well, line k + 1 is the one: its `prev` was changed, or the next line became a part of it.
+ */
+static void check_place(struct reader *reader, const struct event *event, bool chained, uint64_t expected)
+{
+	const struct read_check *last = &reader->check;
+
+	if (reader->after_damage) {
+		if (event->seq > expected)
+			fault_at(reader, READ_MISSING, event, expected);
+	} else if (chained) {
+		convict(reader, READ_CHANGED);
+		if (event->seq != expected)
+			fault_at(reader, READ_SEQ, event, expected);
+	} else if (reader->is_suspect) {
+		reader->suspect =
+			(struct read_fault){0, last->last_line, last->last_offset, last->last_seq, 0};
+		convict(reader, READ_CHANGED);
+	} else if (event->seq != expected) {
+		fault_at(reader, event->seq > expected ? READ_MISSING : READ_DISORDER, event, expected);
+	} else if (!last->last_line) {
+		fault_at(reader, READ_CHANGED, event, 0);
+	} else {
+		reader->suspect =
+			(struct read_fault){0, last->last_line, last->last_offset, last->last_seq, 0};
+		reader->is_suspect = true;
+	}
+	reader->after_damage = false;
+}
+
+static void check_time(struct reader *reader, const struct event *event)
+{
+	bool is_late = event->mono_ns < reader->latest_ns;
+
+	if (is_late != event->late) {
+		reader->check.disordered++;
+		fault_at(reader, READ_TIME, event, 0);
+	}
+	if (!event->late)
+		reader->latest_ns = event->mono_ns;
+}
+
+static void check_event(struct reader *reader, const struct event *event)
+{
+	bool chained = check_chain(reader, event);
+
+	check_place(reader, event, chained, check_seq(reader, event, chained));
+	check_time(reader, event);
+	reader->check.last_line = event->number;
+	reader->check.last_seq = event->seq;
+	reader->check.last_offset = event->offset;
 }
 
 int reader_next(struct reader *reader, struct event *ret_event)
@@ -222,12 +344,13 @@ int reader_next(struct reader *reader, struct event *ret_event)
 			return err;
 		reader->check.lines++;
 		good = scan(line, len, ret_event);
+		ret_event->number = reader->check.lines;
+		ret_event->offset = reader->offset - len - 1;
 		if (good) {
-			check_chain(reader, ret_event);
-			check_seq(reader, ret_event);
+			check_event(reader, ret_event);
 		} else {
 			reader->seq++;
-			damaged(reader);
+			damaged(reader, ret_event->offset);
 		}
 		err = line_hash(&reader->hash, line, len, reader->check.head);
 		if (err)

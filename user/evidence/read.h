@@ -19,12 +19,33 @@
 struct reader;
 
 struct event {
+	uint64_t number, offset; /* of the line, from 1, and of its first byte */
 	uint64_t seq, ts_ns, mono_ns;
 	bool late;
 	char type[READ_MAX_TYPE];
 	const char *line; /* without its newline; valid until the next reader_next() */
 	size_t len;
 };
+
+enum read_fault_kind {
+	READ_DAMAGED, /* the line is no event */
+	READ_CHANGED, /* the line was changed: a neighbour's hash and its own disagree */
+	READ_CHANGED_OR_NEXT, /* that line, or the one behind it, which is the last: nothing in the file tells which */
+	READ_MISSING,  /* lines are missing before this one: `expected` is the first */
+	READ_DISORDER, /* its seq is below that of the line before, or the same: reordered, or repeated */
+	READ_SEQ,      /* a line that is in its place has a seq other than `expected` */
+	READ_TIME,     /* it is older than a line before it and not marked late, or marked and not older */
+	READ_CUT,      /* the last line has no end */
+};
+
+/* A place where the file is not as it was written. */
+struct read_fault {
+	enum read_fault_kind kind;
+	uint64_t line, offset; /* from 1; of the line's first byte */
+	uint64_t seq, expected;
+};
+
+#define READ_MOST_FAULTS 16
 
 /* What is wrong with the file. Lines count from 1; 0: nothing of the kind. */
 struct read_check {
@@ -35,7 +56,11 @@ struct read_check {
 	uint64_t damaged_line;
 	uint64_t unchained; /* lines that don't hold the hash of the line before */
 	uint64_t unchained_line;
-	bool cut;      /* the last line has no end */
+	uint64_t disordered;                        /* lines out of the order of time */
+	bool cut;                                   /* the last line has no end */
+	uint64_t last_line, last_seq, last_offset;  /* of the last event; line 0: none */
+	struct read_fault faults[READ_MOST_FAULTS]; /* the first ones, in the order of the lines */
+	size_t n_faults;
 	char head[65]; /* SHA-256 of the last whole line: it vouches for all lines */
 };
 

@@ -260,6 +260,7 @@ static int load(struct engine *e)
 	e->skel->rodata->without_bends = !rules_bend(e->plan);
 	e->skel->rodata->without_answers = !rules_answer(e->plan);
 	bpf_program__set_autoload(e->skel->progs.sockets, engine_has_resets(e));
+	bpf_program__set_autoload(e->skel->progs.note_reset, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.xdp_in, uses_hook(e->plan, SP_HOOK_XDP));
 	err = shearpin__load(e->skel);
 	if (!err)
@@ -331,8 +332,8 @@ int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret
 		programs.fd[SP_HOOK_XDP] = bpf_program__fd(engine->skel->progs.xdp_in);
 	err = raw_open(engine->skel->bss->control.mark, &engine->raw);
 	if (!err && engine_has_resets(engine))
-		err = idle_open(engine->skel->progs.sockets, engine->raw, engine->skel->bss->rules,
-				&engine->idle);
+		err = idle_open(engine->skel->progs.sockets, engine->skel->progs.note_reset, engine->raw,
+				engine->skel->bss->rules, &engine->idle);
 	if (err)
 		return err;
 	err = attach_open(mode, &programs, &engine->attachments);
@@ -379,12 +380,17 @@ static void fill_marks(const struct plan *plan, uint64_t zero_ns, __u64 *marks)
 	memset(marks + kept, 0xff, (SP_MAX_MARKS - kept) * sizeof(*marks));
 }
 
-void engine_observe(struct engine *engine)
+int engine_observe(struct engine *engine)
 {
 	struct shearpin__bss *bss = engine->skel->bss;
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int err = bpf_prog_test_run_opts(bpf_program__fd(engine->skel->progs.introduce), &opts);
 
+	if (err)
+		return err;
 	memset(bss->marks, 0xff, sizeof(bss->marks)); /* no window so far */
 	__atomic_or_fetch(&bss->control.armed, SP_ARMED_OBSERVER, __ATOMIC_RELEASE);
+	return 0;
 }
 
 void engine_arm(struct engine *engine, uint64_t zero_ns)

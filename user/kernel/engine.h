@@ -41,8 +41,8 @@ void engine_close(struct engine *engine);
 int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret_culprit);
 const char *engine_attached_as(const struct engine *engine); /* "tcx", "clsact" */
 
-/* From here on the observer follows the targets' flows. */
-void engine_observe(struct engine *engine);
+/* From here on the observer follows the targets' flows, but for those of this process. */
+int engine_observe(struct engine *engine);
 /* Set every rule's windows relative to zero_ns and switch on. */
 void engine_arm(struct engine *engine, uint64_t zero_ns);
 /* Switch off, the observer, too: with this store, every packet passes. */

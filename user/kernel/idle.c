@@ -15,18 +15,20 @@
 
 struct idle {
 	struct bpf_link *link;
+	int note_fd; /* the program's, not owned */
 	const struct raw *raw;
 	const struct sp_rule *rules;
 };
 
-int idle_open(struct bpf_program *program, const struct raw *raw, const struct sp_rule *rules,
-	      struct idle **ret)
+int idle_open(struct bpf_program *program, struct bpf_program *note, const struct raw *raw,
+	      const struct sp_rule *rules, struct idle **ret)
 {
 	struct idle *idle = calloc(1, sizeof(*idle));
 	int err;
 
 	if (!idle)
 		return -ENOMEM;
+	idle->note_fd = bpf_program__fd(note);
 	idle->raw = raw;
 	idle->rules = rules;
 	idle->link = bpf_program__attach_iter(program, NULL);
@@ -50,9 +52,14 @@ void idle_close(struct idle *idle)
 /* This process may have been stopped since the kernel found the connection. */
 static int reset(const struct idle *idle, const struct sp_socket *s)
 {
-	if (window_at(&idle->rules[s->rule], clock_mono_ns()) == WINDOW_CLOSED)
+	struct sp_reset done = {.socket = *s, .ns = clock_mono_ns()};
+	LIBBPF_OPTS(bpf_test_run_opts, note, .ctx_in = &done, .ctx_size_in = sizeof(done));
+	int err;
+
+	if (window_at(&idle->rules[s->rule], done.ns) == WINDOW_CLOSED)
 		return -ETIME;
-	return raw_reset(idle->raw, s);
+	err = raw_reset(idle->raw, s);
+	return err ?: bpf_prog_test_run_opts(idle->note_fd, &note);
 }
 
 int idle_reset(struct idle *idle, void (*call)(void *arg, const struct sp_socket *socket, int error),

@@ -15,9 +15,9 @@
 struct bpf_program;
 struct idle;
 
-/* rules: the programs' own, in their mapped memory; both outlive the walks. */
-int idle_open(struct bpf_program *program, const struct raw *raw, const struct sp_rule *rules,
-	      struct idle **ret);
+/* note: the program that the observer learns from; rules: the programs' own, in their mapped memory; all outlive the walks. */
+int idle_open(struct bpf_program *program, struct bpf_program *note, const struct raw *raw,
+	      const struct sp_rule *rules, struct idle **ret);
 void idle_close(struct idle *idle); /* accepts NULL */
 
 /* One walk. `call` is told of every connection, and with which error (0, or a negative errno; -ETIME: the window has closed

@@ -192,10 +192,10 @@ int raw_reset(const struct raw *raw, const struct sp_socket *s)
 			remote = {s->flow.remote, s->flow.remote_port};
 	int err = 0;
 
-	if (s->ends & SP_END_REMOTE)
-		err = send_rst(raw, &local, &remote, s->snd_nxt, s->rcv_nxt, s->ifindex);
-	if (s->ends & SP_END_LOCAL) {
-		int e = send_rst(raw, &remote, &local, s->rcv_nxt, s->snd_nxt, s->ifindex);
+	if (s->ends & SP_END_LOCAL)
+		err = send_rst(raw, &remote, &local, s->rcv_nxt, s->snd_nxt, s->ifindex);
+	if (s->ends & SP_END_REMOTE) {
+		int e = send_rst(raw, &local, &remote, s->snd_nxt, s->rcv_nxt, s->ifindex);
 
 		err = err ?: e;
 	}

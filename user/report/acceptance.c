@@ -3,6 +3,7 @@
 
 #include "report/md.h"
 #include "report/sections.h"
+#include "report/words.h"
 
 /* A box is ticked only for what the evidence shows; `why` says what it lacks. */
 static void box(struct buf *out, bool ticked, const char *text, const char *why)
@@ -37,9 +38,9 @@ static const char *unmeasured(const struct results *r)
 
 static void box_recovered(const struct results *r, struct buf *out)
 {
-	const char *why = unmeasured(r);
+	const char *why = run_recovery(r)->samples ? NULL : unmeasured(r);
 
-	box(out, !why && !r->unrecovered, "Every window was followed by a recovery",
+	box(out, !why && !run_unrecovered(r), "Every window was followed by a recovery",
 	    why ? why : "see the Scenario Matrix");
 }
 

@@ -4,21 +4,13 @@
 #include <string.h>
 
 #include "report/chart.h"
+#include "report/fidelity.h"
 #include "report/md.h"
 #include "report/sections.h"
 
 #define MAX_PARTS 12 /* windows beside the sums of their steps; where there are more, results.json has them */
-#define MAX_CHARTED 8 /* steps */
-#define TAIL 200      /* one part in so many of the delays at either end is beyond the chart */
 
-/* A row: a receipt and whose it is. */
-struct row {
-	const char *step, *target; /* no target: the step's sum */
-	uint64_t number;           /* the instance; of a sum, its receipts */
-	const struct result_receipt *receipt;
-};
-
-static void row_name(const struct row *row, struct buf *out)
+static void row_name(const struct fidelity_row *row, struct buf *out)
 {
 	buf_puts(out, "| ");
 	md_text(out, row->step);
@@ -40,7 +32,7 @@ static size_t count_receipts(const struct results *r)
 }
 
 static void part_rows(const struct results *r, const char *step, struct buf *out,
-		      void (*put)(const struct row *row, struct buf *out))
+		      void (*put)(const struct fidelity_row *row, struct buf *out))
 {
 	const struct result_window *w;
 	const struct result_part *p;
@@ -50,7 +42,7 @@ static void part_rows(const struct results *r, const char *step, struct buf *out
 		if (strcmp(w->step, step) != 0)
 			continue;
 		for (p = w->parts; p < w->parts + w->n_parts; p++) {
-			const struct row row = {step, p->target, w->instance, p->receipt};
+			const struct fidelity_row row = {step, p->target, w->instance, p->receipt};
 
 			if (p->receipt)
 				put(&row, out);
@@ -58,15 +50,14 @@ static void part_rows(const struct results *r, const char *step, struct buf *out
 	}
 }
 
-/* The sum of each step, unless it has one window only, and its windows, unless there are too many. */
-static void rows(const struct results *r, struct buf *out,
-		 void (*put)(const struct row *row, struct buf *out))
+void fidelity_rows(const struct results *r, struct buf *out,
+		   void (*put)(const struct fidelity_row *row, struct buf *out))
 {
 	bool parts = count_receipts(r) <= MAX_PARTS;
-	const struct result_fidelity *f;
 
-	for (f = r->fidelity; f < r->fidelity + r->n_fidelity; f++) {
-		const struct row sum = {f->step, NULL, f->receipts, f->sum};
+	for (size_t i = 0; i < r->n_fidelity; i++) {
+		const struct result_fidelity *f = &r->fidelity[i];
+		const struct fidelity_row sum = {f->step, NULL, f->receipts, f->sum};
 
 		if (f->receipts > 1)
 			put(&sum, out);
@@ -84,7 +75,7 @@ static void put_millis(struct buf *out, uint64_t ns)
 		md_millis(out, ns);
 }
 
-static void delay_row(const struct row *row, struct buf *out)
+static void delay_row(const struct fidelity_row *row, struct buf *out)
 {
 	const struct result_receipt *r = row->receipt;
 
@@ -109,7 +100,7 @@ static void put_percent(struct buf *out, double share)
 	buf_printf(out, "%.4g %%", share * 100);
 }
 
-static void chance_row(const struct row *row, struct buf *out)
+static void chance_row(const struct fidelity_row *row, struct buf *out)
 {
 	const struct result_chance *c;
 
@@ -135,7 +126,7 @@ static void chance_row(const struct row *row, struct buf *out)
 	}
 }
 
-static void line_row(const struct row *row, struct buf *out)
+static void line_row(const struct fidelity_row *row, struct buf *out)
 {
 	const struct result_receipt *r = row->receipt;
 	const uint64_t counts[] = {r->entered, r->returned, r->lost,    r->full,
@@ -151,11 +142,11 @@ static void line_row(const struct row *row, struct buf *out)
 
 /* A table, if it has rows. */
 static void table(const struct results *r, struct buf *out, const char *heading, const char *columns,
-		  void (*put)(const struct row *row, struct buf *out), const char *legend)
+		  void (*put)(const struct fidelity_row *row, struct buf *out), const char *legend)
 {
 	struct buf body = {0};
 
-	rows(r, &body, put);
+	fidelity_rows(r, &body, put);
 	if (body.len) {
 		buf_printf(out, "\n### %s\n\n", heading);
 		md_table(out, columns);
@@ -167,8 +158,7 @@ static void table(const struct results *r, struct buf *out, const char *heading,
 	buf_free(&body);
 }
 
-/* The bucket in which the count from below first exceeds `count`. */
-static unsigned bucket_above(const struct histogram *h, uint64_t count)
+unsigned bucket_above(const struct histogram *h, uint64_t count)
 {
 	unsigned i;
 
@@ -187,11 +177,10 @@ static void chart_errors(const struct histogram *late, struct buf *out)
 	chart(out, &series, 1, bucket_above(late, 0), bucket_above(late, late->count - 1), true);
 }
 
-/* A constant delay makes no picture that its row doesn't. */
-static bool varies(const struct histogram *h)
+bool delays_vary(const struct histogram *h)
 {
-	return h->count &&
-	       bucket_above(h, h->count - 1 - h->count / TAIL) > bucket_above(h, h->count / TAIL) + 1;
+	return h->count && bucket_above(h, h->count - 1 - h->count / FIDELITY_TAIL) >
+				   bucket_above(h, h->count / FIDELITY_TAIL) + 1;
 }
 
 static void chart_delays(const struct result_receipt *r, struct buf *out)
@@ -201,7 +190,7 @@ static void chart_delays(const struct result_receipt *r, struct buf *out)
 	uint64_t tail;
 
 	histogram_add(&both, &r->achieved);
-	tail = both.count / TAIL;
+	tail = both.count / FIDELITY_TAIL;
 	chart(out, series, 2, bucket_above(&both, tail), bucket_above(&both, both.count - 1 - tail), false);
 	buf_puts(out, "\n");
 }
@@ -213,19 +202,19 @@ static void charts(const struct results *r, struct buf *out)
 
 	for (size_t i = 0; i < r->n_fidelity; i++) {
 		sum = r->fidelity[i].sum;
-		if (!sum->late.count || charted++ >= MAX_CHARTED)
+		if (!sum->late.count || charted++ >= FIDELITY_MAX_CHARTED)
 			continue;
 		buf_puts(out, "\n### Delays of ");
 		md_text(out, r->fidelity[i].step);
 		buf_puts(out, "\n\n```\n");
-		if (varies(&sum->requested))
+		if (delays_vary(&sum->requested))
 			chart_delays(sum, out);
 		chart_errors(&sum->late, out);
 		buf_puts(out, "```\n");
 	}
-	if (charted > MAX_CHARTED)
+	if (charted > FIDELITY_MAX_CHARTED)
 		buf_printf(out, "\n%u more steps have their histograms in results.json.\n",
-			   charted - MAX_CHARTED);
+			   charted - FIDELITY_MAX_CHARTED);
 }
 
 static void count_item(struct buf *out, const char *before, uint64_t count, const char *behind)

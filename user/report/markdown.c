@@ -76,6 +76,8 @@ static void section_metadata(const struct results *r, struct buf *out)
 	md_item(out, "shearpin", r->version);
 	md_item(out, "Command", r->command);
 	further_meta(r, out);
+	for (size_t i = 0; i < r->n_facts; i++)
+		md_item(out, r->facts[i].key, r->facts[i].value);
 }
 
 static void count_items(const char *before, const struct result_count *items, size_t n, const char *unit,
@@ -100,6 +102,16 @@ static void untouched(const struct results *r, struct buf *out)
 		   r->fragments, r->unparsable, r->own);
 }
 
+static void observed(const struct results *r, struct buf *out)
+{
+	if (r->observed && r->evicted != NO_NS)
+		buf_printf(out, "- Connections given up to make room for others: %" PRIu64 "\n", r->evicted);
+	if (r->captured != NO_NS)
+		buf_printf(out, "- Packets in capture.pcapng: %" PRIu64 "\n", r->captured);
+	if (r->captured != NO_NS && r->capture_lost != NO_NS)
+		buf_printf(out, "- Packets missing in it: %" PRIu64 "\n", r->capture_lost);
+}
+
 static void section_evidence(const struct results *r, struct buf *out)
 {
 	size_t i;
@@ -111,6 +123,7 @@ static void section_evidence(const struct results *r, struct buf *out)
 	md_item(out, "SHA-256 of the last line of events.jsonl", r->head);
 	buf_printf(out, "- Kernel records lost: %" PRIu64 "\n", r->lost);
 	untouched(r, out);
+	observed(r, out);
 	for (i = 0; i < r->n_notes; i++)
 		md_item(out, "Note", r->notes[i]);
 	for (i = 0; i < r->n_incomplete; i++)
@@ -128,4 +141,6 @@ void report_markdown(const struct results *r, struct buf *out)
 	section_fidelity(r, out);
 	section_counters(r, out);
 	section_probes(r, out);
+	section_flows(r, out);
+	section_attempts(r, out);
 }

@@ -75,6 +75,12 @@ void md_utc(struct buf *out, uint64_t real_ns)
 	buf_puts(out, text);
 }
 
+void md_seq(struct buf *out, uint64_t seq)
+{
+	if (seq != NO_NS && seq)
+		buf_printf(out, " #%" PRIu64, seq);
+}
+
 void md_table(struct buf *out, const char *columns)
 {
 	const char *s;

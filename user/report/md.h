@@ -15,6 +15,8 @@ void md_seconds(struct buf *out, uint64_t ns);
 void md_millis(struct buf *out, int64_t ns);
 /* CLOCK_REALTIME, or '-'. */
 void md_utc(struct buf *out, uint64_t real_ns);
+/* " #17", the number of an event; nothing for NO_NS. */
+void md_seq(struct buf *out, uint64_t seq);
 /* The head of a table, and the line below it; columns are separated by '|'. */
 void md_table(struct buf *out, const char *columns);
 

@@ -13,8 +13,13 @@ void section_counters(const struct results *r, struct buf *out);
 void section_fidelity(const struct results *r,
 		      struct buf *out); /* nothing, if there is neither receipt nor line */
 void section_probes(const struct results *r, struct buf *out);
+void section_flows(const struct results *r, struct buf *out);    /* nothing, if no flow was observed */
+void section_attempts(const struct results *r, struct buf *out); /* nothing, if there was none in a window */
 
-/* The SLO that the Summary's target is: recovery_p99 of all steps and probes, else the first recovery_p99; or NULL. */
+/* "| disconnect #2 | ": the head of a row. */
+void section_window(const struct result_window *w, struct buf *out);
+
+/* The SLO that the Summary's target is: the recovery_p99 that is narrowed down the least, and of such the first; or NULL. */
 const struct result_slo *target_slo(const struct results *r);
 
 #endif

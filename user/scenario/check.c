@@ -10,13 +10,6 @@
 
 #define NOWHERE SIZE_MAX
 
-struct named { /* how find_name() sees an array of targets, steps or probes */
-	const char *what;
-	const struct node *node; /* their section; NULL: there is none */
-	const void *items;
-	size_t count, size, name_offset;
-};
-
 static const char *name_of(const struct named *list, size_t i)
 {
 	const struct text *name =
@@ -25,8 +18,7 @@ static const char *name_of(const struct named *list, size_t i)
 	return name->s;
 }
 
-/* The index, or NOWHERE and a mistake: unless the whole section is wrong, which is told already. */
-static size_t find_name(struct reader *r, const struct named *list, const struct text *name)
+size_t find_name(struct reader *r, const struct named *list, const struct text *name)
 {
 	struct suggest s = {.word = name->s};
 	char text[QUOTED_SIZE];
@@ -47,6 +39,13 @@ static size_t find_name(struct reader *r, const struct named *list, const struct
 	else
 		mistake(r->errors, name->node, "unknown %s %s", list->what, text);
 	return NOWHERE;
+}
+
+struct named named_targets(const struct model *m)
+{
+	return (struct named){
+		"target",     node_get(m->node, "targets"), m->targets,
+		m->n_targets, sizeof(*m->targets),          offsetof(struct model_target, name)};
 }
 
 /* ---- targets ---- */
@@ -147,9 +146,7 @@ static void check_times(struct reader *r, const struct model_step *s)
 
 static void resolve_targets(struct reader *r, const struct model *m, struct model_step *s)
 {
-	const struct named targets = {
-		"target",     node_get(m->node, "targets"), m->targets,
-		m->n_targets, sizeof(*m->targets),          offsetof(struct model_target, name)};
+	const struct named targets = named_targets(m);
 
 	s->target_index = arena_array(r->arena, s->targets.count, sizeof(*s->target_index));
 	for (size_t i = 0; s->target_index && i < s->targets.count; i++) {
@@ -221,19 +218,6 @@ static void check_duration(struct reader *r, const struct model *m)
 		end_text, last->name.s ? quote_value(last->name.s, name) : "without a name");
 }
 
-static void resolve_slo(struct reader *r, const struct model *m, struct model_slo *s)
-{
-	const struct named steps = {
-		"step",     node_get(m->node, "steps"), m->steps,
-		m->n_steps, sizeof(*m->steps),          offsetof(struct model_step, name)};
-	const struct named probes = {
-		"probe",     node_get(m->node, "probes"), m->probes,
-		m->n_probes, sizeof(*m->probes),          offsetof(struct model_probe, name)};
-
-	s->step_index = s->step.s ? (int)find_name(r, &steps, &s->step) : -1;
-	s->probe_index = s->probe.s ? (int)find_name(r, &probes, &s->probe) : -1;
-}
-
 void check_model(struct reader *r, struct model *m)
 {
 	for (size_t i = 0; i < m->n_targets; i++)
@@ -245,7 +229,7 @@ void check_model(struct reader *r, struct model *m)
 		resolve_targets(r, m, &m->steps[i]);
 	}
 	for (size_t i = 0; i < m->n_slos; i++)
-		resolve_slo(r, m, &m->slos[i]);
+		check_slo(r, m, &m->slos[i]);
 	check_totals(r, m);
 	check_duration(r, m);
 }

@@ -102,11 +102,15 @@ static int compile_probe(struct reader *r, const struct model_probe *m, struct p
 	int err;
 
 	p->line = m->name.node->line;
-	p->port = m->tcp.port;
+	p->kind = m->log.node ? PROBE_LOG : PROBE_TCP;
 	p->every_ns = or_default(&m->every, DEFAULT_EVERY_NS);
-	p->timeout_ns = or_default(&m->timeout, DEFAULT_TIMEOUT_NS);
-	if (!copy_text(m->name.s, &p->name))
+	if (!copy_text(m->name.s, &p->name) || !copy_text(m->log.s, &p->path) ||
+	    !copy_text(m->healthy.s, &p->healthy) || !copy_text(m->unhealthy.s, &p->unhealthy))
 		return -ENOMEM;
+	if (p->kind != PROBE_TCP)
+		return 0;
+	p->port = m->tcp.port;
+	p->timeout_ns = or_default(&m->timeout, DEFAULT_TIMEOUT_NS);
 	err = resolve(r, &m->tcp, &p->host);
 	return err == -EHOSTUNREACH ? 0 : err;
 }
@@ -127,9 +131,17 @@ static void compile_slo(const struct model_slo *m, struct plan_slo *s)
 		key++;
 	*s = (struct plan_slo){.key = key,
 			       .line = m->node->line,
-			       .limit = m->limits[key].n,
+			       .limit = key == SLO_BACKOFF ? UINT64_MAX : m->limits[key].n,
+			       .relative = m->relative,
+			       .over = m->over,
+			       .backoff = key == SLO_BACKOFF ? m->limits[key].n : PLAN_BACKOFF_NONE,
+			       .factor_low = m->factor.low,
+			       .factor_high = m->factor.high,
+			       .cap_ns = m->cap.n,
 			       .step = m->step_index,
-			       .probe = m->probe_index};
+			       .probe = m->probe_index,
+			       .target = m->target_index,
+			       .by = m->by.node ? m->by.n : BY_ANY};
 }
 
 /*
@@ -165,6 +177,8 @@ static int compile_scalars(const struct model *m, const char *source, struct pla
 	p->max_packets = m->limits.packets.n;
 	p->max_flows = m->limits.flows.n;
 	p->max_duration_ns = m->limits.duration.n;
+	p->packet_evidence = m->evidence.n == MODEL_PACKETS;
+	p->capture = m->capture.n;
 	p->seed = m->seed.n;
 	p->seed_given = m->seed.node;
 	if (!copy_text(m->name.s, &p->name) || !copy_text(m->description.s, &p->description) ||

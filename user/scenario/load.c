@@ -55,6 +55,10 @@ static void apply_options(const struct scenario_options *o, struct arena *a, str
 		check_option(errors, "--set", o->vars[i].value);
 	if (o->interface)
 		replace(a, root, "interface", node_split(a, "--interface", o->interface));
+	if (o->evidence)
+		replace(a, root, "evidence", node_scalar(a, "--evidence", o->evidence));
+	if (o->capture)
+		replace(a, root, "capture", node_scalar(a, "--capture", "true"));
 	if (o->n_meta && (!meta || node_is_empty(meta)))
 		replace(a, root, "meta", node_new(a, NODE_MAP, "--meta"));
 	meta = node_get(root, "meta");

@@ -112,16 +112,27 @@ struct model_address { /* "host:port" of a probe */
 };
 
 struct model_probe {
+	const struct node *node;
 	struct text name;
 	struct model_address tcp;
+	struct text log, healthy, unhealthy;
 	struct value every, timeout;
+};
+
+struct model_factor {
+	double low, high;
+	const struct node *node;
 };
 
 struct model_slo {
 	const struct node *node;
-	struct value limits[SLO_UNRECOVERED + 1]; /* one of them is given */
-	struct text step, probe;
-	int step_index, probe_index; /* -1: all */
+	struct value limits[SLO_KEYS]; /* one of them is given; of SLO_BACKOFF it is an enum plan_backoff */
+	bool relative;                 /* to the baseline, by `over`; the limit is UINT64_MAX */
+	double over;
+	struct model_factor factor;
+	struct value cap, by;
+	struct text step, probe, target;
+	int step_index, probe_index, target_index; /* -1: all */
 };
 
 struct model_meta {
@@ -131,7 +142,7 @@ struct model_meta {
 struct model {
 	const struct node *node;
 	struct text name, description;
-	struct value version, seed, anything, baseline, recovery;
+	struct value version, seed, anything, baseline, recovery, evidence, capture;
 	struct texts interfaces;
 	struct model_meta *meta;
 	size_t n_meta;
@@ -156,6 +167,8 @@ struct reader {
 #define MODEL_PROTO_ANY 0
 #define MODEL_LOSS_WIRE 1
 #define MODEL_LOSS_LOCAL 2
+#define MODEL_FLOWS 1
+#define MODEL_PACKETS 2
 #define MODEL_CHECKSUM_WRONG 1
 #define MODEL_CHECKSUM_VALID 2
 
@@ -171,7 +184,20 @@ void check_model(struct reader *r, struct model *m);
  */
 int compile_model(struct reader *r, const struct model *m, const char *source, struct plan **ret_plan);
 
-/* Parts of the above: what fits together within a fault, and with its target; a fault into the plan (false: no memory). */
+struct named { /* how find_name() sees an array of targets, steps or probes */
+	const char *what;
+	const struct node *node; /* their section; NULL: there is none */
+	const void *items;
+	size_t count, size, name_offset;
+};
+
+/* The index, or SIZE_MAX and a mistake: unless the whole section is wrong, which is told already. */
+size_t find_name(struct reader *r, const struct named *list, const struct text *name);
+struct named named_targets(const struct model *m);
+
+/* Parts of the above: names that an objective refers to, and what fits together within it. */
+void check_slo(struct reader *r, const struct model *m, struct model_slo *s);
+/* What fits together within a fault, and with its target; a fault into the plan (false: no memory). */
 void check_fault(struct reader *r, const struct model_fault *f);
 void check_fit(struct reader *r, const struct model_fault *f, const struct model_target *t);
 bool compile_fault(const struct model_fault *m, struct plan_fault *f);

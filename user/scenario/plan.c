@@ -39,6 +39,9 @@ static void free_probes(struct plan *plan)
 	for (size_t i = 0; i < plan->n_probes; i++) {
 		free(plan->probes[i].name);
 		free(plan->probes[i].host);
+		free(plan->probes[i].path);
+		free(plan->probes[i].healthy);
+		free(plan->probes[i].unhealthy);
 	}
 	free(plan->probes);
 }

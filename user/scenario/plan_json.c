@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <stdio.h>
 
@@ -9,10 +10,22 @@
 static const char *const direction_names[] = {[PLAN_IN] = "in", [PLAN_OUT] = "out", [PLAN_BOTH] = "both"};
 
 static const char *const slo_names[] = {
-	[SLO_RECOVERY_P50] = "recovery_p50",   [SLO_RECOVERY_P95] = "recovery_p95",
-	[SLO_RECOVERY_P99] = "recovery_p99",   [SLO_RECOVERY_MAX] = "recovery_max",
-	[SLO_DETECTION_MAX] = "detection_max", [SLO_UNRECOVERED] = "unrecovered",
+	[SLO_RECOVERY_P50] = "recovery_p50",     [SLO_RECOVERY_P95] = "recovery_p95",
+	[SLO_RECOVERY_P99] = "recovery_p99",     [SLO_RECOVERY_MAX] = "recovery_max",
+	[SLO_DETECTION_MAX] = "detection_max",   [SLO_UNRECOVERED] = "unrecovered",
+	[SLO_ATTEMPTS_PER_S] = "attempts_per_s", [SLO_BACKOFF] = "backoff",
+	[SLO_AVAILABILITY] = "availability",     [SLO_PROBE_P95] = "probe_p95",
+	[SLO_PROBE_P99] = "probe_p99",
 };
+
+static const char *const backoff_names[] = {
+	[PLAN_BACKOFF_NONE] = "none",
+	[PLAN_BACKOFF_CONSTANT] = "constant",
+	[PLAN_BACKOFF_LINEAR] = "linear",
+	[PLAN_BACKOFF_EXPONENTIAL] = "exponential",
+};
+
+static const char *const by_names[] = {[BY_ANY] = "any", [BY_PROBE] = "probe", [BY_FLOW] = "flow"};
 
 static const char *proto_name(uint8_t proto)
 {
@@ -76,11 +89,22 @@ static void add_probe(struct json *j, const struct plan_probe *p)
 {
 	json_object(j, NULL);
 	json_string(j, "name", p->name);
-	json_string(j, "kind", "tcp");
-	json_string(j, "host", p->host);
-	json_u64(j, "port", p->port);
+	switch (p->kind) {
+	case PROBE_TCP:
+		json_string(j, "kind", "tcp");
+		json_string(j, "host", p->host);
+		json_u64(j, "port", p->port);
+		break;
+	case PROBE_LOG:
+		json_string(j, "kind", "log");
+		json_string(j, "path", p->path);
+		json_string(j, "healthy", p->healthy);
+		json_string(j, "unhealthy", p->unhealthy);
+		break;
+	}
 	json_u64(j, "every_ns", p->every_ns);
-	json_u64(j, "timeout_ns", p->timeout_ns);
+	if (p->kind == PROBE_TCP)
+		json_u64(j, "timeout_ns", p->timeout_ns);
 	json_end_object(j);
 }
 
@@ -130,13 +154,49 @@ static void add_rule(struct json *j, const struct plan *plan, size_t i)
 	json_end_object(j);
 }
 
+/* 99.5 % is 0.995, not the threshold's 0.9950000001: that many samples of a thousand are enough. */
+#define SHARE_DIGITS 1e9
+
+static void add_limit(struct json *j, const struct plan_slo *s)
+{
+	if (s->limit == UINT64_MAX)
+		json_null(j, "limit");
+	else if (s->key == SLO_AVAILABILITY)
+		json_double(j, "limit", round(s->limit * SHARE_DIGITS / PLAN_ALWAYS) / SHARE_DIGITS);
+	else
+		json_u64(j, "limit", s->limit);
+}
+
+static void add_backoff(struct json *j, const struct plan_slo *s)
+{
+	json_string(j, "kind", backoff_names[s->backoff]);
+	if (s->factor_low > 0) {
+		json_array(j, "factor");
+		json_double(j, NULL, s->factor_low);
+		json_double(j, NULL, s->factor_high);
+		json_end_array(j);
+	} else {
+		json_null(j, "factor");
+	}
+	if (s->cap_ns)
+		json_u64(j, "cap_ns", s->cap_ns);
+	else
+		json_null(j, "cap_ns");
+}
+
 static void add_slo(struct json *j, const struct plan *plan, const struct plan_slo *s)
 {
 	json_object(j, NULL);
 	json_string(j, "key", slo_names[s->key]);
-	json_u64(j, "limit", s->limit);
+	add_limit(j, s);
+	if (s->relative)
+		json_double(j, "over_baseline", s->over);
+	if (s->key == SLO_BACKOFF)
+		add_backoff(j, s);
 	json_string(j, "step", s->step < 0 ? NULL : plan->steps[s->step].name);
 	json_string(j, "probe", s->probe < 0 ? NULL : plan->probes[s->probe].name);
+	json_string(j, "target", s->target < 0 ? NULL : plan->targets[s->target].name);
+	json_string(j, "by", by_names[s->by]);
 	json_end_object(j);
 }
 
@@ -180,6 +240,8 @@ static void add_parts(struct json *j, const struct plan *plan)
 	for (size_t i = 0; i < plan->n_rules; i++)
 		add_rule(j, plan, i);
 	json_end_array(j);
+	json_string(j, "evidence", plan->packet_evidence ? "packets" : "flows");
+	json_bool(j, "capture", plan->capture);
 	json_array(j, "slo");
 	for (size_t i = 0; i < plan->n_slos; i++)
 		add_slo(j, plan, &plan->slos[i]);

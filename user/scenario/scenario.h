@@ -20,6 +20,8 @@ struct scenario_options {
 	const struct setting *meta;
 	size_t n_meta;
 	const char *interface; /* --interface: replaces the file's; NULL: the file's */
+	const char *evidence;  /* --evidence: the same */
+	bool capture;          /* --capture */
 };
 
 /* Mistakes, in file order. `text` has one "file:line:col: what is wrong, what was expected" a line. */

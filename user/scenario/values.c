@@ -319,6 +319,11 @@ void read_count(struct reader *r, const struct node *n, void *into)
 	read_number(r, n, 1, UINT32_MAX, into);
 }
 
+void read_count_or_none(struct reader *r, const struct node *n, void *into)
+{
+	read_number(r, n, 0, UINT32_MAX, into);
+}
+
 void read_big_count(struct reader *r, const struct node *n, void *into)
 {
 	read_number(r, n, 1, INT64_MAX, into);

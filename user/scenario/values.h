@@ -52,14 +52,14 @@ read_fn read_duration, read_positive_duration, read_share, read_count, read_big_
 	read_name, read_plain_text, read_version, read_fault;
 /* 0% to 99.9%, or 100%: what is between is as good as 100 %. */
 read_fn read_correlation;
-/* A percentage that may be 0%. */
-read_fn read_share_or_none;
+/* A percentage that may be 0%, and a count that may be 0. */
+read_fn read_share_or_none, read_count_or_none;
 /* Bytes per second, and bytes. */
 read_fn read_rate, read_size;
 /* Into a struct texts. */
 read_fn read_interfaces, read_names;
 /* Parts of a scenario, into the struct model. */
-read_fn read_targets, read_steps;
+read_fn read_targets, read_steps, read_probes, read_slos;
 
 #define FIELDS(table) (table), sizeof(table) / sizeof(*(table))
 #define WORDS(list) (list), sizeof(list) / sizeof(*(list))

@@ -175,6 +175,8 @@ static struct node *build(struct words_tree *t, const struct inject_words *w,
 	add_text(t, root, "recovery", "inject", "0s");
 	add_text(t, root, "seed", "--seed", w->seed);
 	add_list(t, root, "interface", "--interface", interface);
+	add_text(t, root, "evidence", "--evidence", o ? o->evidence : NULL);
+	add_text(t, root, "capture", "--capture", o && o->capture ? "true" : NULL);
 	for (size_t i = 0; meta && i < o->n_meta; i++)
 		if (check_word(t, "--meta", o->meta[i].key))
 			add_text(t, meta, o->meta[i].key, "--meta", o->meta[i].value);

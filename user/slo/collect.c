@@ -3,17 +3,24 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/timeutil.h"
+#include "evidence/log.h"
 #include "evidence/read.h"
+#include "slo/current.h"
+#include "slo/facts.h"
 #include "slo/fidelity.h"
 #include "slo/get.h"
+#include "slo/inorder.h"
+#include "slo/moment.h"
+#include "slo/parts.h"
 #include "slo/plan_read.h"
+#include "slo/samples.h"
 #include "slo/track.h"
+#include "slo/watch.h"
 
 #define MAX_EVENT_TYPES 64
 #define CLOCK_STEP_NS (10 * NS_PER_MS) /* a change of the offset that is worth a note */
@@ -21,12 +28,19 @@
 struct collector {
 	struct results *r;
 	struct track *track;
+	struct current current;
+	struct moment_reader *reader;
+	struct inorder *inorder;
+	struct watchers *watchers;
+	struct samples *samples;
 	bool started, ended;
+	uint64_t format; /* as run.start says; NO_NS: it doesn't */
 	bool said_balanced, has_balanced;
 	int64_t first_offset_ns, widest_ns;
 	bool has_offset;
 	uint64_t unreadable;  /* events whose data is not as documented */
 	uint64_t strangers;   /* samples of probes that the plan doesn't have */
+	uint64_t aliens;      /* events of flows of targets that it doesn't have */
 	uint64_t lost_at_end; /* as run.end says */
 	const struct event *event;
 	const json_t *json, *data;
@@ -67,7 +81,9 @@ static void on_run_start(struct collector *c)
 	struct results *r = c->r;
 
 	c->started = true;
+	c->format = get_u64(c->data, "format");
 	r->start_ts_ns = c->event->ts_ns;
+	r->start_ns = c->event->mono_ns;
 	r->version = results_keep(r, get_string(c->data, "version"));
 	r->command = join_words(r, json_object_get(c->data, "command"));
 	r->host = results_keep(r, get_string(c->data, "host"));
@@ -80,6 +96,7 @@ static void on_run_start(struct collector *c)
 		take_interfaces(r, json_object_get(c->data, "interfaces"));
 	if (json_is_object(json_object_get(c->data, "meta")))
 		take_meta(r, json_object_get(c->data, "meta"));
+	take_facts(r, c->data);
 }
 
 static void on_run_end(struct collector *c)
@@ -99,6 +116,7 @@ static void on_run_end(struct collector *c)
 	c->ended = true;
 	r->outcome = i;
 	r->end_ts_ns = c->event->ts_ns;
+	r->end_ns = c->event->mono_ns;
 	if (reason && *reason)
 		r->reason = results_keep(r, reason);
 	c->has_balanced = json_is_boolean(json_object_get(c->data, "balanced"));
@@ -124,203 +142,44 @@ static void on_clock(struct collector *c)
 		c->widest_ns = moved == INT64_MIN ? INT64_MAX : moved;
 }
 
-/* As it would stand on the command line: 5%, every:10, gemodel:p=1%,r=10%, percent=25%,by=3ms */
-static void add_value(struct buf *text, json_t *value)
-{
-	const char *between = json_object_size(value) == 1 ? ":" : "=", *before = "", *key;
-	json_t *member;
-	char *other;
-
-	if (json_is_string(value)) {
-		buf_puts(text, json_string_value(value));
-		return;
-	}
-	if (!json_is_object(value)) {
-		other = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-		buf_puts(text, other ? other : "?");
-		free(other);
-		return;
-	}
-	json_object_foreach(value, key, member)
-	{
-		buf_printf(text, "%s%s%s", before, key, between);
-		add_value(text, member);
-		before = ",";
-	}
-}
-
-/* {"reset":"both","loss":"5%"} -> "reset=both loss=5%" */
-static const char *fault_words(struct results *r, json_t *fault)
-{
-	struct buf text = {0};
-	const char *key, *kept;
-	json_t *value;
-
-	json_object_foreach(fault, key, value)
-	{
-		buf_printf(&text, "%s%s", text.len ? " " : "", key);
-		if (json_is_true(value))
-			continue;
-		buf_puts(&text, "=");
-		add_value(&text, value);
-	}
-	if (text.failed)
-		r->failed = true;
-	kept = results_keep(r, text.data);
-	buf_free(&text);
-	return kept;
-}
-
-static void take_fault(struct results *r, struct result_window *w, json_t *fault)
-{
-	char *text;
-
-	if (w->fault || !json_is_object(fault))
-		return;
-	text = json_dumps(fault, JSON_COMPACT);
-	w->fault = results_keep(r, text);
-	w->words = fault_words(r, fault);
-	free(text);
-}
-
-static struct result_part *find_part(struct results *r, struct result_window *w, const char *target)
-{
-	struct result_part *part;
-	size_t i;
-
-	for (i = 0; i < w->n_parts; i++) {
-		if (strcmp(w->parts[i].target, target) == 0)
-			return &w->parts[i];
-	}
-	if (!results_grow(r, w->parts, w->n_parts))
-		return NULL;
-	part = &w->parts[w->n_parts++];
-	*part = (struct result_part){
-		.target = results_keep(r, target),
-		.opened_ns = NO_NS,
-		.closed_ns = NO_NS,
-		.opened_ts_ns = NO_NS,
-		.closed_ts_ns = NO_NS,
-		.first_hit_ns = NO_NS,
-		.last_hit_ns = NO_NS,
-	};
-	return part;
-}
-
-/* The part of a window that the event is about; NULL: the event doesn't say it as documented. */
-static struct result_part *event_part(struct collector *c, struct result_window **ret_window)
-{
-	const char *step = get_string(c->json, "step"), *target = get_string(c->json, "target");
-	uint64_t instance = get_u64(c->json, "instance"), opens = get_u64(c->data, "opens_ns");
-	struct result_part *part = NULL;
-
-	if (!step || !instance || instance > UINT_MAX || opens == NO_NS ||
-	    get_u64(c->data, "closes_ns") == NO_NS) {
-		c->unreadable++;
-		return NULL;
-	}
-	*ret_window = track_window(c->track, step, instance, opens);
-	if (*ret_window)
-		part = find_part(c->r, *ret_window, target ? target : "");
-	if (!part)
-		return NULL;
-	take_fault(c->r, *ret_window, json_object_get(c->data, "fault"));
-	part->opened_ns = opens;
-	return part;
-}
-
-static uint64_t to_real(const struct event *event, uint64_t mono_ns)
-{
-	return mono_ns + (event->ts_ns - event->mono_ns);
-}
-
-/* The window opens with its first part and closes with its last. */
-static void span_parts(struct collector *c, struct result_window *w, uint64_t planned_close)
-{
-	const struct result_part *last = NULL;
-	size_t i;
-
-	w->closed = true;
-	for (i = 0; i < w->n_parts; i++) {
-		const struct result_part *p = &w->parts[i];
-
-		if (p->opened_ns <= w->opened_ns) {
-			w->opened_ns = p->opened_ns;
-			w->opened_ts_ns = p->opened_ts_ns;
-		}
-		w->closed &= p->closed;
-		w->cut |= p->cut;
-		if (p->closed && (!last || p->closed_ns > last->closed_ns))
-			last = p;
-	}
-	if (w->closed && last) {
-		w->closed_ns = last->closed_ns;
-		w->closed_ts_ns = last->closed_ts_ns;
-	} else if (w->closed_ns == NO_NS || planned_close > w->closed_ns) {
-		w->closed_ns = planned_close;
-	}
-	track_moved(c->track, w);
-}
-
 static void on_fault_open(struct collector *c)
 {
-	struct result_window *w;
-	struct result_part *part = event_part(c, &w);
-
-	if (!part)
-		return;
-	part->opened_ts_ns = to_real(c->event, part->opened_ns);
-	span_parts(c, w, get_u64(c->data, "closes_ns"));
-}
-
-static bool read_counters(const json_t *data, struct result_counters *n)
-{
-	uint64_t value;
-	size_t i;
-
-	for (i = 0; i < n_result_counters; i++) {
-		value = get_u64(data, result_counters[i].name);
-		if (value == NO_NS)
-			return false;
-		memcpy((char *)n + result_counters[i].offset, &value, sizeof(value));
-	}
-	return true;
-}
-
-static bool adds_up(const struct result_counters *n)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < n_result_counters; i++) {
-		if (result_counters[i].part && __builtin_add_overflow(sum, result_counter(n, i), &sum))
-			return false;
-	}
-	return sum == n->matched;
+	c->unreadable += !parts_open(c->r, c->track, c->event, c->json);
+	current_changed(&c->current);
 }
 
 static void on_fault_close(struct collector *c)
 {
-	uint64_t closes = get_u64(c->data, "closes_ns");
-	struct result_window *w;
-	struct result_part *part = event_part(c, &w);
+	c->unreadable += !parts_close(c->r, c->track, c->event, c->json);
+	current_changed(&c->current);
+}
 
-	if (!part)
-		return;
-	part->closed = true;
-	part->cut = get_true(c->data, "cut");
-	part->closed_ns = part->cut && c->event->mono_ns < closes ? c->event->mono_ns : closes;
-	part->closed_ts_ns = to_real(c->event, part->closed_ns);
-	if (part->opened_ts_ns == NO_NS)
-		part->opened_ts_ns = to_real(c->event, part->opened_ns);
-	part->first_hit_ns = get_u64(c->data, "first_hit_ns");
-	part->last_hit_ns = get_u64(c->data, "last_hit_ns");
-	part->outside = (part->first_hit_ns != NO_NS && part->first_hit_ns < part->opened_ns) ||
-			(part->last_hit_ns != NO_NS && part->last_hit_ns > part->closed_ns);
-	part->counted = read_counters(c->data, &part->n);
-	part->balanced = part->counted && adds_up(&part->n);
-	part->damaged_receipt = !fidelity_read(c->r, c->data, &part->receipt);
-	span_parts(c, w, closes);
+static void on_baseline_end(struct collector *c)
+{
+	uint64_t zero_ns = get_u64(c->data, "zero_ns");
+
+	if (zero_ns == NO_NS)
+		c->unreadable++;
+	else
+		c->r->zero_ns = zero_ns;
+}
+
+static void take_sample(struct collector *c, size_t probe, bool healthy)
+{
+	struct result_probe_summary *p = &c->r->probes[probe];
+	struct moment moment = {
+		.ns = c->event->mono_ns,
+		.seq = c->event->seq,
+		.kind = MOMENT_SAMPLE,
+		.sample = {probe, healthy, get_u64(c->data, "latency_ns")},
+	};
+
+	if (healthy)
+		p->up++;
+	else
+		p->down++;
+	track_sample(c->track, probe, c->event->mono_ns, c->event->seq, healthy);
+	inorder_put(c->inorder, &moment);
 }
 
 static void on_sample(struct collector *c, bool healthy)
@@ -334,14 +193,10 @@ static void on_sample(struct collector *c, bool healthy)
 		return;
 	}
 	for (i = 0; i < r->n_probes; i++) {
-		if (strcmp(r->probes[i].name, name) != 0)
-			continue;
-		if (healthy)
-			r->probes[i].up++;
-		else
-			r->probes[i].down++;
-		track_sample(c->track, i, c->event->mono_ns, healthy);
-		return;
+		if (strcmp(r->probes[i].name, name) == 0) {
+			take_sample(c, i, healthy);
+			return;
+		}
 	}
 	c->strangers++;
 }
@@ -393,46 +248,120 @@ static void on_line(struct collector *c)
 		c->unreadable++;
 }
 
-static const struct {
-	const char *type;
-	void (*call)(struct collector *c);
-} handlers[] = {
-	{"run.start", on_run_start},
-	{"run.end", on_run_end},
-	{"clock", on_clock},
-	{"fault.open", on_fault_open},
-	{"fault.close", on_fault_close},
-	{"probe.up", on_probe_up},
-	{"probe.down", on_probe_down},
-	{"lost", on_lost},
-	{"abort", on_abort},
-	{"budget", on_budget},
-	{"packets", on_packets},
-	{"line", on_line},
-};
+static void on_conns(struct collector *c)
+{
+	uint64_t evicted = get_u64(c->data, "evicted"), untracked = get_u64(c->data, "untracked");
+
+	c->r->observed = true;
+	if (evicted == NO_NS) {
+		c->unreadable++;
+		return;
+	}
+	c->r->evicted = evicted;
+	if (evicted)
+		results_note(c->r,
+			     "the observer gave up %" PRIu64
+			     " connections to make room for others: what became of them is not known",
+			     evicted);
+	if (untracked != NO_NS && untracked)
+		results_note(c->r, "the observer had no memory for %" PRIu64 " connections", untracked);
+}
+
+static void on_capture(struct collector *c)
+{
+	c->r->captured = get_u64(c->data, "packets");
+	c->r->capture_lost = get_u64(c->data, "lost");
+	if (c->r->captured == NO_NS || c->r->capture_lost == NO_NS)
+		c->unreadable++;
+	else if (c->r->capture_lost)
+		results_note(c->r, "capture.pcapng lacks %" PRIu64 " packets that were hit",
+			     c->r->capture_lost);
+}
+
+static void on_flow(struct collector *c)
+{
+	struct moment moment;
+
+	switch (moment_read_flow(c->reader, c->event, c->json, &moment)) {
+	case MOMENT_FOUND:
+		c->r->observed |= moment.kind != MOMENT_HIT;
+		inorder_put(c->inorder, &moment);
+		break;
+	case MOMENT_NONE:
+		break;
+	case MOMENT_ODD:
+		c->unreadable++;
+		break;
+	case MOMENT_STRANGER:
+		c->aliens++;
+		break;
+	}
+}
+
+static void on_moment(void *arg, const struct moment *moment)
+{
+	struct collector *c = arg;
+
+	current_set(&c->current, moment->ns);
+	if (moment->kind == MOMENT_SAMPLE)
+		samples_add(c->samples, moment);
+	else
+		watch_moment(c->watchers, moment);
+}
+
+typedef void handler(struct collector *c);
+
+static handler *find_handler(const char *type)
+{
+	static const struct {
+		const char *type;
+		handler *call;
+	} handlers[] = {
+		{"probe.up", on_probe_up},
+		{"probe.down", on_probe_down},
+		{"run.start", on_run_start},
+		{"run.end", on_run_end},
+		{"clock", on_clock},
+		{"baseline.end", on_baseline_end},
+		{"fault.open", on_fault_open},
+		{"fault.close", on_fault_close},
+		{"lost", on_lost},
+		{"abort", on_abort},
+		{"budget", on_budget},
+		{"packets", on_packets},
+		{"line", on_line},
+		{"conns", on_conns},
+		{"capture", on_capture},
+	};
+
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(*handlers); i++) {
+		if (strcmp(type, handlers[i].type) == 0)
+			return handlers[i].call;
+	}
+	return moment_is_flow(type) ? on_flow : NULL;
+}
 
 static void handle(struct collector *c, const struct event *event)
 {
+	handler *call = find_handler(event->type);
 	json_t *json;
-	size_t i;
 
 	count_type(c->r, event->type);
-	if (!c->ended)
+	if (!c->ended) {
 		c->r->end_ts_ns = event->ts_ns;
-	for (i = 0; i < sizeof(handlers) / sizeof(*handlers); i++) {
-		if (strcmp(event->type, handlers[i].type) != 0)
-			continue;
-		json = event_json(event);
-		c->event = event;
-		c->json = json;
-		c->data = json_object_get(json, "data");
-		if (json)
-			handlers[i].call(c);
-		else
-			c->unreadable++;
-		json_decref(json);
-		return;
+		c->r->end_ns = event->mono_ns;
 	}
+	if (!call)
+		return;
+	json = event_json(event);
+	c->event = event;
+	c->json = json;
+	c->data = json_object_get(json, "data");
+	if (json)
+		call(c);
+	else
+		c->unreadable++;
+	json_decref(json);
 }
 
 static void check_file(struct results *r, const struct read_check *check)
@@ -468,6 +397,9 @@ static void check_collected(struct collector *c)
 			     c->unreadable);
 	if (c->strangers)
 		results_lack(r, "%" PRIu64 " samples are of probes that the plan doesn't have", c->strangers);
+	if (c->aliens)
+		results_lack(r, "%" PRIu64 " events of flows are of targets that the plan doesn't have",
+			     c->aliens);
 	if (c->lost_at_end != NO_NS && c->lost_at_end > r->lost)
 		r->lost = c->lost_at_end;
 	if (r->lost)
@@ -482,29 +414,72 @@ static void check_collected(struct collector *c)
 			     c->widest_ns / (int64_t)NS_PER_MS);
 }
 
+static int collector_init(struct collector *c, struct results *r)
+{
+	int err;
+
+	*c = (struct collector){.r = r, .format = NO_NS, .lost_at_end = NO_NS};
+	current_init(&c->current, r);
+	err = track_new(r, &c->track);
+	if (!err)
+		err = moment_reader_new(r, &c->reader);
+	if (!err)
+		err = inorder_new(on_moment, c, &c->inorder);
+	if (!err)
+		err = watch_new(r, &c->current, &c->watchers);
+	if (!err)
+		err = samples_new(r, &c->current, &c->samples);
+	return err;
+}
+
+static void collector_free(struct collector *c)
+{
+	track_free(c->track);
+	inorder_free(c->inorder);
+	watch_free(c->watchers);
+	samples_free(c->samples);
+	moment_reader_free(c->reader);
+	current_free(&c->current);
+}
+
+static void collector_end(struct collector *c)
+{
+	inorder_end(c->inorder);
+	samples_end(c->samples);
+	watch_end(c->watchers);
+	if (!c->r->observed)
+		results_drop_flows(c->r);
+	check_collected(c);
+}
+
 int collect_events(int dirfd, struct results *r)
 {
-	struct collector c = {.r = r, .lost_at_end = NO_NS};
 	struct reader *reader = NULL;
+	struct collector c;
 	struct event event;
 	int err;
 
 	err = reader_open(dirfd, &reader);
 	if (err)
 		return err;
-	err = track_new(r, &c.track);
+	err = collector_init(&c, r);
 	if (err)
 		goto out;
-	while ((err = reader_next(reader, &event)) > 0)
+	while ((err = reader_next(reader, &event)) > 0) {
 		handle(&c, &event);
+		if (c.format != NO_NS && c.format > LOG_FORMAT) {
+			err = -EPROTONOSUPPORT;
+			goto out;
+		}
+	}
 	if (err)
 		goto out;
 	check_file(r, reader_check(reader));
-	check_collected(&c);
+	collector_end(&c);
 	if (r->failed)
 		err = -ENOMEM;
 out:
-	track_free(c.track);
+	collector_free(&c);
 	reader_close(reader);
 	return err;
 }

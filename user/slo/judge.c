@@ -7,32 +7,31 @@
 #include <string.h>
 
 #include "slo/fidelity.h"
+#include "slo/judge_slo.h"
+#include "slo/pick.h"
 
 #define MAX_NAMED 20 /* missing windows that are named one by one */
 
-static int compare_u64(const void *a, const void *b)
+static uint64_t since(uint64_t at, uint64_t from)
 {
-	uint64_t x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x < y ? -1 : x > y;
+	return at == NO_NS ? NO_NS : at > from ? at - from : 0;
 }
 
-uint64_t percentile(uint64_t *values, size_t n, unsigned percent)
+static void measure(const struct result_window *w, struct result_probe *p)
 {
-	if (!n)
-		return NO_NS;
-	qsort(values, n, sizeof(*values), compare_u64);
-	return values[((uint64_t)n * percent + 99) / 100 - (percent ? 1 : 0)];
-}
-
-static void measure(struct result_window *w, struct result_probe *p)
-{
-	p->detection_ns = p->unhealthy_at == NO_NS ? NO_NS : p->unhealthy_at - w->opened_ns;
+	p->detection_ns = since(p->unhealthy_at, w->opened_ns);
 	p->censored = p->healthy_at == NO_NS;
-	p->recovery_ns = p->censored ? NO_NS : p->healthy_at - w->closed_ns;
-	p->recovery_after_inject_ns = p->censored ? NO_NS : p->healthy_at - w->opened_ns;
+	p->recovery_ns = since(p->healthy_at, w->closed_ns);
+	p->recovery_after_inject_ns = since(p->healthy_at, w->opened_ns);
+}
+
+static void measure_flow(const struct results *r, const struct result_window *w, struct result_flow *f)
+{
+	f->storm = f->peak_per_s > slo_most_attempts(r, w->step, &r->paths[f->path]);
+	f->censored = f->is_hit && f->recovered_at == NO_NS;
+	f->detection_ns = since(f->noticed_at, w->opened_ns);
+	f->recovery_ns = since(f->recovered_at, w->closed_ns);
+	f->recovery_after_inject_ns = since(f->recovered_at, w->opened_ns);
 }
 
 static int by_opening(const void *a, const void *b)
@@ -44,115 +43,33 @@ static int by_opening(const void *a, const void *b)
 	return strcmp((*x)->step, (*y)->step);
 }
 
-static void measure_windows(struct results *r)
+static void measure_window(struct results *r, struct result_window *w)
 {
-	struct result_window *w;
-	bool recovered;
-	size_t i, p;
-
-	if (r->n_windows)
-		qsort(r->windows, r->n_windows, sizeof(struct result_window *), by_opening);
-	for (i = 0; i < r->n_windows; i++) {
-		w = r->windows[i];
-		recovered = true;
-		for (p = 0; p < r->n_probes; p++) {
-			measure(w, &w->probes[p]);
-			recovered &= !w->probes[p].censored;
-		}
-		r->unrecovered += !recovered;
-	}
-}
-
-struct filter {
-	const char *step, *probe; /* NULL: all */
-	bool detection;           /* else recovery */
-};
-
-static bool wanted(const char *filter, const char *name)
-{
-	return !filter || strcmp(filter, name) == 0;
-}
-
-/* The values of the samples that the filter lets through; `values` has room for all. */
-static size_t pick(const struct results *r, const struct filter *f, uint64_t *values)
-{
-	size_t i, p, n = 0;
-
-	for (i = 0; i < r->n_windows; i++) {
-		if (!wanted(f->step, r->windows[i]->step))
-			continue;
-		for (p = 0; p < r->n_probes; p++) {
-			const struct result_probe *seen = &r->windows[i]->probes[p];
-
-			if (wanted(f->probe, r->probes[p].name))
-				values[n++] = f->detection ? seen->detection_ns : seen->recovery_ns;
-		}
-	}
-	return n;
-}
-
-static struct result_samples summarize(const struct results *r, const struct filter *f, uint64_t *values)
-{
-	struct result_samples s = {.samples = pick(r, f, values)};
-
-	for (size_t i = 0; i < s.samples; i++)
-		s.missing += values[i] == NO_NS;
-	s.p50_ns = percentile(values, s.samples, 50);
-	s.p95_ns = percentile(values, s.samples, 95);
-	s.p99_ns = percentile(values, s.samples, 99);
-	s.max_ns = percentile(values, s.samples, 100);
-	return s;
-}
-
-/* Windows that not every wanted probe saw recover. */
-static uint64_t count_unrecovered(const struct results *r, const struct result_slo *slo)
-{
-	uint64_t count = 0;
-	size_t i, p;
-
-	for (i = 0; i < r->n_windows; i++) {
-		for (p = 0; p < r->n_probes; p++) {
-			if (wanted(slo->step, r->windows[i]->step) && wanted(slo->probe, r->probes[p].name) &&
-			    r->windows[i]->probes[p].censored)
-				break;
-		}
-		count += p < r->n_probes;
-	}
-	return count;
-}
-
-static uint64_t slo_value(const struct results *r, const struct result_slo *slo,
-			  const struct result_samples *s)
-{
-	const struct {
-		const char *key;
-		uint64_t value;
-	} values[] = {
-		{"recovery_p50", s->p50_ns}, {"recovery_p95", s->p95_ns},  {"recovery_p99", s->p99_ns},
-		{"recovery_max", s->max_ns}, {"detection_max", s->max_ns},
-	};
+	bool recovered = true, flows_recovered = true;
 	size_t i;
 
-	if (slo->unit == UNIT_COUNT)
-		return count_unrecovered(r, slo);
-	for (i = 0; i < sizeof(values) / sizeof(*values); i++) {
-		if (strcmp(slo->key, values[i].key) == 0)
-			return values[i].value;
+	for (i = 0; i < r->n_probes; i++) {
+		measure(w, &w->probes[i]);
+		recovered &= !w->probes[i].censored;
 	}
-	return NO_NS;
+	for (i = 0; i < w->n_flows; i++) {
+		measure_flow(r, w, &w->flows[i]);
+		flows_recovered &= !w->flows[i].censored;
+	}
+	for (i = 0; w->rates && i < r->n_targets; i++) {
+		if (w->rates[i].peak_per_s > r->peak_per_s)
+			r->peak_per_s = w->rates[i].peak_per_s;
+	}
+	r->unrecovered += !recovered;
+	r->flow_unrecovered += !flows_recovered;
 }
 
-/* A time is met if every sample has a value and the percentile is within the limit; without a sample nothing is met. */
-static void judge_slo(struct results *r, struct result_slo *slo, uint64_t *values)
+static void measure_windows(struct results *r)
 {
-	struct filter filter = {slo->step, slo->probe, strcmp(slo->key, "detection_max") == 0};
-	struct result_samples s = summarize(r, &filter, values);
-
-	slo->samples = s.samples;
-	slo->missing = s.missing;
-	slo->value = s.samples ? slo_value(r, slo, &s) : NO_NS;
-	slo->pass = slo->value != NO_NS && slo->limit != NO_NS && slo->value <= slo->limit &&
-		    (slo->unit == UNIT_COUNT || !slo->missing);
+	if (r->n_windows)
+		qsort(r->windows, r->n_windows, sizeof(struct result_window *), by_opening);
+	for (size_t i = 0; i < r->n_windows; i++)
+		measure_window(r, r->windows[i]);
 }
 
 static void judge_parts(struct results *r, const struct result_window *w)
@@ -238,38 +155,42 @@ static void judge_outcome(struct results *r)
 	r->exit = statuses[r->outcome];
 }
 
-static void judge_samples(struct results *r, uint64_t *values)
+static struct result_samples summarize(struct results *r, const char *probe, bool by_flow, bool detection)
 {
-	struct filter recovery = {0}, detection = {.detection = true};
-	struct result_probe_summary *p;
-	size_t i;
+	const struct pick_filter filter = {.probe = probe, .by_flow = by_flow, .detection = detection};
+	struct result_samples summary;
+	struct picks picks;
 
-	r->recovery = summarize(r, &recovery, values);
-	r->detection = summarize(r, &detection, values);
-	for (i = 0; i < r->n_probes; i++) {
+	picks_take(r, &filter, &picks);
+	summary = picks_summary(&picks);
+	picks_free(&picks);
+	return summary;
+}
+
+static void judge_samples(struct results *r)
+{
+	struct result_probe_summary *p;
+
+	r->recovery = summarize(r, NULL, false, false);
+	r->detection = summarize(r, NULL, false, true);
+	r->flow_recovery = summarize(r, NULL, true, false);
+	r->flow_detection = summarize(r, NULL, true, true);
+	for (size_t i = 0; i < r->n_probes; i++) {
 		p = &r->probes[i];
-		recovery.probe = detection.probe = p->name;
-		p->recovery = summarize(r, &recovery, values);
-		p->detection = summarize(r, &detection, values);
+		p->recovery = summarize(r, p->name, false, false);
+		p->detection = summarize(r, p->name, false, true);
 		if (r->n_windows && !p->up && !p->down)
 			results_lack(r, "probe %s: the log has no sample", p->name);
 	}
-	for (i = 0; i < r->n_slos; i++)
-		judge_slo(r, &r->slos[i], values);
 }
 
 int judge(struct results *r)
 {
-	uint64_t *values = calloc(r->n_windows * r->n_probes + 1, sizeof(*values));
-	size_t i;
-
-	if (!values)
-		return -ENOMEM;
 	measure_windows(r);
-	judge_samples(r, values);
-	free(values);
+	judge_samples(r);
+	judge_slos(r);
 	r->balanced = true;
-	for (i = 0; i < r->n_windows; i++)
+	for (size_t i = 0; i < r->n_windows; i++)
 		judge_parts(r, r->windows[i]);
 	judge_fidelity(r);
 	judge_plan(r);

@@ -5,12 +5,6 @@
 
 #include "slo/results.h"
 
-/*
- * Nearest rank: sorted[ceil(percent / 100 * n) - 1]. Samples without a value (NO_NS) are larger than all others, and
- * the percentile is NO_NS if it falls on one. `values` is sorted in place. NO_NS if n is 0.
- */
-uint64_t percentile(uint64_t *values, size_t n, unsigned percent);
-
 /* 0 or -ENOMEM. */
 int judge(struct results *results);
 

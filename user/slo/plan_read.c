@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "slo/get.h"
+#include "slo/judge_slo.h"
 
 #define MAX_TIMES 4096 /* as many windows as a plan can have (PLAN_MAX_SLOTS) */
 
@@ -58,34 +59,54 @@ static void add_list(struct buf *words, const char *before, const json_t *list)
 	}
 }
 
-static void add_target(struct results *r, const json_t *target)
+/* What is no range of ports is left out. */
+static const struct port_range *take_ports(struct results *r, const json_t *list, size_t *ret_n)
 {
-	const char *name = get_string(target, "name"), *proto = get_string(target, "proto");
+	struct port_range *ports = results_alloc(r, (json_array_size(list) + 1) * sizeof(*ports));
+	const char *text;
+
+	*ret_n = 0;
+	for (size_t i = 0; ports && i < json_array_size(list); i++) {
+		text = json_string_value(json_array_get(list, i));
+		*ret_n += text && !parse_ports(text, &ports[*ret_n]);
+	}
+	return ports;
+}
+
+static void add_target(struct results *r, const json_t *json)
+{
+	const json_t *remote = json_object_get(json, "remote_port"),
+		     *local = json_object_get(json, "local_port");
+	const char *name = get_string(json, "name"), *proto = get_string(json, "proto");
+	struct result_target *target;
 	struct buf words = {0};
 
 	if (!name || !results_grow(r, r->targets, r->n_targets))
 		return;
 	buf_puts(&words, proto ? proto : "any");
-	add_list(&words, " ", json_object_get(target, "remote"));
-	add_list(&words, " ports ", json_object_get(target, "remote_port"));
-	add_list(&words, " local ports ", json_object_get(target, "local_port"));
-	if (words.failed)
-		r->failed = true;
-	else
-		r->targets[r->n_targets++] = (struct result_target){
-			.name = results_keep(r, name),
-			.words = results_keep(r, words.data),
-		};
+	add_list(&words, " ", json_object_get(json, "remote"));
+	add_list(&words, " ports ", remote);
+	add_list(&words, " local ports ", local);
+	r->failed |= words.failed;
+	target = &r->targets[r->n_targets++];
+	*target = (struct result_target){.name = results_keep(r, name), .words = results_keep(r, words.data)};
+	target->remote_ports = take_ports(r, remote, &target->n_remote_ports);
+	target->local_ports = take_ports(r, local, &target->n_local_ports);
 	buf_free(&words);
 }
 
 static void add_probe(struct results *r, const json_t *probe)
 {
-	const char *name = get_string(probe, "name");
+	const char *name = get_string(probe, "name"), *kind = get_string(probe, "kind");
 
 	if (!name || !results_grow(r, r->probes, r->n_probes))
 		return;
-	r->probes[r->n_probes++] = (struct result_probe_summary){.name = results_keep(r, name)};
+	r->probes[r->n_probes++] = (struct result_probe_summary){
+		.name = results_keep(r, name),
+		.every_ns = get_u64(probe, "every_ns"),
+		.timeout_ns = get_u64(probe, "timeout_ns"),
+		.log = kind && strcmp(kind, "log") == 0,
+	};
 }
 
 static void add_step(struct results *r, const json_t *json)
@@ -113,19 +134,51 @@ static void add_step(struct results *r, const json_t *json)
 	}
 }
 
+static enum backoff_kind read_kind(const char *name)
+{
+	for (int kind = BACKOFF_NONE; name && kind <= BACKOFF_EXPONENTIAL; kind++) {
+		if (strcmp(result_backoff_name(kind), name) == 0)
+			return kind;
+	}
+	return BACKOFF_UNKNOWN;
+}
+
+/* Of a share, parts of a million. */
+static uint64_t read_limit(const json_t *json, enum slo_unit unit)
+{
+	const json_t *limit = json_object_get(json, "limit");
+	double share = json_number_value(limit);
+
+	if (unit != UNIT_SHARE)
+		return get_u64(json, "limit");
+	return json_is_number(limit) && share >= 0 && share <= 1 ? (uint64_t)(share * 1e6 + 0.5) : NO_NS;
+}
+
 static void add_slo(struct results *r, const json_t *json)
 {
-	const char *key = get_string(json, "key");
+	const json_t *over = json_object_get(json, "over_baseline"),
+		     *factor = json_object_get(json, "factor");
+	const char *key = get_string(json, "key"), *probe = get_string(json, "probe");
+	const char *target = get_string(json, "target");
 
 	if (!key || !results_grow(r, r->slos, r->n_slos))
 		return;
 	r->slos[r->n_slos++] = (struct result_slo){
 		.key = results_keep(r, key),
 		.step = results_keep(r, get_string(json, "step")),
-		.probe = results_keep(r, get_string(json, "probe")),
-		.unit = strcmp(key, "unrecovered") == 0 ? UNIT_COUNT : UNIT_NS,
-		.limit = get_u64(json, "limit"),
+		.probe = results_keep(r, probe),
+		.target = results_keep(r, target),
+		.by_flow = slo_is_by_flow(r, key, probe, target, get_string(json, "by")),
+		.unit = slo_unit(key),
+		.limit = read_limit(json, slo_unit(key)),
+		.relative = json_is_number(over),
+		.over = json_number_value(over),
+		.backoff = read_kind(get_string(json, "kind")),
+		.factor_low = json_number_value(json_array_get(factor, 0)),
+		.factor_high = json_number_value(json_array_get(factor, 1)),
+		.cap_ns = get_u64(json, "cap_ns"),
 		.value = NO_NS,
+		.worst_seq = NO_NS,
 	};
 }
 

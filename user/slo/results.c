@@ -47,6 +47,27 @@ const char *result_outcome_name(enum result_outcome outcome)
 	return names[outcome];
 }
 
+const char *result_notice_name(enum result_notice notice)
+{
+	static const char *const names[] = {
+		[NOTICE_NONE] = "none",     [NOTICE_RESET] = "reset",     [NOTICE_REFUSED] = "refused",
+		[NOTICE_CLOSED] = "closed", [NOTICE_ATTEMPT] = "attempt",
+	};
+
+	return names[notice];
+}
+
+const char *result_backoff_name(enum backoff_kind kind)
+{
+	static const char *const names[] = {
+		[BACKOFF_NONE] = "none",           [BACKOFF_CONSTANT] = "constant",
+		[BACKOFF_LINEAR] = "linear",       [BACKOFF_EXPONENTIAL] = "exponential",
+		[BACKOFF_IRREGULAR] = "irregular", [BACKOFF_UNKNOWN] = "unknown",
+	};
+
+	return names[kind];
+}
+
 const char *result_chance_name(enum result_chance_kind kind)
 {
 	static const char *const names[] = {
@@ -66,8 +87,28 @@ struct results *results_new(void)
 	if (!results)
 		return NULL;
 	results->start_ts_ns = results->end_ts_ns = NO_NS;
+	results->start_ns = results->zero_ns = results->end_ns = NO_NS;
 	results->fragments = results->unparsable = results->own = NO_NS;
+	results->evicted = results->captured = results->capture_lost = NO_NS;
 	return results;
+}
+
+void results_drop_flows(struct results *results)
+{
+	struct result_window *w;
+	size_t i, k;
+
+	for (i = 0; i < results->n_windows; i++) {
+		w = results->windows[i];
+		for (k = 0; k < w->n_flows; k++)
+			free(w->flows[k].attempts_at);
+		free(w->flows);
+		w->flows = NULL;
+		w->n_flows = 0;
+	}
+	free(results->paths);
+	results->paths = NULL;
+	results->n_paths = 0;
 }
 
 void results_free(struct results *results)
@@ -77,8 +118,11 @@ void results_free(struct results *results)
 
 	if (!results)
 		return;
+	results_drop_flows(results);
 	for (i = 0; i < results->n_windows; i++)
 		free(results->windows[i]->parts);
+	for (i = 0; i < results->n_probes; i++)
+		free(results->probes[i].changes);
 	for (i = 0; i < results->n_steps; i++)
 		free(results->steps[i].targets);
 	while ((chunk = results->chunks)) {
@@ -87,6 +131,7 @@ void results_free(struct results *results)
 	}
 	free(results->interfaces);
 	free(results->meta);
+	free(results->facts);
 	free(results->targets);
 	free(results->steps);
 	free(results->incomplete);

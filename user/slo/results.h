@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/units.h"
 #include "evidence/histogram.h"
 
 #define NO_NS UINT64_MAX
@@ -108,6 +109,12 @@ struct result_part {
 	bool damaged_receipt;           /* it has one, but not as documented */
 };
 
+/* Attempts to a target, whether or not the window's fault is for it, from the opening until all paths that it hit are back. */
+struct result_rate {
+	uint64_t attempts;
+	uint64_t peak_per_s, peak_seq; /* the most in any second, and the event of the last of them */
+};
+
 /* One window of a step, over all its targets. */
 struct result_window {
 	const char *step;
@@ -119,16 +126,21 @@ struct result_window {
 	struct result_part *parts;
 	size_t n_parts;
 	struct result_probe *probes; /* as many as the results have probes, in their order */
-	struct result_flow *flows;   /* in the order of the paths; malloc'ed */
+	struct result_rate *rates; /* as many as the results have targets, in their order; NULL: no attempt */
+	struct result_flow *flows; /* in the order of the paths; malloc'ed */
 	size_t n_flows;
 };
+
+#define RESULT_MOST_TARGETS 256 /* as many as the kernel's programs can tell apart */
+#define RESULT_TARGET_WORDS (RESULT_MOST_TARGETS / 64)
 
 /*
  * A path: all connections between a local address and a remote address and port; of connections that come in, between a
  * local address and port and a remote address. "10.1.0.1>10.1.0.2:40001/tcp", "10.1.0.1:8080<10.1.0.9/tcp".
  */
 struct result_path {
-	const char *target; /* the first that it belongs to */
+	const char *target;                    /* the first that it belongs to */
+	uint64_t targets[RESULT_TARGET_WORDS]; /* a bit for each of the results' targets that it matches */
 	const char *name;
 	bool incoming;
 	const char *
@@ -208,12 +220,19 @@ struct result_change {
 /* Of the latency of a probe's samples; an unhealthy one counts as longer than all healthy ones. */
 struct result_latency {
 	uint64_t samples;
-	uint64_t p50_ns, p95_ns, p99_ns; /* NO_NS: none, or of an unhealthy sample */
+	uint64_t p50_ns, p95_ns, p99_ns;    /* NO_NS: none, or of an unhealthy sample */
+	uint64_t p50_seq, p95_seq, p99_seq; /* the events of these samples; NO_NS: none */
 };
+
+#define RESULT_MOST_LATENCIES                                                                                \
+	(1                                                                                                   \
+	 << 20) /* of one probe, before or during the windows; later ones are left out, and a note says so */
 
 struct result_probe_summary {
 	const char *name;
-	uint64_t up, down; /* samples in the log */
+	uint64_t every_ns, timeout_ns; /* as planned; NO_NS: the plan has none */
+	bool log;                      /* its samples are lines, which have no latency */
+	uint64_t up, down;             /* samples in the log */
 	struct result_samples recovery, detection;
 	struct result_change *changes; /* the first RESULT_MOST_CHANGES; malloc'ed */
 	size_t n_changes;
@@ -234,6 +253,11 @@ struct result_slo {
 	const char *key;
 	const char *step, *probe, *target; /* NULL: all */
 	bool by_flow;                      /* the samples are paths, not probes */
+	bool relative; /* probe_p95, probe_p99: limit is the percentile of the baseline and `over` of it */
+	double over;
+	enum backoff_kind backoff;      /* backoff: as demanded */
+	double factor_low, factor_high; /* 0: any */
+	uint64_t cap_ns;                /* backoff: the longest interval allowed; NO_NS: any */
 	enum slo_unit unit;
 	uint64_t limit, value;                 /* value NO_NS: none */
 	const char *limit_words, *value_words; /* for people, never NULL: "<= 10 s", "11.204 s", "-" */
@@ -245,11 +269,14 @@ struct result_slo {
 
 struct result_target {
 	const char *name, *words; /* "tcp 10.1.0.2/32 ports 40001,30001-30013" */
+	const struct port_range *remote_ports, *local_ports;
+	size_t n_remote_ports, n_local_ports;
 };
 
 /* A step as planned. */
 struct result_step {
 	const char *name;
+	struct result_latency *latency; /* by probe, while a window of the step was open; NULL: no probe */
 	unsigned times;
 	uint64_t for_ns;
 	const char **targets;
@@ -344,6 +371,9 @@ void results_note(struct results *results, const char *format, ...) __attribute_
 #define results_grow(results, items, n)                                                                      \
 	((items) = results_more((results), (items), (n), sizeof(__typeof__(*(items)))), !(results)->failed)
 void *results_more(struct results *results, void *items, size_t n, size_t size);
+
+/* Paths, and what windows did to them: they are no evidence where nobody observed the flows. */
+void results_drop_flows(struct results *results);
 
 /* Accepts NULL. */
 void results_free(struct results *results);

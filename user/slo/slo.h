@@ -11,7 +11,7 @@
  * say in `incomplete` what is wrong with it.
  *
  * 0 and *ret_results (for results_free()); -ENOENT: one of the two files is missing; -EBADMSG: plan.json is no plan;
- * another negative errno.
+ * -EPROTONOSUPPORT: the log is of a later version's format; another negative errno.
  */
 int slo_compute(int dirfd, const char *run, struct results **ret_results);
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct sample {
-	uint64_t mono_ns;
+	uint64_t mono_ns, seq;
 	bool healthy;
 };
 
@@ -86,9 +86,12 @@ static size_t opened_by(const struct track_step *step, uint64_t mono_ns)
 	return low;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+static void keep_earlier(uint64_t *at, uint64_t *seq, const struct sample *s)
 {
-	return a < b ? a : b;
+	if (s->mono_ns >= *at)
+		return;
+	*at = s->mono_ns;
+	*seq = s->seq;
 }
 
 static void see(struct result_window *w, size_t probe, const struct sample *s)
@@ -96,9 +99,9 @@ static void see(struct result_window *w, size_t probe, const struct sample *s)
 	struct result_probe *p = &w->probes[probe];
 
 	if (!s->healthy)
-		p->unhealthy_at = earlier(p->unhealthy_at, s->mono_ns);
+		keep_earlier(&p->unhealthy_at, &p->unhealthy_seq, s);
 	else if (s->mono_ns >= w->closed_ns)
-		p->healthy_at = earlier(p->healthy_at, s->mono_ns);
+		keep_earlier(&p->healthy_at, &p->healthy_seq, s);
 }
 
 /* Put the window's state right after its times, or those of its neighbours, were changed. */
@@ -115,9 +118,9 @@ static void review(struct track *track, struct track_step *step, size_t index)
 		p = &w->probes[probe];
 		recent = &track->recent[probe];
 		if (p->unhealthy_at >= end || p->unhealthy_at < w->opened_ns)
-			p->unhealthy_at = NO_NS;
+			p->unhealthy_at = p->unhealthy_seq = NO_NS;
 		if (p->healthy_at >= end || p->healthy_at < w->closed_ns)
-			p->healthy_at = NO_NS;
+			p->healthy_at = p->healthy_seq = NO_NS;
 		n = recent->count < TRACK_RECENT ? recent->count : TRACK_RECENT;
 		for (i = 0, before = 0; i < n; i++) {
 			const struct sample *s = &recent->ring[i];
@@ -160,7 +163,12 @@ static struct result_window *new_window(struct results *results, const char *ste
 	if (!w->probes)
 		return NULL;
 	for (i = 0; i < results->n_probes; i++)
-		w->probes[i].unhealthy_at = w->probes[i].healthy_at = NO_NS;
+		w->probes[i] = (struct result_probe){
+			.unhealthy_at = NO_NS,
+			.healthy_at = NO_NS,
+			.unhealthy_seq = NO_NS,
+			.healthy_seq = NO_NS,
+		};
 	results->windows[results->n_windows++] = w;
 	return w;
 }
@@ -206,10 +214,10 @@ void track_moved(struct track *track, struct result_window *window)
 	}
 }
 
-void track_sample(struct track *track, size_t probe, uint64_t mono_ns, bool healthy)
+void track_sample(struct track *track, size_t probe, uint64_t mono_ns, uint64_t seq, bool healthy)
 {
 	struct recent *recent = &track->recent[probe];
-	struct sample s = {mono_ns, healthy};
+	struct sample s = {mono_ns, seq, healthy};
 	size_t i, n;
 
 	recent->ring[recent->count++ % TRACK_RECENT] = s;

@@ -23,6 +23,7 @@ struct result_window *track_window(struct track *track, const char *step, unsign
 				   uint64_t opened_ns);
 /* The window's opened_ns or closed_ns were set or changed. */
 void track_moved(struct track *track, struct result_window *window);
-void track_sample(struct track *track, size_t probe, uint64_t mono_ns, bool healthy);
+/* seq: the number of its event. */
+void track_sample(struct track *track, size_t probe, uint64_t mono_ns, uint64_t seq, bool healthy);
 
 #endif

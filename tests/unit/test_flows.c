@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the definitions of docs/definitions.md make of connections, on logs made for the purpose. */
+#include "unit/flow_log.h"
+
+static const struct result_flow *flow_of(const struct results *r, size_t window, const char *path)
+{
+	const struct result_window *w = r->windows[window];
+
+	for (size_t i = 0; i < w->n_flows; i++) {
+		if (strcmp(r->paths[w->flows[i].path].name, path) == 0)
+			return &w->flows[i];
+	}
+	fail_msg("window %zu has no path %s", window, path);
+	return NULL;
+}
+
+#define FRONT "10.1.0.1>10.1.0.2:40001/tcp"
+
+/* A connection is cut, two attempts are refused, the third is after the closing, and works. */
+static void a_client_comes_back(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct results *r;
+
+	works(log, 100, client(5000));
+	opens(log, 1, 1000, 2000);
+	hit(log, 1050, client(5000));
+	ends(log, 1060, "conn.reset", client(5000), "fault", 1040);
+	attempt(log, 1100, client(5001));
+	ends(log, 1101, "conn.refused", client(5001), "fault", 0);
+	attempt(log, 1500, client(5002));
+	ends(log, 1501, "conn.refused", client(5002), "fault", 0);
+	closes(log, 1, 1000, 2000);
+	works(log, 2300, client(5003));
+	flow_event(
+		log, 99000, "conn.open", client(5003),
+		"{\"opener\":\"out\",\"packets_in\":7,\"bytes_in\":70,\"last_in_ns\":5,\"last_out_ns\":5}");
+	observed(log);
+	r = finish(dir, log);
+	assert_true(r->observed);
+	assert_int_equal(r->evicted, 0);
+	assert_int_equal(r->n_incomplete, 1); /* the second window */
+	assert_int_equal(r->n_paths, 1);
+	assert_string_equal(r->paths[0].name, FRONT);
+	assert_string_equal(r->paths[0].target, "front");
+	assert_false(r->paths[0].incoming);
+	assert_null(r->paths[0].process);
+	assert_int_equal(r->paths[0].attempts, 4);
+	assert_int_equal(r->paths[0].established, 2);
+	assert_int_equal(r->paths[0].refused, 2);
+	assert_int_equal(r->paths[0].reset, 1);
+	assert_int_equal(r->paths[0].open, 1);
+	assert_int_equal(r->paths[0].before, 0);
+	assert_int_equal(r->paths[0].packets_in, 3 + 3 + 3 + 7);
+	assert_int_equal(r->paths[0].bytes_out, 120);
+	assert_int_equal(r->paths[0].resent_out, 3);
+
+	assert_int_equal(r->windows[0]->n_flows, 1);
+	f = flow_of(r, 0, FRONT);
+	assert_true(f->is_hit);
+	assert_int_equal(f->hit_at, 1050 * MS);
+	assert_int_equal(f->notice, NOTICE_RESET);
+	assert_int_equal(f->detection_ns, 60 * MS);
+	assert_int_equal(f->recovered_at, 2304 * MS);
+	assert_int_equal(f->recovery_ns, 304 * MS);
+	assert_int_equal(f->recovery_after_inject_ns, 1304 * MS);
+	assert_false(f->survived || f->censored || f->storm);
+	assert_int_equal(f->attempts, 3);
+	assert_int_equal(f->attempts_at[0], 1100 * MS);
+	assert_int_equal(f->attempts_at[2], 2300 * MS);
+	assert_int_equal(f->refused, 2);
+	assert_int_equal(f->peak_per_s, 2);
+	assert_int_equal(f->backoff.intervals, 2);
+	assert_int_equal(f->backoff.kind, BACKOFF_UNKNOWN);
+	assert_int_equal(f->gap_ns, 1264 * MS); /* in: from 1040 on */
+
+	assert_int_equal(r->flow_recovery.samples, 1);
+	assert_int_equal(r->flow_recovery.p99_ns, 304 * MS);
+	assert_int_equal(r->flow_unrecovered, 0);
+	assert_true(r->slos[0].by_flow && r->slos[0].pass && r->slos[1].pass && r->slos[2].pass);
+	assert_string_equal(r->slos[0].value_words, "304 ms");
+	assert_string_equal(r->slos[0].limit_words, "<= 500 ms");
+	assert_string_equal(r->slos[0].worst, "cut #1, " FRONT);
+	assert_int_equal(r->slos[0].worst_seq, f->recovered_seq);
+	assert_string_equal(r->slos[1].value_words, "60 ms");
+	assert_int_equal(r->slos[1].worst_seq, f->noticed_seq);
+	assert_string_equal(r->slos[2].value_words, "0");
+	assert_null(r->slos[2].worst);
+	results_free(r);
+}
+
+/* A slow path: nobody notices, and payload both ways goes on. */
+static void a_connection_survives(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct results *r;
+
+	works(log, 100, client(5000));
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	passes(log, 1010, "conn.retransmit", client(5000), "out", 101);
+	passes(log, 1020, "conn.data", client(5000), "out", 101);
+	passes(log, 1030, "conn.data", client(5000), "in", 101);
+	closes(log, 1, 1000, 2000);
+	passes(log, 2007, "conn.data", client(5000), "in", 101);
+	passes(log, 2019, "conn.data", client(5000), "out", 101);
+	ends(log, 3000, "conn.fin", client(5000), "local", 2500);
+	ends(log, 3001, "conn.closed", client(5000), "local", 2500);
+	observed(log);
+	r = finish(dir, log);
+	f = flow_of(r, 0, FRONT);
+	assert_int_equal(f->recovered_at, 2019 * MS);
+	assert_int_equal(f->recovery_ns, 19 * MS);
+	assert_true(f->survived);
+	assert_int_equal(f->resent_at, 1010 * MS);
+	assert_int_equal(f->notice, NOTICE_NONE); /* it was back when it closed the connection */
+	assert_int_equal(f->detection_ns, NO_NS);
+	assert_int_equal(f->attempts, 0);
+	assert_null(f->attempts_at);
+	assert_int_equal(r->paths[0].closed, 1);
+	assert_int_equal(r->flow_detection.missing, 1);
+	assert_true(r->slos[0].pass);
+	assert_false(r->slos[1].pass);
+	assert_string_equal(r->slos[1].value_words, "-");
+	assert_int_equal(r->slos[1].worst_seq, r->windows[0]->parts[0].open_seq);
+	results_free(r);
+}
+
+/* There before the observer; its first payload that is seen comes after the closing. */
+static void an_older_connection_survives(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	closes(log, 1, 1000, 2000);
+	passes(log, 2100, "conn.first_data", client(5000), "out", 0);
+	passes(log, 2150, "conn.first_data", client(5000), "in", 0);
+	flow_event(log, 99000, "conn.open", client(5000), "{\"opener\":null}");
+	observed(log);
+	r = finish(dir, log);
+	assert_int_equal(flow_of(r, 0, FRONT)->recovery_ns, 150 * MS);
+	assert_true(flow_of(r, 0, FRONT)->survived);
+	assert_int_equal(r->paths[0].before, 1);
+	assert_int_equal(r->paths[0].open, 1);
+	results_free(r);
+}
+
+/* Payload the other way of another connection, or from before the closing, is no answer. */
+static void both_ways_are_of_one_connection(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+
+	works(log, 100, client(5000));
+	works(log, 200, client(5001));
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	passes(log, 1900, "conn.data", client(5000), "in", 101);
+	closes(log, 1, 1000, 2000);
+	passes(log, 2000, "conn.data", client(5000), "out", 101);
+	passes(log, 2100, "conn.data", client(5001), "in", 201);
+	passes(log, 2200, "conn.stall", client(5001), "out", 201);
+	passes(log, 2300, "conn.data", client(5000), "in", 101);
+	observed(log);
+	r = finish(dir, log);
+	assert_int_equal(flow_of(r, 0, FRONT)->recovery_ns, 200 * MS);
+	results_free(r);
+}
+
+#define FEED "10.1.0.1:7000<10.1.0.9/udp"
+
+static void feed(struct log *log, uint64_t ms, const char *type, const char *way)
+{
+	passes(log, ms, type, "10.1.0.1:7000>10.1.0.9:33000/udp", way, 0);
+}
+
+/* A feed has payload one way only, and that is enough; where there were answers before, it isn't. */
+static void one_way_is_enough_for_a_feed(void **state)
+{
+	const struct run_dir *dir = *state;
+	const uint64_t expected[] = {30 * MS, 40 * MS, NO_NS};
+	struct results *r;
+	struct log *log;
+
+	for (int i = 0; i < 3; i++) {
+		log = start(dir, flows_plan);
+		if (i != 2)
+			feed(log, 100, "conn.first_data", "in");
+		if (i == 1)
+			feed(log, 101, "conn.first_data", "out");
+		opens(log, 1, 1000, 2000);
+		hit(log, 1010, "10.1.0.1:7000>10.1.0.9:33000/udp");
+		closes(log, 1, 1000, 2000);
+		feed(log, 2030, i == 2 ? "conn.first_data" : "conn.data", "in");
+		if (i == 1)
+			feed(log, 2040, "conn.data", "out");
+		observed(log);
+		r = finish(dir, log);
+		assert_true(r->paths[0].incoming); /* the lower port is the local one */
+		assert_int_equal(flow_of(r, 0, FEED)->recovery_ns, expected[i]);
+		assert_int_equal(flow_of(r, 0, FEED)->survived, i != 2);
+		assert_int_equal(flow_of(r, 0, FEED)->censored, i == 2);
+		results_free(r);
+		assert_int_equal(unlinkat(dir->fd, "events.jsonl", 0), 0);
+	}
+}
+
+/* A server here: the remote end opens the connections, and is whose notice counts. */
+static void connections_that_come_in(void **state)
+{
+	static const char flow[] = "[fd00::1]:8080>[fd00::2]:40000/tcp",
+			  again[] = "[fd00::1]:8080>[fd00::2]:40001/tcp";
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct results *r;
+
+	flow_event(log, 100, "conn.attempt", flow, "{\"opener\":\"in\"}");
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, flow);
+	ends(log, 1500, "conn.fin", flow, "local", 900);
+	ends(log, 1600, "conn.closed", flow, "remote", 900);
+	flow_event(log, 2400, "conn.attempt", again, "{\"opener\":\"in\"}");
+	closes(log, 1, 1000, 2000);
+	flow_event(log, 2402, "conn.first_data", again,
+		   "{\"direction\":\"in\",\"opener\":\"in\",\"established_ns\":2401000000}");
+	flow_event(log, 2403, "conn.first_data", again,
+		   "{\"direction\":\"out\",\"opener\":\"in\",\"established_ns\":2401000000}");
+	observed(log);
+	r = finish(dir, log);
+	assert_int_equal(r->n_paths, 1);
+	assert_string_equal(r->paths[0].name, "[fd00::1]:8080<[fd00::2]/tcp");
+	assert_true(r->paths[0].incoming);
+	f = flow_of(r, 0, "[fd00::1]:8080<[fd00::2]/tcp");
+	assert_int_equal(f->notice, NOTICE_CLOSED);
+	assert_int_equal(f->detection_ns, 600 * MS);
+	assert_int_equal(f->recovery_ns, 403 * MS);
+	results_free(r);
+}
+
+static void next_opening_censors(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct results *r;
+
+	works(log, 100, client(5000));
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	attempt(log, 1500, client(5001));
+	closes(log, 1, 1000, 2000);
+	attempt(log, 2500, client(5002));
+	opens(log, 2, 3000, 4000);
+	attempt(log, 3500, client(5003));
+	flow_event(log, 3500, "conn.established", client(5003), "{\"opener\":\"out\"}");
+	closes(log, 2, 3000, 4000);
+	works(log, 4100, client(5004));
+	observed(log);
+	r = finish(dir, log);
+	f = flow_of(r, 0, FRONT);
+	assert_true(f->is_hit && f->censored);
+	assert_int_equal(f->notice, NOTICE_ATTEMPT);
+	assert_int_equal(f->noticed_at, 1500 * MS);
+	assert_int_equal(f->attempts, 2);
+	f = flow_of(r, 1, FRONT);
+	assert_false(f->is_hit || f->censored);
+	assert_int_equal(f->attempts, 1);
+	assert_int_equal(f->recovered_at, NO_NS);
+	assert_int_equal(r->flow_recovery.samples, 1);
+	assert_int_equal(r->flow_recovery.missing, 1);
+	assert_int_equal(r->flow_unrecovered, 1);
+	assert_false(r->slos[0].pass || r->slos[2].pass);
+	assert_int_equal(r->slos[0].worst_seq, r->windows[0]->parts[0].close_seq);
+	assert_string_equal(r->slos[2].worst, "cut #1, " FRONT);
+	results_free(r);
+}
+
+/* The SYN that is hit first is no sign that anybody noticed; the next one is. */
+static void the_attempt_that_is_hit_is_no_notice(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+
+	opens(log, 1, 1000, 2000);
+	hit(log, 1100, client(5000));
+	attempt(log, 1100, client(5000));
+	attempt(log, 1700, client(5001));
+	hit(log, 1700, client(5001));
+	closes(log, 1, 1000, 2000);
+	observed(log);
+	r = finish(dir, log);
+	assert_int_equal(flow_of(r, 0, FRONT)->hit_at, 1100 * MS);
+	assert_int_equal(flow_of(r, 0, FRONT)->attempts, 2);
+	assert_int_equal(flow_of(r, 0, FRONT)->notice, NOTICE_ATTEMPT);
+	assert_int_equal(flow_of(r, 0, FRONT)->detection_ns, 700 * MS);
+	results_free(r);
+}
+
+/* Found by the walk over the sockets; the loader's resets come a moment later. */
+static void an_idle_connection_is_reset(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+
+	opens(log, 1, 1000, 2000);
+	flow_event(log, 1003, "flow.hit", client(5000),
+		   "{\"rule\":0,\"verdict\":\"reset\",\"hook\":\"sockets\",\"direction\":\"out\",\"idle\":"
+		   "true}");
+	ends(log, 1004, "conn.reset", client(5000), "fault", 0);
+	closes(log, 1, 1000, 2000);
+	observed(log);
+	r = finish(dir, log);
+	assert_int_equal(flow_of(r, 0, FRONT)->notice, NOTICE_RESET);
+	assert_int_equal(flow_of(r, 0, FRONT)->detection_ns, 4 * MS);
+	results_free(r);
+}
+
+/* The run's own probes open connections to the same place: they are no client. */
+static void probes_of_the_run_are_left_out(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+
+	works(log, 100, client(5000));
+	opens(log, 1, 1000, 2000);
+	flow_event(log, 1100, "flow.hit", client(6000),
+		   "{\"rule\":0,\"verdict\":\"refused\",\"hook\":\"tc-egress\",\"direction\":\"out\","
+		   "\"idle\":false,\"probe\":true}");
+	attempt_by(log, 1800, client(5001), 4712);
+	closes(log, 1, 1000, 2000);
+	observed(log);
+	r = finish(dir, log);
+	assert_int_equal(r->n_paths, 1);
+	assert_string_equal(r->paths[0].process, "trader[4712] /t");
+	assert_int_equal(r->windows[0]->n_flows, 1);
+	assert_false(r->windows[0]->flows[0].is_hit);
+	results_free(r);
+}
+
+/* The same events, written as late ones, in another order. */
+static void late_lines_change_nothing(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct results *r;
+
+	works(log, 2300, client(5003));
+	assert_int_equal(log_flush(log, UINT64_MAX), 0);
+	closes(log, 1, 1000, 2000);
+	assert_int_equal(log_flush(log, UINT64_MAX), 0);
+	attempt(log, 1500, client(5002));
+	ends(log, 1501, "conn.refused", client(5002), "fault", 0);
+	assert_int_equal(log_flush(log, UINT64_MAX), 0);
+	opens(log, 1, 1000, 2000);
+	assert_int_equal(log_flush(log, UINT64_MAX), 0);
+	ends(log, 1060, "conn.reset", client(5000), "fault", 1040);
+	hit(log, 1050, client(5000));
+	assert_int_equal(log_flush(log, UINT64_MAX), 0);
+	works(log, 100, client(5000));
+	observed(log);
+	r = finish(dir, log);
+	f = flow_of(r, 0, FRONT);
+	assert_int_equal(f->detection_ns, 60 * MS);
+	assert_int_equal(f->recovery_ns, 304 * MS);
+	assert_int_equal(f->attempts, 2);
+	assert_int_equal(f->refused, 1);
+	assert_int_equal(f->gap_ns, 1264 * MS);
+	results_free(r);
+}
+
+/* One path is of two targets; another is of a target that no window is for. */
+static void paths_have_their_targets(void **state)
+{
+	static const char other[] = "10.1.0.1:5100>10.1.0.3:9/tcp";
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+
+	opens(log, 1, 1000, 2000);
+	hit(log, 1050, client(5000));
+	put_flow(log, 1100, "conn.attempt", client(5001), "db",
+		 "{\"opener\":\"out\",\"also\":[\"front\",\"all\"]}");
+	put_flow(log, 1200, "conn.attempt", other, "all", "{\"opener\":\"out\"}");
+	put_flow(log, 1300, "conn.attempt", other, "all", "{\"opener\":\"out\"}");
+	closes(log, 1, 1000, 2000);
+	put_flow(log, 2300, "conn.attempt", other, "all", "{\"opener\":\"out\"}");
+	observed(log);
+	r = finish(dir, log);
+	assert_int_equal(r->n_paths, 2);
+	assert_string_equal(r->paths[0].target, "db");
+	assert_int_equal(r->paths[0].targets[0], 7);
+	assert_string_equal(r->paths[1].target, "all");
+	assert_int_equal(r->paths[1].targets[0], 4);
+	assert_int_equal(r->paths[1].attempts, 3);
+	assert_int_equal(r->windows[0]->n_flows, 1);
+	assert_int_equal(r->windows[0]->rates[0].peak_per_s, 1);
+	assert_int_equal(r->windows[0]->rates[1].attempts, 1);
+	assert_int_equal(r->windows[0]->rates[2].attempts, 4); /* the hit path is not back by 2300 */
+	assert_int_equal(r->windows[0]->rates[2].peak_per_s, 3);
+	assert_int_equal(r->windows[0]->rates[2].peak_seq, 6);
+	assert_int_equal(r->peak_per_s, 3);
+	results_free(r);
+}
+
+/* 20,000 attempts in 10 s: the counts are exact, and what is kept of them is bounded. */
+static void a_storm_is_counted(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct log_event event = {.type = "conn.attempt", .target = "front", .data = "{\"opener\":\"out\"}"};
+	struct results *r;
+
+	opens(log, 1, 1000, 12000);
+	hit(log, 1000, client(100));
+	for (unsigned i = 0; i < 20000; i++) {
+		event.mono_ns = 1000 * MS + i * MS / 2;
+		event.flow = client(10000 + i);
+		assert_int_equal(log_append(log, &event), 0);
+	}
+	closes(log, 1, 1000, 12000);
+	observed(log);
+	r = finish(dir, log);
+	f = flow_of(r, 0, FRONT);
+	assert_int_equal(f->attempts, 20000);
+	assert_int_equal(f->peak_per_s, 2000); /* in a second, its end left out */
+	assert_true(f->storm);
+	assert_int_equal(f->attempts_at[RESULT_MOST_ATTEMPTS - 1],
+			 1000 * MS + (RESULT_MOST_ATTEMPTS - 1) * MS / 2);
+	assert_int_equal(f->backoff.kind, BACKOFF_NONE);
+	assert_int_equal(r->windows[0]->rates[0].attempts, 20000);
+	assert_int_equal(r->peak_per_s, 2000);
+	results_free(r);
+}
+
+/* More clients than there is room for: the rest is left out, and said to be. */
+static void too_many_paths_are_noted(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+	char flow[64];
+
+	for (unsigned i = 0; i < 16500; i++) {
+		snprintf(flow, sizeof(flow), "10.1.0.1:80>10.2.%u.%u:5000/tcp", i / 250, i % 250);
+		flow_event(log, 100 + i / 100, "conn.attempt", flow, "{\"opener\":\"in\"}");
+	}
+	observed(log);
+	r = finish_as(dir, log, "aborted");
+	assert_int_equal(r->n_paths, 16384);
+	assert_string_equal(r->paths[16383].name, "10.1.0.1:80<10.2.65.133/tcp");
+	assert_int_equal(r->n_notes, 2);
+	assert_non_null(strstr(r->notes[0], "more than 16384 paths: 116 events"));
+	results_free(r);
+}
+
+static void gaps_are_found(void **state)
+{
+	static const char format[] = "{\"direction\":\"in\",\"opener\":\"out\",\"established_ns\":5,"
+				     "\"from_ns\":%d000000,\"gap_ns\":%d000000,\"gap_from_ns\":%d000000}";
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct results *r;
+
+	works(log, 100, client(5000));
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	flow_event(log, 1100, "conn.data", client(5000), format, 990, 600,
+		   300); /* ended before the opening */
+	flow_event(log, 1500, "conn.stall", client(5000), format, 1250, 0, 1);
+	closes(log, 1, 1000, 2000);
+	flow_event(log, 2100, "conn.data", client(5000), format, 1900, 400, 1500); /* ended at 1900 */
+	passes(log, 2101, "conn.data", client(5000), "out", 101);
+	flow_event(log, 9000, "conn.stall", client(5000), format, 3000, 0, 1); /* it is back */
+	observed(log);
+	r = finish(dir, log);
+	f = flow_of(r, 0, FRONT);
+	assert_int_equal(f->gap_ns, 400 * MS);
+	assert_int_equal(f->recovery_ns, 101 * MS);
+	results_free(r);
+}
+
+/* Without the observer, hits alone say nothing of paths. */
+static void older_logs_have_no_paths(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	closes(log, 1, 1000, 2000);
+	r = finish(dir, log);
+	assert_false(r->observed);
+	assert_int_equal(r->evicted, NO_NS);
+	assert_int_equal(r->n_paths, 0);
+	assert_int_equal(r->windows[0]->n_flows, 0);
+	assert_int_equal(r->flow_recovery.samples, 0);
+	assert_false(r->slos[0].pass);
+	results_free(r);
+}
+
+static void what_is_missing_is_noted(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+
+	put_event(log, 10, "baseline.end", 0, "{\"zero_ns\":9000000}");
+	put_event(log, 20, "conns", 0, "{\"seen\":9,\"evicted\":4,\"untracked\":2}");
+	put_event(log, 21, "capture", 0, "{\"packets\":100,\"lost\":3,\"cut\":1}");
+	r = finish_as(dir, log, "aborted");
+	assert_true(r->observed);
+	assert_int_equal(r->evicted, 4);
+	assert_int_equal(r->captured, 100);
+	assert_int_equal(r->capture_lost, 3);
+	assert_int_equal(r->n_notes, 4);
+	assert_int_equal(r->n_incomplete, 0);
+	assert_int_equal(r->start_ns, 1 * MS);
+	assert_int_equal(r->zero_ns, 9 * MS);
+	assert_int_equal(r->end_ns, 100000 * MS);
+	results_free(r);
+}
+
+/* Each is told, and none is believed. */
+static void odd_events_are_told(void **state)
+{
+	static const struct {
+		const char *type, *flow, *target, *data;
+	} odd[] = {
+		{"conn.attempt", NULL, "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/tcp", NULL, "{\"opener\":\"out\"}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/tcp", "front", NULL},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "[]"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "7"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"opener\":7}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"opener\":\"up\"}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"opener\":\"in\",\"also\":\"db\"}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"opener\":\"in\",\"process\":[]}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/tcp", "front",
+		 "{\"opener\":\"in\",\"process\":{\"pid\":\"1\"}}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:65536/tcp", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:/tcp", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "10.1.0.1>10.1.0.2:2/tcp", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "10.1.0.1:1>10.1.0.2:2/1", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "10.1.0.1:1/10.1.0.2:2>tcp", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "10.1.0.1:1>[::1]:2/tcp", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "[::1:1>[::1]:2/tcp", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "[::1]>[::1]/tcp", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", ">/tcp", "front", "{\"opener\":\"out\"}"},
+		{"conn.attempt", "", "front", "{\"opener\":\"out\"}"},
+		{"conn.data", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{}"},
+		{"conn.data", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"direction\":\"up\"}"},
+		{"conn.data", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"direction\":\"in\",\"from_ns\":-1}"},
+		{"conn.data", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"direction\":\"in\",\"from_ns\":1.5}"},
+		{"conn.first_data", "10.1.0.1:1>10.1.0.2:2/tcp", "front",
+		 "{\"direction\":\"in\",\"established_ns\":\"5\"}"},
+		{"conn.retransmit", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"direction\":null}"},
+		{"conn.stall", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"direction\":[]}"},
+		{"conn.fin", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{}"},
+		{"conn.closed", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"by\":\"me\"}"},
+		{"conn.reset", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"by\":\"fault\",\"bytes_in\":true}"},
+		{"conn.refused", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"by\":7}"},
+		{"conn.open", "10.1.0.1:1>10.1.0.2:2/tcp", "front", "{\"last_in_ns\":{}}"},
+		{"flow.hit", "10.1.0.1:1>10.1.0.2:2/tcp", NULL, "{}"},
+		{"conns", NULL, NULL, "{\"evicted\":\"many\"}"},
+		{"capture", NULL, NULL, "{}"},
+		{"baseline.end", NULL, NULL, "{\"zero_ns\":-1}"},
+	};
+	const size_t n = sizeof(odd) / sizeof(*odd);
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+	char text[64];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct log_event event = {.mono_ns = 10 * MS + i,
+						.type = odd[i].type,
+						.flow = odd[i].flow,
+						.target = odd[i].target,
+						.data = odd[i].data};
+
+		assert_int_equal(log_append(log, &event), 0);
+	}
+	put_flow(log, 20, "conn.attempt", client(1), "nobody", "{\"opener\":\"out\"}");
+	put_flow(log, 20, "conn.attempt", client(1), "front", "{\"opener\":\"out\",\"also\":[\"nobody\"]}");
+	put_flow(log, 20, "conn.attempt", client(1), "front", "{\"opener\":\"out\",\"also\":[7]}");
+	put_flow(log, 20, "flow.hit", "10.1.0.1:0>10.1.0.2:0/1", "front", "{}"); /* ICMP: it has no path */
+	r = finish_as(dir, log, "aborted");
+	snprintf(text, sizeof(text), "%zu events don't have the data", n);
+	if (!lacks(r, text))
+		fail_msg("expected %s, not %s", text, r->n_incomplete ? r->incomplete[0] : "nothing");
+	assert_true(lacks(r, "3 events of flows are of targets that the plan doesn't have"));
+	assert_int_equal(r->n_paths, 0);
+	results_free(r);
+}
+
+/* Numbers as large as JSON's: sums and differences of them hurt nobody. */
+static void extreme_numbers_are_survived(void **state)
+{
+	static const char most[] = "9223372036854775807";
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	struct results *r;
+
+	opens(log, 1, 1000, 2000);
+	hit(log, 1001, client(1));
+	attempt(log, 1002, client(2));
+	flow_event(log, 1003, "conn.first_data", client(2), "{\"direction\":\"in\",\"established_ns\":%s}",
+		   most);
+	flow_event(log, 1004, "conn.data", client(2),
+		   "{\"direction\":\"out\",\"from_ns\":%s,\"gap_ns\":%s,\"gap_from_ns\":%s}", most, most,
+		   most);
+	flow_event(log, 1005, "conn.fin", client(2),
+		   "{\"by\":\"local\",\"last_in_ns\":%s,\"gap_in_ns\":%s,\"bytes_in\":%s,\"packets_in\":%s}",
+		   most, most, most, most);
+	flow_event(log, 1006, "conn.reset", client(2),
+		   "{\"by\":\"local\",\"last_in_ns\":0,\"gap_in_ns\":%s,\"bytes_in\":%s,\"packets_in\":%s}",
+		   most, most, most);
+	flow_event(log, 1007, "conn.first_data", client(3), "{\"direction\":\"in\",\"established_ns\":0}");
+	closes(log, 1, 1000, 2000);
+	observed(log);
+	r = finish_as(dir, log, "aborted");
+	assert_int_equal(r->n_incomplete, 0);
+	assert_int_equal(r->windows[0]->n_flows, 1);
+	results_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_DIR(a_client_comes_back),
+		IN_DIR(a_connection_survives),
+		IN_DIR(an_older_connection_survives),
+		IN_DIR(both_ways_are_of_one_connection),
+		IN_DIR(one_way_is_enough_for_a_feed),
+		IN_DIR(connections_that_come_in),
+		IN_DIR(next_opening_censors),
+		IN_DIR(the_attempt_that_is_hit_is_no_notice),
+		IN_DIR(an_idle_connection_is_reset),
+		IN_DIR(probes_of_the_run_are_left_out),
+		IN_DIR(late_lines_change_nothing),
+		IN_DIR(paths_have_their_targets),
+		IN_DIR(a_storm_is_counted),
+		IN_DIR(too_many_paths_are_noted),
+		IN_DIR(gaps_are_found),
+		IN_DIR(older_logs_have_no_paths),
+		IN_DIR(what_is_missing_is_noted),
+		IN_DIR(odd_events_are_told),
+		IN_DIR(extreme_numbers_are_survived),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

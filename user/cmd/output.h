@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Documents into files. */
+#ifndef SHEARPIN_OUTPUT_H
+#define SHEARPIN_OUTPUT_H
+
+#include "base/buf.h"
+#include "report/documents.h"
+
+/* A file as a whole, replaced if it is there. 0 or a negative errno: then what it holds is not defined. */
+int output_file(int dirfd, const char *name, const struct buf *text);
+
+/*
+ * The documents into a directory, which is made if it isn't there, and so is its folder `folder` (NULL: none), which
+ * must be empty: -ENOTEMPTY. After a failure none of the documents is there.
+ */
+int output_documents(const char *directory, const char *folder, const struct documents *documents);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drill/conn_ended.h"
+
+#include <stdlib.h>
+
+#define FIRST_ROOM 256
+_Static_assert(CONN_ENDED_MOST % FIRST_ROOM == 0, "doubling gets there");
+
+/* Double the room; what was added first comes first again. */
+static bool grow(struct conn_ended_queue *q)
+{
+	size_t max = q->max ? 2 * q->max : FIRST_ROOM;
+	struct conn_ended *ring = calloc(max, sizeof(*ring));
+
+	if (!ring)
+		return false;
+	for (size_t i = 0; i < q->n; i++)
+		ring[i] = q->ring[(q->first + i) % q->max];
+	free(q->ring);
+	q->ring = ring;
+	q->max = max;
+	q->first = 0;
+	return true;
+}
+
+bool conn_ended_add(struct conn_ended_queue *queue, const struct conn_ended *ended)
+{
+	if (queue->n == CONN_ENDED_MOST || (queue->n == queue->max && !grow(queue)))
+		return false;
+	queue->ring[(queue->first + queue->n++) % queue->max] = *ended;
+	return true;
+}
+
+const struct conn_ended *conn_ended_first(const struct conn_ended_queue *queue)
+{
+	return queue->n ? &queue->ring[queue->first] : NULL;
+}
+
+void conn_ended_drop_first(struct conn_ended_queue *queue)
+{
+	queue->first = (queue->first + 1) % queue->max;
+	queue->n--;
+}
+
+void conn_ended_free(struct conn_ended_queue *queue)
+{
+	free(queue->ring);
+	*queue = (struct conn_ended_queue){0};
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drill/conns.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/table.h"
+#include "base/timeutil.h"
+#include "drill/conn_ended.h"
+#include "drill/conn_events.h"
+#include "drill/conn_paths.h"
+
+/* The kernel's table forgets first. */
+#define KEPT (2 * SP_MAX_CONNS)
+#define MOST_DELETES 2048 /* at a time */
+#define SLICE_NS (100 * NS_PER_MS)
+#define SLICES 10
+
+/* The last connection of a flow that was told of. */
+struct known {
+	struct sp_bits targets;
+	uint64_t first_ns;
+	uint64_t end_ns;           /* 0: it goes on */
+	uint64_t data_ns[SP_DIRS]; /* of its last conn.first_data or conn.data */
+	uint64_t hit_closes_ns; /* hit, and by whom it was opened is not known yet: when the window closes */
+	bool is_seen;           /* the observer has told of it */
+	bool is_deleted;        /* taken out of the kernel's table */
+	bool is_open;           /* and counted so */
+	bool is_asked_for;      /* among the processes */
+	bool is_own;            /* a probe\'s: not told of */
+	uint8_t opener;
+};
+
+/* Attempts of the last second, in slices of it. */
+struct rate {
+	uint64_t slice[SLICES]; /* which it is, counted from 0 ns on */
+	uint64_t count[SLICES];
+};
+
+struct conns {
+	const struct plan *plan;
+	const struct windows *windows;
+	const struct conns_kernel *kernel;
+	struct journal *journal;
+	int target_of[SP_MAX_RULES]; /* by bit; -1: none */
+	struct table *known;         /* by flow, slot 0 */
+	struct processes *processes;
+	struct conn_paths *paths;
+	size_t unsettled; /* known ones with hit_closes_ns */
+	struct conn_ended_queue ended, own_ended;
+	uint64_t own_linger_ns;
+	uint64_t deleted, replaced, own;
+	struct drill_target *view; /* by target */
+	struct rate *rates;
+};
+
+static void note_evicted(void *arg, const void *key, void *value);
+
+static void read_targets(struct conns *c)
+{
+	for (unsigned bit = 0; bit < SP_MAX_RULES; bit++) {
+		int target = c->kernel->observed_target(c->kernel->arg, bit);
+
+		c->target_of[bit] = target < (int)c->plan->n_targets ? target : -1;
+	}
+	for (size_t i = 0; i < c->plan->n_targets; i++)
+		c->view[i].name = c->plan->targets[i].name;
+}
+
+/* So long a probe's SYN may be sent again. */
+static uint64_t own_linger(const struct plan *plan)
+{
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < plan->n_probes; i++)
+		if (plan->probes[i].timeout_ns > longest)
+			longest = plan->probes[i].timeout_ns;
+	return longest + CONNS_LINGER_NS;
+}
+
+int conns_open(const struct plan *plan, const struct windows *windows, const struct conns_kernel *kernel,
+	       struct journal *journal, struct conns **ret)
+{
+	struct conns *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->plan = plan;
+	c->windows = windows;
+	c->kernel = kernel;
+	c->journal = journal;
+	c->view = calloc(plan->n_targets + 1, sizeof(*c->view));
+	c->rates = calloc(plan->n_targets + 1, sizeof(*c->rates));
+	err = c->view && c->rates ? 0 : -ENOMEM;
+	if (!err)
+		err = table_open(sizeof(struct sp_flow_key), sizeof(struct known), KEPT, &c->known);
+	if (!err)
+		err = processes_open(kernel->owners_walk, kernel->arg, &c->processes);
+	if (!err)
+		err = conn_paths_open(&c->paths);
+	if (err) {
+		conns_close(c);
+		return err;
+	}
+	c->own_linger_ns = own_linger(plan);
+	table_on_evict(c->known, note_evicted, c);
+	read_targets(c);
+	*ret = c;
+	return 0;
+}
+
+void conns_close(struct conns *conns)
+{
+	if (!conns)
+		return;
+	table_close(conns->known);
+	processes_close(conns->processes);
+	conn_paths_close(conns->paths);
+	conn_ended_free(&conns->ended);
+	conn_ended_free(&conns->own_ended);
+	free(conns->view);
+	free(conns->rates);
+	free(conns);
+}
+
+/* Take the first target off the bits; -1: there is none. */
+static int take_target(const struct conns *c, struct sp_bits *bits)
+{
+	for (int i = 0; i < SP_WORDS; i++) {
+		while (bits->w[i]) {
+			int bit = __builtin_ctzll(bits->w[i]), target = c->target_of[64 * i + bit];
+
+			bits->w[i] &= bits->w[i] - 1;
+			if (target >= 0)
+				return target;
+		}
+	}
+	return -1;
+}
+
+static int first_target(const struct conns *c, const struct sp_bits *targets)
+{
+	struct sp_bits bits = *targets;
+
+	return take_target(c, &bits);
+}
+
+static void set_open(struct conns *c, struct known *k, bool is_open)
+{
+	int target = first_target(c, &k->targets);
+
+	if (k->is_open == is_open)
+		return;
+	k->is_open = is_open;
+	if (target >= 0)
+		c->view[target].open += is_open ? 1 : -1;
+}
+
+static void count_attempt(struct conns *c, const struct known *k, uint64_t ns)
+{
+	int target = first_target(c, &k->targets);
+	uint64_t slice = ns / SLICE_NS;
+	struct rate *r = target >= 0 ? &c->rates[target] : NULL;
+
+	if (!r || slice < r->slice[slice % SLICES])
+		return;
+	if (slice > r->slice[slice % SLICES])
+		r->count[slice % SLICES] = 0;
+	r->slice[slice % SLICES] = slice;
+	r->count[slice % SLICES]++;
+}
+
+static void settle_hit(struct conns *c, struct known *k, const struct sp_flow_key *flow)
+{
+	if (!k->hit_closes_ns)
+		return;
+	if (!k->is_own)
+		conn_paths_hit(c->paths, flow, k->opener, k->hit_closes_ns);
+	k->hit_closes_ns = 0;
+	c->unsettled--;
+}
+
+static void note_evicted(void *arg, const void *key, void *value)
+{
+	struct conns *c = arg;
+
+	settle_hit(c, value, key);
+	set_open(c, value, false);
+}
+
+static bool is_end(const struct sp_conn_event *e)
+{
+	return e->type >= SP_EVENT_CONN_REFUSED;
+}
+
+static bool is_payload(const struct sp_conn_event *e)
+{
+	return e->type == SP_EVENT_CONN_FIRST_DATA || e->type == SP_EVENT_CONN_DATA;
+}
+
+/* The observer takes a connection up in place of one between the same ends that it still has. */
+static void begin(struct conns *c, struct known *k, const struct sp_conn_event *e)
+{
+	uint64_t hit_closes_ns = k->hit_closes_ns;
+
+	if (k->is_seen && !k->is_deleted && e->type == SP_EVENT_CONN_ATTEMPT)
+		c->replaced++; /* otherwise it was gone */
+	set_open(c, k, false);
+	*k = (struct known){.targets = e->targets,
+			    .first_ns = e->conn.first_ns,
+			    .hit_closes_ns = hit_closes_ns,
+			    .is_seen = true,
+			    .is_own = e->conn.flags & SP_CONN_OWN,
+			    .opener = e->conn.opener};
+}
+
+/* NULL: a late record of a connection that was replaced, or out of memory. It is written down, but not followed. */
+static struct known *know(struct conns *c, const struct sp_flow_key *flow, const struct sp_conn_event *e)
+{
+	bool is_new;
+	struct known *k = table_put(c->known, flow, &is_new);
+
+	if (!k || (k->is_seen && e->conn.first_ns < k->first_ns))
+		return NULL;
+	if (!k->is_seen || k->first_ns != e->conn.first_ns)
+		begin(c, k, e);
+	settle_hit(c, k, flow);
+	return k;
+}
+
+/* Take the oldest out of the kernel's table, unless it has been taken up again since, or replaced. */
+static int delete_ended(struct conns *c, struct conn_ended_queue *queue)
+{
+	struct conn_ended oldest = *conn_ended_first(queue);
+	struct sp_conn conn = {.first_ns = oldest.first_ns, .end_ns = oldest.end_ns};
+	struct known *k = table_find(c->known, &oldest.flow);
+	int n;
+
+	conn_ended_drop_first(queue);
+	if (k && (k->first_ns != oldest.first_ns || k->end_ns != oldest.end_ns))
+		return 0;
+	n = c->kernel->conn_delete(c->kernel->arg, &oldest.flow, &conn);
+	if (n < 0)
+		return n;
+	c->deleted += n;
+	if (k)
+		k->is_deleted = true;
+	return 0;
+}
+
+static int delete_older(struct conns *c, struct conn_ended_queue *queue, uint64_t now, uint64_t linger_ns)
+{
+	const struct conn_ended *oldest;
+	int err = 0;
+
+	for (size_t n = 0; !err && n < MOST_DELETES; n++) {
+		oldest = conn_ended_first(queue);
+		if (!oldest || now < oldest->end_ns + linger_ns)
+			break;
+		err = delete_ended(c, queue);
+	}
+	return err;
+}
+
+/* The kernel's table takes no harm from one that stays in it. */
+static void add_ended(struct conns *c, struct conn_ended_queue *queue, const struct conn_ended *ended)
+{
+	if (conn_ended_add(queue, ended) || !conn_ended_first(queue))
+		return;
+	(void)delete_ended(c, queue);
+	(void)conn_ended_add(queue, ended);
+}
+
+/* Records of two CPUs may come in another order than their times. A connection that was refused may still be accepted. */
+static void follow_state(struct conns *c, struct known *k, const struct sp_conn_event *e)
+{
+	if (!is_end(e) && e->ns <= k->end_ns)
+		return;
+	k->end_ns = is_end(e) ? e->conn.end_ns : 0;
+	if (is_end(e))
+		set_open(c, k, false);
+	else if (e->type != SP_EVENT_CONN_ATTEMPT && e->type != SP_EVENT_CONN_FIN)
+		set_open(c, k, true);
+}
+
+/* Before it is written down. */
+static void follow(struct conns *c, struct known *k, const struct sp_flow_key *flow,
+		   const struct sp_conn_event *e)
+{
+	follow_state(c, k, e);
+	if (e->type == SP_EVENT_CONN_ATTEMPT)
+		count_attempt(c, k, e->ns);
+	if (is_payload(e)) {
+		k->data_ns[e->dir == SP_DIR_OUT] = e->ns;
+		conn_paths_data(c->paths, flow, k->opener, k->data_ns);
+	}
+	/* A server gets the socket with the handshake's end. */
+	if (e->conn.pid || k->is_asked_for || (e->type != SP_EVENT_CONN_ESTABLISHED && !is_payload(e)))
+		return;
+	k->is_asked_for = true;
+	processes_want(c->processes, flow);
+}
+
+static void put_process(const struct conns *c, struct conn_context *context, uint32_t pid, uint64_t cgroup,
+			const char comm[SP_COMM])
+{
+	context->pid = pid;
+	memcpy(context->comm, comm, SP_COMM);
+	context->comm[SP_COMM] = 0;
+	context->cgroup = c->kernel->cgroup_path(c->kernel->arg, cgroup, pid);
+}
+
+static void find_process(const struct conns *c, struct conn_context *context, const struct sp_flow_key *flow,
+			 const struct sp_conn *conn)
+{
+	const struct sp_owner *owner = conn->pid ? NULL : processes_find(c->processes, flow);
+
+	if (conn->pid)
+		put_process(c, context, conn->pid, conn->cgroup, conn->comm);
+	else if (owner)
+		put_process(c, context, owner->pid, owner->cgroup, owner->comm);
+}
+
+/* also: room for the names of all targets. */
+static struct conn_context context_of(const struct conns *c, const struct sp_bits *targets, uint64_t ns,
+				      const char **also)
+{
+	struct conn_context context = {.also = also};
+	struct sp_bits left = *targets;
+	int target = take_target(c, &left), next;
+
+	if (target < 0)
+		return context;
+	windows_at(c->windows, target, ns, &context.where);
+	context.where.target = c->plan->targets[target].name;
+	while ((next = take_target(c, &left)) >= 0)
+		also[context.n_also++] = c->plan->targets[next].name;
+	return context;
+}
+
+/* A connection of a probe of this run: nothing follows its attempt, and nobody is told of it. */
+static void take_own(struct conns *c, const struct sp_flow_key *flow, const struct sp_conn_event *e)
+{
+	struct conn_ended ended = {.flow = *flow, .first_ns = e->conn.first_ns, .end_ns = e->ns};
+	struct known *k = know(c, flow, e);
+
+	if (e->type != SP_EVENT_CONN_ATTEMPT)
+		return;
+	if (k)
+		k->end_ns = ended.end_ns;
+	c->own++;
+	processes_forget(c->processes, flow);
+	add_ended(c, &c->own_ended, &ended);
+}
+
+static void finish(struct conns *c, const struct sp_flow_key *flow, const struct sp_conn_event *e)
+{
+	struct conn_ended ended = {.flow = *flow, .first_ns = e->conn.first_ns, .end_ns = e->conn.end_ns};
+
+	processes_forget(c->processes, flow);
+	add_ended(c, &c->ended, &ended);
+}
+
+static bool has_process(const struct sp_conn_event *e)
+{
+	return e->type == SP_EVENT_CONN_ATTEMPT || e->type == SP_EVENT_CONN_FIN || is_end(e);
+}
+
+void conns_event(struct conns *c, const struct sp_conn_event *event)
+{
+	struct sp_flow_key flow = event->flow;
+	const char *also[SP_MAX_RULES];
+	struct conn_context context;
+	struct known *k;
+
+	if (!conn_event_is_one(event))
+		return;
+	flow.slot = 0;
+	if (event->conn.flags & SP_CONN_OWN) {
+		take_own(c, &flow, event);
+		return;
+	}
+	k = know(c, &flow, event);
+	if (k)
+		follow(c, k, &flow, event);
+	context = context_of(c, &event->targets, event->ns, also);
+	if (event->type == SP_EVENT_CONN_ATTEMPT)
+		processes_forget(c->processes, &flow);
+	if (has_process(event))
+		find_process(c, &context, &flow, &event->conn);
+	conn_event_tell(c->journal, event, &context);
+	if (is_end(event))
+		finish(c, &flow, event);
+}
+
+/*
+ * The record of a packet's hit comes before what the observer makes of it: whose SYN it was is then still unknown, and the
+ * hit is kept until that is told.
+ */
+void conns_hit(struct conns *c, const struct sp_event *event)
+{
+	uint64_t closes = windows_closes(c->windows, event->flow.slot);
+	struct sp_flow_key flow = event->flow;
+	struct known *k;
+	bool is_new;
+
+	if (event->is_own || (flow.proto != IPPROTO_TCP && flow.proto != IPPROTO_UDP))
+		return;
+	flow.slot = 0;
+	k = table_put(c->known, &flow, &is_new);
+	if (!k || k->is_own)
+		return;
+	if (is_new)
+		k->opener = SP_DIRS;
+	if (!k->hit_closes_ns)
+		c->unsettled++;
+	if (closes > k->hit_closes_ns)
+		k->hit_closes_ns = closes;
+	if (k->is_seen && !k->end_ns)
+		settle_hit(c, k, &flow);
+}
+
+int conns_run(struct conns *c, uint64_t now, uint64_t until)
+{
+	int err;
+
+	processes_run(c->processes, now, until);
+	err = delete_older(c, &c->ended, now, CONNS_LINGER_NS);
+	return err ?: delete_older(c, &c->own_ended, now, c->own_linger_ns);
+}
+
+bool conns_recovered(struct conns *c, uint64_t now)
+{
+	struct known *k = NULL;
+	const void *key;
+
+	while (c->unsettled && (k = table_next(c->known, k, &key)))
+		settle_hit(c, k, key);
+	return conn_paths_recovered(c->paths, now);
+}
+
+struct census {
+	struct conns *conns;
+	uint64_t now, present;
+};
+
+static void tell_present(void *arg, const struct sp_flow_key *key, const struct sp_conn *conn)
+{
+	struct census *census = arg;
+	struct conns *c = census->conns;
+	struct sp_flow_key flow = *key;
+	const char *also[SP_MAX_RULES];
+	struct conn_context context;
+	struct known *k;
+
+	census->present++;
+	if (conn->flags & SP_CONN_ENDED)
+		return;
+	flow.slot = 0;
+	k = table_find(c->known, &flow);
+	context = context_of(c, k ? &k->targets : &(struct sp_bits){0}, census->now, also);
+	find_process(c, &context, &flow, conn);
+	conn_event_tell_open(c->journal, census->now, &flow, conn, &context);
+}
+
+int conns_tell(struct conns *c, const uint64_t stats[SP_STATS], uint64_t now)
+{
+	struct census census = {.conns = c, .now = now};
+	uint64_t gone, seen = stats[SP_STAT_CONNS];
+	int err = c->kernel->conns_each(c->kernel->arg, tell_present, &census);
+	struct json *data;
+
+	if (err)
+		return err;
+	gone = c->deleted + c->replaced + census.present;
+	data = journal_data(c->journal);
+	json_u64(data, "seen", seen > c->own ? seen - c->own : 0);
+	json_u64(data, "evicted", seen > gone ? seen - gone : 0);
+	json_u64(data, "untracked", stats[SP_STAT_CONNS_LOST]);
+	journal_write(c->journal, now, "conns", NULL);
+	return 0;
+}
+
+const struct drill_target *conns_view(struct conns *c, uint64_t now, size_t *ret_n)
+{
+	uint64_t slice = now / SLICE_NS;
+
+	for (size_t i = 0; i < c->plan->n_targets; i++) {
+		c->view[i].attempts = 0;
+		for (int k = 0; k < SLICES; k++)
+			if (c->rates[i].slice[k] + SLICES > slice)
+				c->view[i].attempts += c->rates[i].count[k];
+	}
+	*ret_n = c->plan->n_targets;
+	return c->view;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <math.h>
+
+#include "base/timeutil.h"
+#include "report/compare.h"
+#include "report/html.h"
+#include "report/words.h"
+
+#define BAR 14 /* pixels of its height */
+
+static void cell_time(struct buf *out, uint64_t ts_ns)
+{
+	char text[64] = "";
+
+	if (ts_ns != NO_NS)
+		format_utc(ts_ns, text, sizeof(text));
+	buf_puts(out, "<td class=\"t\">");
+	html_text(out, text);
+	buf_puts(out, "</td>");
+}
+
+static void banner(const struct comparison *c, struct buf *out)
+{
+	size_t i, k;
+
+	if (!c->incomplete)
+		return;
+	buf_printf(out,
+		   "<div class=\"incomplete\" role=\"alert\"><strong>INCOMPLETE</strong> The evidence of "
+		   "%" PRIu64 " of %zu runs lacks something:\n<ul>",
+		   c->incomplete, c->n);
+	for (i = 0; i < c->n; i++) {
+		for (k = 0; k < c->runs[i]->n_incomplete; k++) {
+			buf_puts(out, "<li>");
+			html_text(out, c->runs[i]->run);
+			buf_puts(out, ": ");
+			html_text(out, c->runs[i]->incomplete[k]);
+			buf_puts(out, "</li>");
+		}
+	}
+	buf_puts(out, "</ul></div>\n");
+}
+
+static void put_header(const struct comparison *c, struct buf *out)
+{
+	size_t passed = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		passed += c->runs[i]->outcome == OUTCOME_PASS;
+	buf_puts(out, "<header>\n");
+	banner(c, out);
+	buf_printf(out,
+		   "<h1>Fault injection runs</h1>\n<p class=\"verdict %s\" id=\"verdict\">%zu of %zu "
+		   "passed</p>\n"
+		   "<p class=\"lead\">%" PRIu64 " of %zu steps within the objective of ",
+		   passed < c->n   ? "bad"
+		   : c->incomplete ? "warn"
+				   : "pass",
+		   passed, c->n, c->passed, c->n_scores);
+	html_seconds(out, c->objective_ns);
+	buf_puts(out, " s from the injection to the recovery.</p>\n</header>\n");
+}
+
+/* A pass that rests on incomplete evidence has not the colour of one. */
+static const char *outcome_class(const struct results *r)
+{
+	if (r->outcome == OUTCOME_PASS)
+		return r->n_incomplete ? "warn" : "pass";
+	return r->outcome == OUTCOME_SLO_MISSED || r->outcome == OUTCOME_HOST_FAILED ? "bad" : "warn";
+}
+
+static void put_run(const struct results *r, struct buf *out)
+{
+	uint64_t met = 0;
+
+	for (size_t i = 0; i < r->n_slos; i++)
+		met += r->slos[i].pass;
+	buf_puts(out, "<tr");
+	html_attribute(out, "data-run", r->run);
+	buf_puts(out, ">");
+	html_row_head(out, r->run);
+	html_cell(out, r->name);
+	cell_time(out, r->start_ts_ns);
+	buf_printf(out, "<td class=\"%s\">%s</td>", outcome_class(r), result_outcome_name(r->outcome));
+	buf_printf(out, "<td class=\"n\">%" PRIu64 " of %zu</td>", met, r->n_slos);
+	html_cell_count(out, r->n_windows);
+	html_cell_count(out, run_unrecovered(r));
+	html_cell_yes(out, !r->n_incomplete);
+	buf_puts(out, "</tr>\n");
+}
+
+static void section_runs(const struct comparison *c, struct buf *out)
+{
+	html_section(out, "runs", "Runs");
+	html_table(out, "Runs",
+		   "Run|Scenario|Start (UTC)|Outcome|>SLOs met|>Windows|>Not recovered|Evidence complete");
+	for (size_t i = 0; i < c->n; i++)
+		put_run(c->runs[i], out);
+	html_table_end(out);
+	html_section_end(out);
+}
+
+static void put_samples(const struct results *r, const char *by, const struct result_samples *recovery,
+			const struct result_samples *detection, struct buf *out)
+{
+	const uint64_t times[] = {recovery->p50_ns, recovery->p95_ns, recovery->p99_ns, recovery->max_ns,
+				  detection->max_ns};
+
+	if (!recovery->samples)
+		return;
+	buf_puts(out, "<tr>");
+	html_row_head(out, r->run);
+	html_cell(out, by);
+	html_cell_count(out, recovery->samples);
+	html_cell_count(out, recovery->missing);
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
+		html_cell_seconds(out, times[i], NO_NS);
+	buf_puts(out, "</tr>\n");
+}
+
+static void section_recovery(const struct comparison *c, struct buf *out)
+{
+	const struct results *r;
+
+	html_section(out, "recovery", "Recovery");
+	html_table(out, "Recovery",
+		   "Run|By|>Samples|>Not recovered|>P50 (s)|>P95 (s)|>P99 (s)|>Max (s)|>Detection max (s)");
+	for (size_t i = 0; i < c->n; i++) {
+		r = c->runs[i];
+		put_samples(r, "probe", &r->recovery, &r->detection, out);
+		put_samples(r, "flow", &r->flow_recovery, &r->flow_detection, out);
+	}
+	html_table_end(out);
+	html_section_end(out);
+}
+
+/* A bar, as long as the P99 is beside the longest of the trend; a run without one has a word instead. */
+static void cell_bar(struct buf *out, const struct compare_trend *t, const struct compare_point *p)
+{
+	buf_puts(out, "<td class=\"w\">");
+	if (p->p99_ns == NO_NS)
+		buf_puts(out, p->samples ? "not recovered" : "not measured");
+	else
+		buf_printf(out,
+			   "<svg height=\"%d\" aria-hidden=\"true\"><rect class=\"bars\" x=\"0\" y=\"0\" "
+			   "width=\"%.3f%%\" height=\"%d\" data-p99-ns=\"%" PRIu64 "\"/></svg>",
+			   BAR, t->longest_ns ? 100.0 * (double)p->p99_ns / (double)t->longest_ns : 0, BAR,
+			   p->p99_ns);
+	buf_puts(out, "</td>");
+}
+
+static void put_point(const struct compare_trend *t, const struct compare_point *p, struct buf *out)
+{
+	buf_puts(out, "<tr>");
+	html_row_head(out, p->r->run);
+	cell_time(out, p->r->start_ts_ns);
+	html_cell(out, p->by_flow ? "flow" : "probe");
+	html_cell_count(out, p->samples);
+	html_cell_seconds(out, p->p99_ns, NO_NS);
+	buf_puts(out, "<td class=\"n\">");
+	if (p->comparable) {
+		buf_puts(out, p->difference_ns < 0 ? "\u2212" : "+");
+		html_seconds(out,
+			     p->difference_ns < 0 ? -(uint64_t)p->difference_ns : (uint64_t)p->difference_ns);
+	} else {
+		html_text(out, NULL);
+	}
+	buf_puts(out, "</td><td class=\"n\">");
+	if (p->comparable && !isnan(p->ratio))
+		buf_printf(out, "%.2f", p->ratio);
+	else
+		html_text(out, NULL);
+	buf_puts(out, "</td>");
+	cell_bar(out, t, p);
+	buf_puts(out, "</tr>\n");
+}
+
+static void put_trend(const struct compare_trend *t, struct buf *out)
+{
+	buf_puts(out, "<h3>");
+	html_text(out, t->name);
+	buf_puts(out, "</h3>\n");
+	html_table(out, "Trend of recovery P99",
+		   "Run|Start (UTC)|By|>Samples|>Recovery P99 (s)|>Difference (s)|>Ratio|Recovery P99");
+	for (size_t i = 0; i < t->n; i++)
+		put_point(t, &t->points[i], out);
+	html_table_end(out);
+}
+
+static void section_trend(const struct comparison *c, struct buf *out)
+{
+	if (!c->n_trends)
+		return;
+	html_section(out, "trend", "Trend of recovery P99");
+	buf_puts(out, "<p class=\"fine\">Runs of the same scenario, oldest first; the difference and the "
+		      "ratio are to "
+		      "the run before.</p>\n");
+	for (size_t i = 0; i < c->n_trends; i++)
+		put_trend(&c->trends[i], out);
+	html_section_end(out);
+}
+
+static void put_score(const struct compare_score *score, struct buf *out)
+{
+	struct buf recovery = {0};
+
+	score_recovery(score, &recovery);
+	out->failed |= recovery.failed;
+	buf_puts(out, "<tr>");
+	html_row_head(out, score->step);
+	html_cell(out, score->scenario);
+	buf_printf(out, "<td class=\"%s\">%s</td>", score->pass ? "pass" : "bad",
+		   score->pass ? "PASS" : "FAIL");
+	html_cell(out, recovery.data);
+	buf_printf(out, "<td class=\"n\">%" PRIu64 " of %" PRIu64 "</td>", score->recovered, score->planned);
+	html_cell(out, "n/a");
+	html_cell(out, "n/a");
+	buf_puts(out, "</tr>\n");
+	buf_free(&recovery);
+}
+
+static void section_scorecard(const struct comparison *c, struct buf *out)
+{
+	html_section(out, "scorecard", "Recovery scorecard");
+	buf_puts(out, "<p class=\"fine\">The slowest recovery of each step over all runs, counted from the "
+		      "injection. Data "
+		      "loss and order violations can't be seen from the network.</p>\n");
+	html_table(out, "Recovery scorecard",
+		   "Step|Scenario|Status|Recovery time|>Windows recovered|Data loss|Order violations");
+	for (size_t i = 0; i < c->n_scores; i++)
+		put_score(&c->scores[i], out);
+	html_table_end(out);
+	buf_printf(out, "<p>Overall: %" PRIu64 " passed, %" PRIu64 " failed; success rate %u %%.</p>\n",
+		   c->passed, c->n_scores - c->passed, success_rate(c));
+	html_section_end(out);
+}
+
+void compare_html(const struct comparison *c, struct buf *out)
+{
+	html_page(out, c->incomplete ? "INCOMPLETE: " : "", "Fault injection runs");
+	put_header(c, out);
+	section_runs(c, out);
+	section_recovery(c, out);
+	section_trend(c, out);
+	section_scorecard(c, out);
+	html_page_end(out);
+}

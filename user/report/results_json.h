@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Parts of results.json (docs/run-directory.md). */
+#ifndef SHEARPIN_RESULTS_JSON_H
+#define SHEARPIN_RESULTS_JSON_H
+
+#include "base/json.h"
+#include "slo/results.h"
+
+/* `missing`: what a sample without a value is called. */
+void json_samples(struct json *j, const char *key, const char *missing, const struct result_samples *s);
+
+/* "paths" and "windows" with their flows. */
+void json_paths(struct json *j, const struct results *r);
+void json_windows(struct json *j, const struct results *r);
+
+#endif

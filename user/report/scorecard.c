@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+
+#include "base/timeutil.h"
+#include "report/compare.h"
+
+static const char rule[] = "============================================================\n";
+
+/* Rounded up, so that what is over the objective doesn't read as within it. */
+static void put_seconds(struct buf *out, uint64_t ns, uint64_t parts)
+{
+	uint64_t part_ns = NS_PER_S / parts, n = ns / part_ns + (ns % part_ns != 0);
+
+	buf_printf(out, "%" PRIu64 ".%0*" PRIu64 "s", n / parts, parts == 10 ? 1 : 2, n % parts);
+}
+
+void score_recovery(const struct compare_score *score, struct buf *out)
+{
+	if (!score->opened)
+		buf_puts(out, "not run");
+	else if (!score->measured)
+		buf_puts(out, "not measured");
+	else if (score->slowest_ns == NO_NS)
+		buf_puts(out, "not recovered");
+	else
+		put_seconds(out, score->slowest_ns, 100);
+}
+
+static void put_score(const struct comparison *c, const struct compare_score *score, struct buf *out)
+{
+	buf_printf(out, "%s %s:\n  Status: %s\n  Recovery Time: ", score->scenario, score->step,
+		   score->pass ? "\u2713 PASS" : "\u2717 FAIL");
+	score_recovery(score, out);
+	buf_puts(out, " / ");
+	put_seconds(out, c->objective_ns, 10);
+	buf_puts(out, "\n  Data Loss: n/a\n  Order Violations: n/a\n\n");
+}
+
+void compare_scorecard(const struct comparison *c, struct buf *out)
+{
+	if (c->incomplete)
+		buf_printf(out, "INCOMPLETE: the evidence of %" PRIu64 " of %zu runs\n", c->incomplete, c->n);
+	buf_printf(out, "%sRECOVERY SCORECARD\n%s\n", rule, rule);
+	for (size_t i = 0; i < c->n_scores; i++)
+		put_score(c, &c->scores[i], out);
+	buf_printf(out, "%sOVERALL: %" PRIu64 " passed, %" PRIu64 " failed\nSuccess Rate: %u%%\n%s", rule,
+		   c->passed, c->n_scores - c->passed, success_rate(c), rule);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "report/words.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/timeutil.h"
+
+#define MAX_NAMED 3 /* paths that a window's remarks name */
+
+static const char *target_words(const struct results *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_targets; i++) {
+		if (strcmp(r->targets[i].name, name) == 0)
+			return r->targets[i].words;
+	}
+	return NULL;
+}
+
+static uint64_t planned_length(const struct results *r, const struct result_window *w)
+{
+	for (size_t i = 0; i < r->n_steps; i++) {
+		if (strcmp(r->steps[i].name, w->step) == 0)
+			return r->steps[i].for_ns;
+	}
+	return NO_NS;
+}
+
+void window_parameters(const struct results *r, const struct result_window *w, struct buf *out)
+{
+	uint64_t length = planned_length(r, w);
+	const char *words;
+	char text[32];
+
+	buf_puts(out, w->words ? w->words : "-");
+	if (length != NO_NS) {
+		format_duration(length, text, sizeof(text));
+		buf_printf(out, " for %s", text);
+	}
+	for (size_t i = 0; i < w->n_parts; i++) {
+		words = target_words(r, w->parts[i].target);
+		buf_printf(out, "%s%s", i ? "; " : " on ", w->parts[i].target);
+		if (words)
+			buf_printf(out, " (%s)", words);
+	}
+}
+
+bool window_measured(const struct results *r, const struct result_window *w)
+{
+	if (r->n_probes)
+		return true;
+	for (size_t i = 0; i < w->n_flows; i++) {
+		if (w->flows[i].is_hit)
+			return true;
+	}
+	return false;
+}
+
+/* (NO_NS is larger than any time.) */
+uint64_t window_recovery(const struct results *r, const struct result_window *w)
+{
+	uint64_t slowest = 0;
+	size_t i;
+
+	if (!window_measured(r, w))
+		return NO_NS;
+	for (i = 0; i < r->n_probes; i++) {
+		if (w->probes[i].recovery_ns > slowest)
+			slowest = w->probes[i].recovery_ns;
+	}
+	for (i = 0; !r->n_probes && i < w->n_flows; i++) {
+		if (w->flows[i].is_hit && w->flows[i].recovery_ns > slowest)
+			slowest = w->flows[i].recovery_ns;
+	}
+	return slowest;
+}
+
+const struct result_samples *run_recovery(const struct results *r)
+{
+	return r->n_probes ? &r->recovery : &r->flow_recovery;
+}
+
+uint64_t run_unrecovered(const struct results *r)
+{
+	return r->n_probes ? r->unrecovered : r->flow_unrecovered;
+}
+
+struct remarks {
+	struct buf *out;
+	bool any;
+};
+
+static void remark(struct remarks *m, const char *subject, const char *text)
+{
+	buf_printf(m->out, "%s%s%s%s", m->any ? "; " : "", subject ? subject : "", subject ? " " : "", text);
+	m->any = true;
+}
+
+static void remark_count(struct remarks *m, const char *target, uint64_t count, const char *text)
+{
+	if (!count)
+		return;
+	remark(m, target, "had ");
+	buf_printf(m->out, "%" PRIu64 " %s", count, text);
+}
+
+static void probe_remarks(struct remarks *m, const struct results *r, const struct result_window *w)
+{
+	const struct result_probe *p;
+	size_t i;
+
+	for (i = 0; i < r->n_probes; i++) {
+		p = &w->probes[i];
+		if (p->already_down)
+			remark(m, r->probes[i].name, "was unhealthy before the window opened");
+		if (p->detection_ns == NO_NS)
+			remark(m, r->probes[i].name, "noticed nothing");
+		else if (w->closed_ns != NO_NS && p->unhealthy_at > w->closed_ns)
+			remark(m, r->probes[i].name, "became unhealthy only after the window closed");
+		if (p->censored)
+			remark(m, r->probes[i].name, "was not seen to recover");
+	}
+}
+
+static bool is_censored(const struct result_flow *f)
+{
+	return f->is_hit && f->censored;
+}
+
+static bool is_storm(const struct result_flow *f)
+{
+	return f->storm;
+}
+
+/* The first few paths are named, the others counted. */
+static void flow_remark(struct remarks *m, const struct results *r, const struct result_window *w,
+			bool (*concerned)(const struct result_flow *f), const char *text)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < w->n_flows; i++) {
+		if (concerned(&w->flows[i]) && count++ < MAX_NAMED)
+			remark(m, r->paths[w->flows[i].path].name, text);
+	}
+	if (count <= MAX_NAMED)
+		return;
+	remark(m, NULL, "the same of ");
+	buf_printf(m->out, "%" PRIu64 " more", count - MAX_NAMED);
+}
+
+static void part_remarks(struct remarks *m, const struct result_part *p)
+{
+	if (!p->closed)
+		remark(m, p->target, "has no closing in the log");
+	if (p->cut)
+		remark(m, p->target, "was cut short");
+	if (!p->counted)
+		return;
+	if (p->first_hit_ns == NO_NS && !p->n.idle_reset)
+		remark(m, p->target, p->n.matched ? "had no packet that was hit" : "had no packet at all");
+	if (p->outside)
+		remark(m, p->target, "had a hit outside the window");
+	if (!p->balanced)
+		remark(m, p->target, "has counters that don't add up");
+	remark_count(m, p->target, p->n.suppressed, "packets suppressed by the budget");
+	remark_count(m, p->target, p->n.untracked, "packets of flows that found no room in the flow table");
+	remark_count(m, p->target, p->n.failed, "packets that couldn't be rewritten");
+	if (!p->receipt)
+		return;
+	remark_count(m, p->target, p->receipt->lost + p->receipt->full,
+		     "packets lost by the delay line, apart from the fault");
+	remark_count(m, p->target, p->receipt->stale, "packets passed undelayed");
+}
+
+void window_remarks(const struct results *r, const struct result_window *w, struct buf *out)
+{
+	struct remarks m = {out, false};
+
+	probe_remarks(&m, r, w);
+	flow_remark(&m, r, w, is_censored, "was not seen to recover");
+	flow_remark(&m, r, w, is_storm, "made a storm of attempts");
+	for (size_t i = 0; i < w->n_parts; i++)
+		part_remarks(&m, &w->parts[i]);
+}
+
+bool counter_counted(const struct results *r, size_t counter)
+{
+	size_t i, p;
+
+	for (i = 0; i < r->n_windows; i++) {
+		for (p = 0; p < r->windows[i]->n_parts; p++) {
+			if (result_counter(&r->windows[i]->parts[p].n, counter))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void put_duration(struct buf *out, const char *before, uint64_t ns)
+{
+	char text[32];
+
+	if (ns == NO_NS)
+		return;
+	format_duration(ns, text, sizeof(text));
+	buf_printf(out, "%s%s", before, text);
+}
+
+void backoff_words(const struct result_backoff *b, struct buf *out)
+{
+	buf_puts(out, b->kind == BACKOFF_UNKNOWN ? "too few attempts to tell" : result_backoff_name(b->kind));
+	if (b->kind == BACKOFF_EXPONENTIAL)
+		buf_printf(out, ", factor %.3g", b->factor);
+	if (b->kind == BACKOFF_LINEAR)
+		put_duration(out, b->step_ns < 0 ? ", each -" : ", each +",
+			     b->step_ns < 0 ? -(uint64_t)b->step_ns : (uint64_t)b->step_ns);
+	if (b->kind == BACKOFF_CONSTANT)
+		put_duration(out, " ", b->median_ns);
+	put_duration(out, ", cap ", b->cap_ns);
+	if (b->has_jitter)
+		buf_printf(out, ", jitter %.2g %%", b->jitter * 100);
+}

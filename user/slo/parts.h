@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Windows and their parts, from the events that open and close them. */
+#ifndef SHEARPIN_PARTS_H
+#define SHEARPIN_PARTS_H
+
+#include <jansson.h>
+
+#include "evidence/read.h"
+#include "slo/results.h"
+#include "slo/track.h"
+
+/* A fault.open, a fault.close, with its whole document. False: it is not as documented, and changed nothing. */
+bool parts_open(struct results *results, struct track *track, const struct event *event, const json_t *json);
+bool parts_close(struct results *results, struct track *track, const struct event *event, const json_t *json);
+
+#endif
