@@ -502,7 +502,7 @@ static void test_census(void **state)
 /* A packet of the connection is hit in a window, as the kernel says before it says whose SYN it was. */
 static void hit(struct scene *s, uint16_t local_port, uint16_t remote_port, uint32_t slot)
 {
-	struct sp_event e = {.type = SP_EVENT_FLOW_HIT, .flow = flow_of(local_port, remote_port)};
+	struct sp_event e = {.ns = ZERO, .type = SP_EVENT_FLOW_HIT, .flow = flow_of(local_port, remote_port)};
 
 	e.flow.slot = slot;
 	conns_hit(s->conns, &e);
@@ -524,9 +524,14 @@ static void both_ways(struct scene *s, uint16_t port, uint64_t first_ns, uint64_
 
 #define CLOSED (ZERO + S) /* the first window */
 
+static bool tried_recovered(struct scene *s)
+{
+	return conns_recovered(s->conns, ZERO + 9 * S, true);
+}
+
 static bool recovered(struct scene *s)
 {
-	return conns_recovered(s->conns, ZERO + 9 * S);
+	return conns_recovered(s->conns, ZERO + 9 * S, false);
 }
 
 /* A connection that survives, after payload both ways at or after the closing; ports of the other end tell paths apart. */
@@ -560,7 +565,10 @@ static void test_reconnect(void **state)
 	both_ways(s, 5001, 10, S);
 	hit(s, 5001, 40001, 0);
 	tell(s, SP_EVENT_CONN_RESET, 5001, 10, ZERO);
+	assert_false(recovered(s));
+	assert_true(tried_recovered(s)); /* nobody tries to restore it */
 	tell(s, SP_EVENT_CONN_ATTEMPT, 5002, CLOSED, CLOSED);
+	assert_false(tried_recovered(s));
 	payload(s, 5002, SP_DIR_OUT, CLOSED, CLOSED + 10 * MS);
 	payload(s, 5003, SP_DIR_IN, CLOSED, CLOSED + 10 * MS);
 	assert_false(recovered(s));
@@ -584,10 +592,10 @@ static void test_hit_syn(void **state)
 	e.conn.opener = SP_DIR_IN;
 	e.flow.remote_port = 40002;
 	conns_event(s->conns, &e);
-	assert_false(conns_recovered(s->conns, CLOSED));
+	assert_false(conns_recovered(s->conns, CLOSED, false));
 	e.dir = SP_DIR_IN;
 	conns_event(s->conns, &e);
-	assert_true(conns_recovered(s->conns, CLOSED));
+	assert_true(conns_recovered(s->conns, CLOSED, false));
 }
 
 /* Opened before the observer: the lower port was called. */
@@ -617,8 +625,8 @@ static void test_one_way(void **state)
 	payload(s, 5001, SP_DIR_IN, 10, S);
 	hit(s, 5001, 40001, 0);
 	payload(s, 5001, SP_DIR_IN, 10, CLOSED + MS);
-	assert_false(conns_recovered(s->conns, CLOSED + S));
-	assert_true(conns_recovered(s->conns, CLOSED + S + MS));
+	assert_false(conns_recovered(s->conns, CLOSED + S, false));
+	assert_true(conns_recovered(s->conns, CLOSED + S + MS, false));
 	payload(s, 5001, SP_DIR_OUT, 10, CLOSED + 2 * S);
 	hit(s, 5001, 40001, 1);
 	payload(s, 5001, SP_DIR_IN, 10, ZERO + 5 * S);

@@ -21,6 +21,8 @@ _Static_assert(sizeof(struct path_key) == 40, "no byte of it is left to chance")
 struct path {
 	bool is_hit, recovered;
 	bool had[SP_DIRS];   /* payload, ever */
+	uint64_t hit_ns;     /* since it was last back, the first time */
+	uint64_t tried_ns;   /* the last sign of life of its application */
 	uint64_t closes_ns;  /* of the last window that hit it */
 	uint64_t one_way_ns; /* payload since then in one direction only; 0: none */
 };
@@ -84,7 +86,7 @@ static struct path *path_of(struct conn_paths *paths, const struct sp_flow_key *
 }
 
 void conn_paths_hit(struct conn_paths *paths, const struct sp_flow_key *flow, unsigned opener,
-		    uint64_t closes_ns)
+		    uint64_t hit_ns, uint64_t closes_ns)
 {
 	struct path *path = path_of(paths, flow, opener);
 
@@ -92,13 +94,23 @@ void conn_paths_hit(struct conn_paths *paths, const struct sp_flow_key *flow, un
 		paths->is_forgotten = true;
 		return;
 	}
-	if (!path->is_hit || path->recovered)
+	if (!path->is_hit || path->recovered) {
 		paths->waiting++;
+		path->hit_ns = hit_ns;
+	}
 	path->is_hit = true;
 	path->recovered = false;
 	path->one_way_ns = 0;
 	if (closes_ns > path->closes_ns)
 		path->closes_ns = closes_ns;
+}
+
+void conn_paths_tried(struct conn_paths *paths, const struct sp_flow_key *flow, unsigned opener, uint64_t ns)
+{
+	struct path *path = path_of(paths, flow, opener);
+
+	if (path && ns > path->tried_ns)
+		path->tried_ns = ns;
 }
 
 static void recover(struct conn_paths *paths, struct path *path)
@@ -134,12 +146,12 @@ static bool is_one_way(const struct path *path, uint64_t now)
 	       !(path->had[SP_DIR_IN] && path->had[SP_DIR_OUT]);
 }
 
-bool conn_paths_recovered(struct conn_paths *paths, uint64_t now)
+bool conn_paths_recovered(struct conn_paths *paths, uint64_t now, bool tried_only)
 {
 	struct path *path = NULL;
 
 	while (paths->waiting && (path = table_next(paths->table, path, NULL))) {
-		if (!path->is_hit || path->recovered)
+		if (!path->is_hit || path->recovered || (tried_only && path->tried_ns <= path->hit_ns))
 			continue;
 		if (!is_one_way(path, now))
 			return false;

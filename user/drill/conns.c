@@ -24,12 +24,13 @@ struct known {
 	uint64_t first_ns;
 	uint64_t end_ns;           /* 0: it goes on */
 	uint64_t data_ns[SP_DIRS]; /* of its last conn.first_data or conn.data */
+	uint64_t hit_ns;
 	uint64_t hit_closes_ns; /* hit, and by whom it was opened is not known yet: when the window closes */
 	bool is_seen;           /* the observer has told of it */
 	bool is_deleted;        /* taken out of the kernel's table */
 	bool is_open;           /* and counted so */
 	bool is_asked_for;      /* among the processes */
-	bool is_own;            /* a probe\'s: not told of */
+	bool is_own;            /* a probe's: not told of */
 	uint8_t opener;
 };
 
@@ -178,7 +179,7 @@ static void settle_hit(struct conns *c, struct known *k, const struct sp_flow_ke
 	if (!k->hit_closes_ns)
 		return;
 	if (!k->is_own)
-		conn_paths_hit(c->paths, flow, k->opener, k->hit_closes_ns);
+		conn_paths_hit(c->paths, flow, k->opener, k->hit_ns, k->hit_closes_ns);
 	k->hit_closes_ns = 0;
 	c->unsettled--;
 }
@@ -204,13 +205,14 @@ static bool is_payload(const struct sp_conn_event *e)
 /* The observer takes a connection up in place of one between the same ends that it still has. */
 static void begin(struct conns *c, struct known *k, const struct sp_conn_event *e)
 {
-	uint64_t hit_closes_ns = k->hit_closes_ns;
+	uint64_t hit_ns = k->hit_ns, hit_closes_ns = k->hit_closes_ns;
 
 	if (k->is_seen && !k->is_deleted && e->type == SP_EVENT_CONN_ATTEMPT)
 		c->replaced++; /* otherwise it was gone */
 	set_open(c, k, false);
 	*k = (struct known){.targets = e->targets,
 			    .first_ns = e->conn.first_ns,
+			    .hit_ns = hit_ns,
 			    .hit_closes_ns = hit_closes_ns,
 			    .is_seen = true,
 			    .is_own = e->conn.flags & SP_CONN_OWN,
@@ -291,6 +293,8 @@ static void follow(struct conns *c, struct known *k, const struct sp_flow_key *f
 		   const struct sp_conn_event *e)
 {
 	follow_state(c, k, e);
+	if (!is_end(e) && e->type != SP_EVENT_CONN_FIN)
+		conn_paths_tried(c->paths, flow, k->opener, e->ns);
 	if (e->type == SP_EVENT_CONN_ATTEMPT)
 		count_attempt(c, k, e->ns);
 	if (is_payload(e)) {
@@ -415,8 +419,10 @@ void conns_hit(struct conns *c, const struct sp_event *event)
 		return;
 	if (is_new)
 		k->opener = SP_DIRS;
-	if (!k->hit_closes_ns)
+	if (!k->hit_closes_ns) {
 		c->unsettled++;
+		k->hit_ns = event->ns;
+	}
 	if (closes > k->hit_closes_ns)
 		k->hit_closes_ns = closes;
 	if (k->is_seen && !k->end_ns)
@@ -432,14 +438,14 @@ int conns_run(struct conns *c, uint64_t now, uint64_t until)
 	return err ?: delete_older(c, &c->own_ended, now, c->own_linger_ns);
 }
 
-bool conns_recovered(struct conns *c, uint64_t now)
+bool conns_recovered(struct conns *c, uint64_t now, bool tried_only)
 {
 	struct known *k = NULL;
 	const void *key;
 
 	while (c->unsettled && (k = table_next(c->known, k, &key)))
 		settle_hit(c, k, key);
-	return conn_paths_recovered(c->paths, now);
+	return conn_paths_recovered(c->paths, now, tried_only);
 }
 
 struct census {

@@ -4,8 +4,8 @@
  * close the windows, observe the recovery, and clear. The kernel keeps the windows; this only watches, writes the
  * evidence, and resets idle connections at each opening.
  *
- * The recovery ends with the plan's time for it; before that once every probe has been healthy since the last closing, or,
- * where there are no probes, once every path that was hit is back (conns.h); at once if none was.
+ * The recovery ends with the plan's time for it; before that once every probe has been healthy since the last closing, and
+ * every path that was hit is back (conns.h). Where there are probes, a path that nobody tries to restore is not waited for.
  *
  * One thread, one epoll loop; signals come in through a signalfd. Whatever way drill_run() returns, nothing of the run acts
  * any more.
