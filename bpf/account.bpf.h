@@ -5,7 +5,7 @@
 
 #include "decide.bpf.h"
 
-/* Not for every record behind that mark: a wake-up costs more than the record. A longer one than this passes no mark unseen. */
+/* A wake-up costs more than a record: one for each such mark that is passed. No record is longer than the span. */
 #define RING_WAKE_SPAN (SP_CAPTURE_LARGE + 256)
 
 static __always_inline __u64 ring_wake(void *ring)

@@ -85,6 +85,26 @@ static void keeps_bytes(void **state)
 	buf_free(&b);
 }
 
+/* Whoever reserves may write so many bytes and a NUL. */
+static void reserves(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	for (size_t n = 0; n < 3000; n += 7) {
+		assert_true(buf_reserve(&b, n));
+		assert_true(b.size > b.len + n);
+		memset(b.data + b.len, 'x', n);
+		b.len += n;
+		b.data[b.len] = '\0';
+		assert_int_equal(strlen(b.data), b.len);
+	}
+	assert_false(buf_reserve(&b, SIZE_MAX));
+	assert_true(b.failed);
+	assert_false(buf_reserve(&b, 1));
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +113,7 @@ int main(void)
 		cmocka_unit_test(fails_once_and_for_all),
 		cmocka_unit_test(takes_empty),
 		cmocka_unit_test(keeps_bytes),
+		cmocka_unit_test(reserves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

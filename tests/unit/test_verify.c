@@ -250,7 +250,8 @@ static void windows(void **state)
 		2);
 	m = right(LOSS);
 	m.no_open = true;
-	assert_int_equal(expect(dir, &m, "windows", "have events and were never opened, first thin #1, t"), 3);
+	assert_int_equal(expect(dir, &m, "windows", "have events and were never opened, first thin #1, t"),
+			 3);
 }
 
 static void balance(void **state)

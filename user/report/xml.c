@@ -102,8 +102,9 @@ void xml_attr_u64(struct xml *x, const char *name, uint64_t value)
 
 void xml_attr_seconds(struct xml *x, const char *name, uint64_t ns)
 {
-	buf_printf(x->out, " %s=\"%" PRIu64 ".%06u\"", name, (uint64_t)(ns / NS_PER_S),
-		   (unsigned)(ns % NS_PER_S / NS_PER_US));
+	uint64_t ms = ns / NS_PER_MS + (ns % NS_PER_MS >= NS_PER_MS / 2);
+
+	buf_printf(x->out, " %s=\"%" PRIu64 ".%03u\"", name, ms / 1000, (unsigned)(ms % 1000));
 }
 
 void xml_text(struct xml *x, const char *text)

@@ -25,7 +25,7 @@ void xml_begin(struct xml *x, struct buf *out); /* with the declaration */
 void xml_open(struct xml *x, const char *name);
 void xml_attr(struct xml *x, const char *name, const char *value); /* NULL: as if empty */
 void xml_attr_u64(struct xml *x, const char *name, uint64_t value);
-void xml_attr_seconds(struct xml *x, const char *name, uint64_t ns); /* "12.345678" */
+void xml_attr_seconds(struct xml *x, const char *name, uint64_t ns); /* "12.346" */
 void xml_text(struct xml *x, const char *text);
 void xml_close(struct xml *x);
 

@@ -13,6 +13,7 @@ void current_init(struct current *current, struct results *results)
 void current_free(struct current *current)
 {
 	free(current->steps);
+	free(current->step_of);
 }
 
 void current_changed(struct current *current)
@@ -21,16 +22,31 @@ void current_changed(struct current *current)
 	current->to_ns = 0;
 }
 
-static struct current_step *find_step(struct current *c, const char *name)
+static size_t find_step(struct current *c, const char *name)
 {
-	for (size_t i = 0; i < c->n_steps; i++) {
+	size_t i;
+
+	for (i = 0; i < c->n_steps; i++) {
 		if (strcmp(c->steps[i].name, name) == 0)
-			return &c->steps[i];
+			return i;
 	}
-	if (!results_grow(c->results, c->steps, c->n_steps))
-		return NULL;
-	c->steps[c->n_steps] = (struct current_step){.name = name};
-	return &c->steps[c->n_steps++];
+	if (results_grow(c->results, c->steps, c->n_steps))
+		c->steps[c->n_steps++] = (struct current_step){.name = name};
+	return i;
+}
+
+/* Windows are added at the end. */
+static void know_windows(struct current *c)
+{
+	const struct results *r = c->results;
+	size_t step;
+
+	while (c->n_known < r->n_windows) {
+		step = find_step(c, r->windows[c->n_known]->step);
+		if (step == c->n_steps || !results_grow(c->results, c->step_of, c->n_known))
+			return;
+		c->step_of[c->n_known++] = step;
+	}
 }
 
 static void set_targets(const struct results *r, struct current_step *step)
@@ -38,6 +54,8 @@ static void set_targets(const struct results *r, struct current_step *step)
 	const struct result_window *w = step->window;
 	size_t p, t;
 
+	if (step->told == w && step->n_told == w->n_parts)
+		return;
 	memset(step->targets, 0, sizeof(step->targets));
 	for (p = 0; p < w->n_parts; p++) {
 		for (t = 0; t < r->n_targets && t < RESULT_MOST_TARGETS; t++) {
@@ -45,7 +63,8 @@ static void set_targets(const struct results *r, struct current_step *step)
 				step->targets[t / 64] |= 1ULL << t % 64;
 		}
 	}
-	step->n_parts = w->n_parts;
+	step->told = w;
+	step->n_told = w->n_parts;
 }
 
 static bool is_later(const struct result_window *w, const struct result_window *than)
@@ -63,11 +82,12 @@ void current_set(struct current *c, uint64_t ns)
 
 	if (ns >= c->from_ns && ns < c->to_ns)
 		return;
+	know_windows(c);
 	c->from_ns = 0;
 	c->to_ns = NO_NS;
 	for (i = 0; i < c->n_steps; i++)
 		c->steps[i].window = NULL;
-	for (i = 0; i < r->n_windows; i++) {
+	for (i = 0; i < c->n_known; i++) {
 		struct result_window *w = r->windows[i];
 
 		if (w->opened_ns < c->first_ns)
@@ -77,8 +97,8 @@ void current_set(struct current *c, uint64_t ns)
 			continue;
 		}
 		c->from_ns = w->opened_ns > c->from_ns ? w->opened_ns : c->from_ns;
-		step = find_step(c, w->step);
-		if (step && is_later(w, step->window))
+		step = &c->steps[c->step_of[i]];
+		if (is_later(w, step->window))
 			step->window = w;
 	}
 	for (i = 0; i < c->n_steps; i++) {

@@ -9,13 +9,16 @@ struct current_step {
 	const char *name;
 	struct result_window *window;          /* NULL: none has opened yet */
 	uint64_t targets[RESULT_TARGET_WORDS]; /* of the window, by their indices in the results */
-	size_t n_parts;                        /* that `targets` is made of */
+	const struct result_window *told;      /* what `targets` was made of, and of how many of its parts */
+	size_t n_told;
 };
 
 struct current {
 	struct results *results;
 	struct current_step *steps; /* in the order of their first appearance; never fewer */
 	size_t n_steps;
+	size_t *step_of; /* by window, in the order of the results */
+	size_t n_known;
 	uint64_t from_ns, to_ns; /* between these times `window` holds */
 	uint64_t first_ns;       /* when the first window of all opened; NO_NS: none has */
 };

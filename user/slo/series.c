@@ -55,11 +55,14 @@ static uint64_t busiest(const uint64_t *sorted, size_t n)
 
 int series_backoff(const struct series *s, const uint64_t *at_ns, bool silent, struct result_backoff *ret)
 {
-	const uint64_t *pids = s->n ? s->pids + s->longest : NULL;
+	const uint64_t *pids;
 	size_t n = 0, i;
 	uint64_t *work, pid;
 	int err;
 
+	if (!s->n)
+		return backoff_classify(NULL, 0, silent, ret);
+	pids = s->pids + s->longest;
 	work = calloc(s->n_longest + 1, sizeof(*work));
 	if (!work)
 		return -ENOMEM;
