@@ -199,6 +199,10 @@ static void drawn_series_are_told(void **state)
 	} cases[] = {
 		{"doubling, 10 %",
 		 {.kind = BACKOFF_EXPONENTIAL, .first = 0.2, .factor = 2, .jitter = 0.1},
+		 4,
+		 {2, 200, 80}},
+		{"doubling, 10 %",
+		 {.kind = BACKOFF_EXPONENTIAL, .first = 0.2, .factor = 2, .jitter = 0.1},
 		 5,
 		 {0, 8, 10}},
 		{"doubling, 10 %",

@@ -130,6 +130,32 @@ static void a_connection_survives(void **state)
 	results_free(r);
 }
 
+/* The request was lost in the window; it is sent again, and answered. One that is sent again within the window is not back. */
+static void what_is_sent_again_is_answered(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct results *r;
+
+	works(log, 100, client(5000));
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	passes(log, 1200, "conn.retransmit", client(5000), "out", 101);
+	closes(log, 1, 1000, 2000);
+	passes(log, 2005, "conn.data", client(5000), "in", 101);
+	passes(log, 2100, "conn.retransmit", client(5000), "out", 101);
+	passes(log, 2110, "conn.stall", client(5000), "in", 101);
+	passes(log, 2160, "conn.data", client(5000), "out", 101);
+	observed(log);
+	r = finish(dir, log);
+	f = flow_of(r, 0, FRONT);
+	assert_int_equal(f->recovered_at, 2110 * MS);
+	assert_int_equal(f->resent_at, 1200 * MS);
+	assert_true(f->survived);
+	results_free(r);
+}
+
 /* There before the observer; its first payload that is seen comes after the closing. */
 static void an_older_connection_survives(void **state)
 {
@@ -198,6 +224,8 @@ static void one_way_is_enough_for_a_feed(void **state)
 			feed(log, 101, "conn.first_data", "out");
 		opens(log, 1, 1000, 2000);
 		hit(log, 1010, "10.1.0.1:7000>10.1.0.9:33000/udp");
+		if (i != 2)
+			feed(log, 1500, "conn.data", "in"); /* not all of it is lost */
 		closes(log, 1, 1000, 2000);
 		feed(log, 2030, i == 2 ? "conn.first_data" : "conn.data", "in");
 		if (i == 1)
@@ -272,6 +300,7 @@ static void next_opening_censors(void **state)
 	assert_int_equal(f->noticed_at, 1500 * MS);
 	assert_int_equal(f->attempts, 2);
 	f = flow_of(r, 1, FRONT);
+	assert_int_equal(r->windows[1]->n_flows, 1);
 	assert_false(f->is_hit || f->censored);
 	assert_int_equal(f->attempts, 1);
 	assert_int_equal(f->recovered_at, NO_NS);
@@ -473,16 +502,51 @@ static void gaps_are_found(void **state)
 	results_free(r);
 }
 
+/* From the end of one connection to the first payload of the next; not while another one is there. */
+static void gaps_between_connections(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct results *r;
+	struct log *log;
+
+	for (int i = 0; i < 2; i++) {
+		log = start(dir, flows_plan);
+		works(log, 100, client(5000));
+		if (i)
+			works(log, 200, client(5001));
+		opens(log, 1, 1000, 2000);
+		hit(log, 1010, client(5000));
+		ends(log, 1020, "conn.reset", client(5000), "fault", 900);
+		closes(log, 1, 1000, 2000);
+		works(log, 2100, client(5002));
+		observed(log);
+		r = finish(dir, log);
+		assert_int_equal(flow_of(r, 0, FRONT)->gap_ns, i ? NO_NS : 1204 * MS);
+		assert_int_equal(flow_of(r, 0, FRONT)->recovery_ns, 104 * MS);
+		results_free(r);
+		assert_int_equal(unlinkat(dir->fd, "events.jsonl", 0), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_DIR(a_client_comes_back),          IN_DIR(a_connection_survives),
-		IN_DIR(an_older_connection_survives), IN_DIR(both_ways_are_of_one_connection),
-		IN_DIR(one_way_is_enough_for_a_feed), IN_DIR(connections_that_come_in),
-		IN_DIR(next_opening_censors),         IN_DIR(the_attempt_that_is_hit_is_no_notice),
-		IN_DIR(an_idle_connection_is_reset),  IN_DIR(probes_of_the_run_are_left_out),
-		IN_DIR(late_lines_change_nothing),    IN_DIR(paths_have_their_targets),
-		IN_DIR(a_storm_is_counted),           IN_DIR(gaps_are_found),
+		IN_DIR(a_client_comes_back),
+		IN_DIR(a_connection_survives),
+		IN_DIR(what_is_sent_again_is_answered),
+		IN_DIR(an_older_connection_survives),
+		IN_DIR(both_ways_are_of_one_connection),
+		IN_DIR(one_way_is_enough_for_a_feed),
+		IN_DIR(connections_that_come_in),
+		IN_DIR(next_opening_censors),
+		IN_DIR(the_attempt_that_is_hit_is_no_notice),
+		IN_DIR(an_idle_connection_is_reset),
+		IN_DIR(probes_of_the_run_are_left_out),
+		IN_DIR(late_lines_change_nothing),
+		IN_DIR(paths_have_their_targets),
+		IN_DIR(a_storm_is_counted),
+		IN_DIR(gaps_are_found),
+		IN_DIR(gaps_between_connections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

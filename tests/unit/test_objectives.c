@@ -126,7 +126,7 @@ static void latency_is_judged_by_probe(void **state)
 	struct log *log =
 		start_with(dir, P Q,
 			   "{\"key\":\"probe_p95\",\"limit\":null,\"over_baseline\":0.15,\"by\":\"any\"},"
-			   "{\"key\":\"probe_p95\",\"limit\":null,\"over_baseline\":0.14,\"probe\":\"p\","
+			   "{\"key\":\"probe_p95\",\"limit\":null,\"over_baseline\":0.14,\"probe\":\"q\","
 			   "\"by\":\"any\"},"
 			   "{\"key\":\"probe_p99\",\"limit\":2300000,\"by\":\"probe\"},"
 			   "{\"key\":\"probe_p99\",\"limit\":2299999,\"step\":\"cut\"},"
@@ -134,12 +134,12 @@ static void latency_is_judged_by_probe(void **state)
 	struct results *r;
 
 	for (int i = 0; i < 3; i++) {
-		sample(log, 100 + i, "p", true, "2000000");
-		sample(log, 100 + i, "q", true, "1000000");
+		sample(log, 100 + i, "q", true, "2000000");
+		sample(log, 100 + i, "p", true, "1000000");
 	}
 	opens(log, 1, 1000, 2000);
-	sample(log, 1100, "p", true, "2300000");
-	sample(log, 1100, "q", true, "1100000");
+	sample(log, 1100, "q", true, "2300000");
+	sample(log, 1100, "p", true, "1100000");
 	closes(log, 1, 1000, 2000);
 	r = finish(dir, log);
 	assert_true(r->slos[0].pass);
@@ -147,13 +147,13 @@ static void latency_is_judged_by_probe(void **state)
 	assert_int_equal(r->slos[0].limit, 2300000);
 	assert_string_equal(r->slos[0].limit_words, "<= baseline + 15 % (2.3 ms)");
 	assert_string_equal(r->slos[0].value_words, "2.3 ms");
-	assert_string_equal(r->slos[0].worst, "p");
+	assert_string_equal(r->slos[0].worst, "q");
 	assert_int_equal(r->slos[0].samples, 2);
 	assert_false(r->slos[1].pass);
 	assert_true(r->slos[2].pass);
 	assert_false(r->slos[3].pass);
 	assert_int_equal(r->slos[3].value, 2300000);
-	assert_int_equal(r->slos[3].worst_seq, r->probes[0].faults.p99_seq);
+	assert_int_equal(r->slos[3].worst_seq, r->probes[1].faults.p99_seq);
 	assert_false(r->slos[4].pass); /* no such step */
 	results_free(r);
 	assert_int_equal(unlinkat(dir->fd, "events.jsonl", 0), 0);
@@ -320,6 +320,58 @@ static void backoff_is_as_demanded(void **state)
 	results_free(r);
 }
 
+/* One that is not as demanded outweighs those that are. */
+static void the_worst_backoff_decides(void **state)
+{
+	static const unsigned doubling[] = {100, 200, 400, 800, 1600};
+	const struct run_dir *dir = *state;
+	struct log *log =
+		start_with(dir, "", "{\"key\":\"backoff\",\"limit\":null,\"kind\":\"exponential\"}");
+	struct results *r;
+	char flow[64];
+
+	opens(log, 1, 1000, 20000);
+	tries(log, 5000, 1100, doubling, 5);
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(flow, sizeof(flow), "10.1.0.1:%u>10.1.0.3:40001/tcp", 6000 + i);
+		attempt(log, 1100 + 300 * i, flow);
+	}
+	closes(log, 1, 1000, 20000);
+	observed(log);
+	r = finish(dir, log);
+	assert_false(r->slos[0].pass);
+	assert_int_equal(r->slos[0].samples, 2);
+	assert_string_equal(r->slos[0].worst, "cut #1, 10.1.0.1>10.1.0.3:40001/tcp");
+	assert_string_equal(r->slos[0].value_words, "constant, interval 300 ms");
+	results_free(r);
+}
+
+/* Attempts that get no answer wait for a timeout each, which is no part of the back-off. */
+static void timeouts_are_told_apart(void **state)
+{
+	static const unsigned waits[] = {0, 1200, 1400, 1800, 2600, 4200};
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_backoff *b;
+	uint64_t at = 1100;
+	struct results *r;
+
+	opens(log, 1, 1000, 20000);
+	hit(log, 1010, client(4000));
+	for (unsigned i = 0; i < 6; i++) {
+		at += waits[i];
+		attempt(log, at, client(5000 + i));
+	}
+	closes(log, 1, 1000, 20000);
+	observed(log);
+	r = finish(dir, log);
+	b = &r->windows[0]->flows[0].backoff;
+	assert_int_equal(b->kind, BACKOFF_EXPONENTIAL);
+	assert_true(b->factor > 1.99 && b->factor < 2.01);
+	assert_false(b->has_jitter);
+	results_free(r);
+}
+
 /* Of several processes on one path the busiest tells; a connection that was made starts anew. */
 static void attempts_that_belong_together(void **state)
 {
@@ -420,6 +472,7 @@ int main(void)
 		IN_DIR(probes_are_counted_and_timed),  IN_DIR(availability_is_that_of_the_worst_window),
 		IN_DIR(latency_is_judged_by_probe),    IN_DIR(objectives_choose_their_samples),
 		IN_DIR(attempts_are_limited),          IN_DIR(backoff_is_as_demanded),
+		IN_DIR(the_worst_backoff_decides),     IN_DIR(timeouts_are_told_apart),
 		IN_DIR(attempts_that_belong_together), IN_DIR(facts_of_the_host_are_words),
 	};
 

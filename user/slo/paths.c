@@ -129,6 +129,7 @@ static void start_conn(struct paths *paths, struct conn *conn, const struct mome
 	*conn = (struct conn){
 		.since_ns = is_tcp && m->opener == OPENER_UNKNOWN ? 0 : m->ns,
 		.payload_ns = {NO_NS, NO_NS},
+		.resent_ns = {NO_NS, NO_NS},
 	};
 	conn->lost = !paths_find(paths, &key, m->targets, &path);
 	conn->path = path;

@@ -27,6 +27,7 @@ struct conn {
 	bool live;
 	uint64_t since_ns;         /* when it was established; 0: before the observer */
 	uint64_t payload_ns[WAYS]; /* the last that the log tells of; NO_NS: none */
+	uint64_t resent_ns[WAYS];  /* ... segment that was sent again */
 };
 
 struct paths {

@@ -352,13 +352,21 @@ static void take_gaps(struct path *path, const struct conn *conn, const struct m
 		take_gap(path, ended_ns, p->gap_ns, m->seq);
 }
 
-/* Payload the other way since the closing as well, or never any that way on a path that had some this way before. */
+static bool is_since(uint64_t ns, uint64_t from_ns)
+{
+	return ns != NO_NS && ns >= from_ns;
+}
+
+/*
+ * Payload the other way since the closing as well, if only again: this may be the answer to it. Or never any that way on a
+ * path that had some this way before.
+ */
 static bool is_back(const struct watch *watch, const struct path *path, const struct conn *conn,
 		    enum moment_way way)
 {
-	uint64_t other = conn->payload_ns[1 - way];
+	uint64_t closed_ns = watch->window->closed_ns;
 
-	if (other != NO_NS && other >= watch->window->closed_ns)
+	if (is_since(conn->payload_ns[1 - way], closed_ns) || is_since(conn->resent_ns[1 - way], closed_ns))
 		return true;
 	return path->first_payload_ns[1 - way] == NO_NS &&
 	       path->first_payload_ns[way] < watch->window->opened_ns;
@@ -390,8 +398,9 @@ static void on_payload(struct watchers *ws, size_t path, struct conn *conn, cons
 	sweep(ws, p, m->ns);
 }
 
-static void on_retransmit(struct path *path, const struct moment *m)
+static void on_retransmit(struct path *path, struct conn *conn, const struct moment *m)
 {
+	conn->resent_ns[m->passage.way] = m->ns;
 	for (struct watch *watch = path->watches; watch; watch = watch->next) {
 		struct result_flow *f = flow_of(watch);
 
@@ -492,7 +501,7 @@ static void on_conn(struct watchers *ws, size_t path, struct conn *conn, const s
 		on_payload(ws, path, conn, m);
 		break;
 	case MOMENT_RETRANSMIT:
-		on_retransmit(p, m);
+		on_retransmit(p, conn, m);
 		break;
 	default:
 		on_summary(ws, path, conn, m);
