@@ -67,7 +67,7 @@ struct flow_key flow_key_path(const struct flow_key *flow, enum flow_opener open
 	return path;
 }
 
-static void format_end(uint8_t family, const uint8_t address[16], unsigned port, char *text, size_t size)
+static void format_end(uint8_t family, const uint8_t address[16], uint16_t port, char *text, size_t size)
 {
 	const char *open = family == AF_INET6 ? "[" : "", *close = family == AF_INET6 ? "]" : "";
 	char host[INET6_ADDRSTRLEN] = "?", number[8] = "";

@@ -387,14 +387,17 @@ static bool on_packet(struct verify_log *log, const json_t *json, struct told *t
 static bool on_packet_line(struct verify_log *log, struct told *t)
 {
 	struct packet_line line;
+	bool taken;
 
 	if (!packet_line_read(t->event, &line) || !find_window(log, line.rule, line.instance, t) ||
 	    strcmp(line.step, t->rule->step) != 0 || strcmp(line.target, t->rule->target) != 0 ||
 	    !replay_flow(line.flow, &t->hash))
 		return false;
 	t->flow = line.flow;
-	return take_packet(log, t, verdict_of(line.verdict), strcmp(line.direction, "out") == 0, line.index,
-			   line.segments);
+	taken = take_packet(log, t, verdict_of(line.verdict), strcmp(line.direction, "out") == 0, line.index,
+			    line.segments);
+	t->flow = NULL;
+	return taken;
 }
 
 /* Another rule may have dropped or answered a packet that this one hits, too: then this one counts it as passed. */
