@@ -60,7 +60,8 @@ def measure(kind, family):
     return {"recovery, packet": packet, "recovery, read": read, "detection": detection, "detection, noticed": noticed}
 
 
-JUDGED = "recovery, packet", "detection"
+# Judged by the worst; the others, which have the client's own wait for a CPU in them, by the median.
+KERNELS_OWN = "recovery, packet", "detection"
 
 
 def main():
@@ -74,11 +75,10 @@ def main():
                 sys.exit(f"FAIL  {name_of(family)}: only {len(times)} of {WINDOWS} windows met a connection")
             times.sort()
             median, last = times[len(times) // 2], times[-1]
-            good = last <= LIMIT_NS or what not in JUDGED
-            word = "PASS" if good else "FAIL"
-            limit = f"; expected at most {LIMIT_NS / 1e6:.1f} ms" if what in JUDGED else ""
-            print(f"{word if limit else '    '}  {'forwarded, ' * (kind is Road)}{name_of(family)}, {what}: "
-                  f"{median / 1e6:.4f} ms median, {last / 1e6:.3f} ms at most, {len(times)} windows{limit}", flush=True)
+            good = (last if what in KERNELS_OWN else median) <= LIMIT_NS
+            print(f"{'PASS' if good else 'FAIL'}  {'forwarded, ' * (kind is Road)}{name_of(family)}, {what}: "
+                  f"{median / 1e6:.4f} ms median, {last / 1e6:.3f} ms at most, {len(times)} windows; expected "
+                  f"{'' if what in KERNELS_OWN else 'a median of '}at most {LIMIT_NS / 1e6:.1f} ms", flush=True)
             passed &= good
     return 0 if passed else 1
 

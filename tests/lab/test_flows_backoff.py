@@ -32,7 +32,7 @@ OBJECTIVES = [
     ({"backoff": "linear", "target": "linear"}, True),
     ({"backoff": "none", "target": "immediate"}, True),
 ]
-NOTE_FOR_SEED = {family: number for number, family in enumerate(FAMILIES, 1)}
+SEEDS = {family: number for number, family in enumerate(FAMILIES, 1)}
 
 
 def drill():
@@ -61,7 +61,7 @@ class Backoff(LabTest):
             stack.enter_context(EchoServer(lab, lab.there, FAMILIES, [port for port, _, _ in CLIENTS.values()]))
             for name, (port, settings, _) in CLIENTS.items():
                 for family in FAMILIES:
-                    client = RetryingClient(lab, lab.here, family, port, seed=NOTE_FOR_SEED[family], **settings)
+                    client = RetryingClient(lab, lab.here, family, port, seed=SEEDS[family], **settings)
                     cls.clients[name, family] = stack.enter_context(client)
             for client in cls.clients.values():
                 client.wait_answer()
