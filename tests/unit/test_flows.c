@@ -156,6 +156,35 @@ static void what_is_sent_again_is_answered(void **state)
 	results_free(r);
 }
 
+/* A check that connects and hangs up. */
+static void a_path_without_payload_shakes_hands(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct results *r;
+
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	attempt(log, 1010, client(5000));
+	ends(log, 1011, "conn.refused", client(5000), "fault", 0);
+	closes(log, 1, 1000, 2000);
+	attempt(log, 2100, client(5001));
+	flow_event(log, 2103, "conn.established", client(5001),
+		   "{\"opener\":\"out\",\"attempt_ns\":2100000000,\"syns\":1}");
+	ends(log, 2200, "conn.fin", client(5001), "local", 0);
+	attempt(log, 2300, client(5002));
+	flow_event(log, 2303, "conn.established", client(5002),
+		   "{\"opener\":\"out\",\"attempt_ns\":2300000000,\"syns\":1}");
+	observed(log);
+	r = finish(dir, log);
+	f = flow_of(r, 0, FRONT);
+	assert_int_equal(f->recovered_at, 2103 * MS);
+	assert_int_equal(f->recovery_ns, 103 * MS);
+	assert_false(f->censored || f->survived);
+	results_free(r);
+}
+
 /* There before the observer; its first payload that is seen comes after the closing. */
 static void an_older_connection_survives(void **state)
 {
@@ -534,6 +563,7 @@ int main(void)
 		IN_DIR(a_client_comes_back),
 		IN_DIR(a_connection_survives),
 		IN_DIR(what_is_sent_again_is_answered),
+		IN_DIR(a_path_without_payload_shakes_hands),
 		IN_DIR(an_older_connection_survives),
 		IN_DIR(both_ways_are_of_one_connection),
 		IN_DIR(one_way_is_enough_for_a_feed),

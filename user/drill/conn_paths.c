@@ -146,12 +146,18 @@ static bool is_one_way(const struct path *path, uint64_t now)
 	       !(path->had[SP_DIR_IN] && path->had[SP_DIR_OUT]);
 }
 
+/* Somebody tries to restore what was in use. One that only connects and hangs up would never be seen to be back. */
+static bool is_tried(const struct path *path)
+{
+	return path->tried_ns > path->hit_ns && (path->had[SP_DIR_IN] || path->had[SP_DIR_OUT]);
+}
+
 bool conn_paths_recovered(struct conn_paths *paths, uint64_t now, bool tried_only)
 {
 	struct path *path = NULL;
 
 	while (paths->waiting && (path = table_next(paths->table, path, NULL))) {
-		if (!path->is_hit || path->recovered || (tried_only && path->tried_ns <= path->hit_ns))
+		if (!path->is_hit || path->recovered || (tried_only && !is_tried(path)))
 			continue;
 		if (!is_one_way(path, now))
 			return false;

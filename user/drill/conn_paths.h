@@ -32,7 +32,7 @@ void conn_paths_data(struct conn_paths *paths, const struct sp_flow_key *flow, u
 /*
  * Has every path that was hit had payload in both directions since the window closed? One direction will do where there
  * never was any in the other, and none came for a second. True if none was hit. tried_only: of those that were hit, only
- * the ones with a sign of life after the first hit are waited for.
+ * the ones that ever had payload and gave a sign of life after the first hit are waited for.
  */
 bool conn_paths_recovered(struct conn_paths *paths, uint64_t now, bool tried_only);
 

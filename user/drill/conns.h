@@ -46,7 +46,7 @@ int conns_run(struct conns *conns, uint64_t now, uint64_t until);
 /*
  * Is every path that a fault has hit back, by its payload since the last window that hit it closed? (conn_paths.h) True if
  * none was hit; false for good if there were more paths than are kept and one that wasn't back is forgotten. tried_only: a
- * path that gave no sign of life after it was hit is not waited for.
+ * path that never had payload, or gave no sign of life after it was hit, is not waited for.
  */
 bool conns_recovered(struct conns *conns, uint64_t now, bool tried_only);
 

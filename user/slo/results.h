@@ -189,7 +189,8 @@ struct result_flow {
 	uint64_t noticed_at, noticed_seq;
 	uint64_t resent_at, resent_seq; /* first segment that was sent again: TCP noticed */
 	uint64_t recovered_at, recovered_seq;
-	bool survived; /* it goes on on a connection established before the closing */
+	uint64_t greeted_at, greeted_seq; /* first handshake from the closing on */
+	bool survived;                    /* it goes on on a connection established before the closing */
 	bool censored;
 	uint64_t detection_ns, recovery_ns, recovery_after_inject_ns;
 	uint64_t gap_ns,

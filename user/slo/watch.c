@@ -157,6 +157,8 @@ static const struct result_flow no_flow = {
 	.resent_seq = NO_NS,
 	.recovered_at = NO_NS,
 	.recovered_seq = NO_NS,
+	.greeted_at = NO_NS,
+	.greeted_seq = NO_NS,
 	.detection_ns = NO_NS,
 	.recovery_ns = NO_NS,
 	.recovery_after_inject_ns = NO_NS,
@@ -479,6 +481,19 @@ static void on_end(struct watchers *ws, size_t path, const struct moment *m)
 	}
 }
 
+static void on_established(struct path *path, const struct moment *m)
+{
+	for (struct watch *watch = path->watches; watch; watch = watch->next) {
+		struct result_flow *f = flow_of(watch);
+
+		series_break(&watch->series);
+		if (f->greeted_at != NO_NS || m->ns < watch->window->closed_ns)
+			continue;
+		f->greeted_at = m->ns;
+		f->greeted_seq = m->seq;
+	}
+}
+
 static void on_conn(struct watchers *ws, size_t path, struct conn *conn, const struct moment *m)
 {
 	struct path *p = &ws->paths.items[path];
@@ -492,8 +507,7 @@ static void on_conn(struct watchers *ws, size_t path, struct conn *conn, const s
 	case MOMENT_ESTABLISHED:
 		conn->since_ns = m->ns;
 		ws->results->paths[path].established++;
-		for (struct watch *watch = p->watches; watch; watch = watch->next)
-			series_break(&watch->series);
+		on_established(p, m);
 		break;
 	case MOMENT_FIRST_DATA:
 	case MOMENT_DATA:
@@ -541,6 +555,26 @@ static int by_path(const void *a, const void *b)
 	return x->path < y->path ? -1 : x->path > y->path;
 }
 
+/* A path that never has payload, such as a check that connects and hangs up, is back with its handshake. */
+static void greet(const struct watchers *ws, struct result_flow *f)
+{
+	const struct path *path = &ws->paths.items[f->path];
+
+	if (f->recovered_at != NO_NS || path->first_payload_ns[WAY_IN] != NO_NS ||
+	    path->first_payload_ns[WAY_OUT] != NO_NS)
+		return;
+	f->recovered_at = f->greeted_at;
+	f->recovered_seq = f->greeted_seq;
+}
+
+static void end_window(const struct watchers *ws, struct result_window *w)
+{
+	if (w->n_flows)
+		qsort(w->flows, w->n_flows, sizeof(*w->flows), by_path);
+	for (size_t i = 0; i < w->n_flows; i++)
+		greet(ws, &w->flows[i]);
+}
+
 void watch_end(struct watchers *ws)
 {
 	struct results *r = ws->results;
@@ -553,11 +587,8 @@ void watch_end(struct watchers *ws)
 			settle(ws, watch);
 		}
 	}
-	for (i = 0; i < r->n_windows; i++) {
-		if (r->windows[i]->n_flows)
-			qsort(r->windows[i]->flows, r->windows[i]->n_flows, sizeof(struct result_flow),
-			      by_path);
-	}
+	for (i = 0; i < r->n_windows; i++)
+		end_window(ws, r->windows[i]);
 	paths_end(&ws->paths);
 	if (ws->paths.lost)
 		results_note(r, "there were more than %d paths: %" PRIu64 " events of others are left out",
