@@ -174,6 +174,30 @@ static void odd_events_are_told(void **state)
 	results_free(r);
 }
 
+/* Every planned window is a line of a report: no plan has so many that they would fill the memory. */
+static void plan_has_no_more_windows_than_a_plan_can_have(void **state)
+{
+	static const char form[] = "{\"version\":1,\"name\":\"t\",\"steps\":[{\"name\":\"a\",\"times\":%s},"
+				   "{\"name\":\"b\",\"times\":%s}]}";
+	static const struct {
+		const char *one, *other;
+		int err; /* -ENOENT: the plan is good, and there is no log */
+	} cases[] = {
+		{"4000", "96", -ENOENT},
+		{"4000", "97", -EBADMSG},
+		{"9223372036854775807", "0", -EBADMSG},
+	};
+	const struct run_dir *dir = *state;
+	struct results *r = NULL;
+	char text[200];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		sprintf(text, form, cases[i].one, cases[i].other);
+		put_file(dir->fd, "plan.json", text, strlen(text));
+		assert_int_equal(slo_compute(dir->fd, "run", &r), cases[i].err);
+	}
+}
+
 static void what_is_no_run(void **state)
 {
 	const struct run_dir *dir = *state;
@@ -199,6 +223,7 @@ int main(void)
 		IN_DIR(run_without_end),
 		IN_DIR(damaged_logs_are_told),
 		IN_DIR(odd_events_are_told),
+		IN_DIR(plan_has_no_more_windows_than_a_plan_can_have),
 		IN_DIR(what_is_no_run),
 	};
 

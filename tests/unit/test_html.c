@@ -441,6 +441,47 @@ static void far_limits_are_named(void **state)
 	results_free(r);
 }
 
+/* A limit is for the samples that its objective is about. */
+static void a_sample_is_late_for_its_own_limit(void **state)
+{
+	struct results *r = made_up_results(&usual);
+	char *text;
+
+	(void)state;
+	r->slos[0].limit = 1;
+	r->slos[0].probe = r->probes[1].name;
+	text = render(r);
+	assert_int_equal(count(text, "class=\"dot late\""), r->n_windows);
+	assert_has(text, r->probes[1].name);
+	free(text);
+	r->slos[0].by_flow = true;
+	r->slos[0].probe = NULL;
+	r->slos[0].target = "nobody's";
+	text = render(r);
+	assert_int_equal(count(text, "class=\"dot late\""), 0);
+	free(text);
+	results_free(r);
+}
+
+/* An end of the baseline that the log puts far from the run would have the axis drawn from there. */
+static void the_axis_stays_within_the_run(void **state)
+{
+	const uint64_t zeros[] = {1, INT64_MAX};
+	struct results *r = made_up_results(&usual);
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(zeros) / sizeof(*zeros); i++) {
+		r->zero_ns = zeros[i];
+		text = render(r);
+		check_form(text, NULL);
+		assert_int_equal(attribute_ns(strstr(text, "<svg id=\"time-line\""), "data-zero-ns"),
+				 r->start_ns);
+		free(text);
+	}
+	results_free(r);
+}
+
 static void incomplete_comes_first(void **state)
 {
 	struct made_up what = usual;
@@ -568,6 +609,8 @@ int main(void)
 		cmocka_unit_test(censored_samples_stand_apart),
 		cmocka_unit_test(limits_are_drawn),
 		cmocka_unit_test(far_limits_are_named),
+		cmocka_unit_test(a_sample_is_late_for_its_own_limit),
+		cmocka_unit_test(the_axis_stays_within_the_run),
 		cmocka_unit_test(incomplete_comes_first),
 		cmocka_unit_test(size_is_bounded),
 		cmocka_unit_test(open_windows_last_to_the_end),

@@ -8,6 +8,7 @@
 #include "report/sections.h"
 #include "report/words.h"
 #include "unit/made_up.h"
+#include "unit/md_tables.h"
 
 static const struct made_up usual = {.windows = 2, .paths = 2, .attempts = 9, .changes = 2};
 
@@ -24,28 +25,6 @@ static void assert_has(const char *text, const char *what)
 {
 	if (!strstr(text, what))
 		fail_msg("`%s` is not in:\n%s", what, text);
-}
-
-/* Every row of a table has as many cells as its head. */
-static int count_rows(char *text)
-{
-	char *line = text, *end;
-	int cells, width = 0, rows = 0;
-
-	for (; (end = strchr(line, '\n')); line = end + 1) {
-		*end = '\0';
-		if (*line != '|') {
-			width = 0;
-			continue;
-		}
-		for (cells = 0; *line; line++)
-			cells += *line == '|' && line[-1] != '\\';
-		if (width)
-			assert_int_equal(cells, width);
-		width = cells;
-		rows++;
-	}
-	return rows;
 }
 
 static void flows_have_their_rows(void **state)
@@ -68,7 +47,7 @@ static void flows_have_their_rows(void **state)
 			 "2.01, cap 5s, "
 			 "jitter 10 % | 0.200 | 0.800 | 5.000 | 3 | - |\n");
 	assert_has(text, "| disconnect #2 | gateway | 0.120 | 0.380 | 20.380 | 4 % | 100 |\n");
-	assert_true(count_rows(text) > 20);
+	assert_true(check_tables(text) > 20);
 	results_free(r);
 	free(text);
 }

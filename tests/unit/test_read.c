@@ -2,6 +2,8 @@
 /* The reader of the event log, on logs that the writer made, and on what somebody made of them. */
 #include "unit/made_log.h"
 
+#include <errno.h>
+
 #include "evidence/read.h"
 
 /* A good log of n events, as text. */
@@ -316,6 +318,34 @@ static void reader_survives_a_line_without_end(void **state)
 	free(good);
 }
 
+/* A number that no JSON reader takes is no time, and none is computed with. */
+static void reader_takes_no_number_beyond_those_of_json(void **state)
+{
+	const struct run_dir *dir = *state;
+	static const char form[] = "{\"seq\":%s,\"ts_ns\":%s,\"mono_ns\":%s,\"type\":\"clock\",\"data\":{},"
+				   "\"prev\":\"%064d\"}\n";
+	static const char most[] = "9223372036854775807", more[] = "9223372036854775808";
+	char line[400];
+
+	check_log(dir, line, sprintf(line, form, "1", most, most, 0), 1);
+	check_log(dir, line, sprintf(line, form, more, most, most, 0), 0);
+	check_log(dir, line, sprintf(line, form, "1", more, most, 0), 0);
+	check_log(dir, line, sprintf(line, form, "1", most, more, 0), 0);
+}
+
+/* A pipe would never answer, and a device never end. */
+static void reader_reads_files_alone(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct reader *reader;
+
+	assert_int_equal(mkfifoat(dir->fd, "events.jsonl", 0600), 0);
+	assert_int_equal(reader_open(dir->fd, &reader), -ENOENT);
+	assert_int_equal(unlinkat(dir->fd, "events.jsonl", 0), 0);
+	assert_int_equal(symlinkat("/dev/zero", dir->fd, "events.jsonl"), 0);
+	assert_int_equal(reader_open(dir->fd, &reader), -ENOENT);
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, run_dir_setup, run_dir_teardown)
@@ -329,6 +359,8 @@ int main(void)
 		IN_DIR(reader_checks_the_order_of_time),
 		IN_DIR(reader_skips_what_is_no_event),
 		IN_DIR(reader_survives_a_line_without_end),
+		IN_DIR(reader_takes_no_number_beyond_those_of_json),
+		IN_DIR(reader_reads_files_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

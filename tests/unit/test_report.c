@@ -14,6 +14,7 @@
 #include "report/md.h"
 #include "report/report.h"
 #include "slo/slo.h"
+#include "unit/md_tables.h"
 
 static int open_run(const char *run)
 {
@@ -119,29 +120,6 @@ static void what_was_not_measured_is_no_zero(void **state)
 	assert_null(strstr(text, "[x]"));
 	assert_has(text, "| gateway | 0 | 0 | 0 | 0 | - | - | - | - | 0 | - |\n");
 	free(text);
-}
-
-/* Every table row has as many cells as its head; how many rows there are. */
-static int check_tables(char *text)
-{
-	char *line = text, *end;
-	int cells, width = 0, rows = 0;
-
-	for (; (end = strchr(line, '\n')); line = end + 1) {
-		*end = '\0';
-		if (*line != '|') {
-			width = 0;
-			continue;
-		}
-		assert_int_equal(end[-1], '|');
-		for (cells = 0; *line; line++)
-			cells += *line == '|' && line[-1] != '\\';
-		if (width)
-			assert_int_equal(cells, width);
-		width = cells;
-		rows++;
-	}
-	return rows;
 }
 
 static void tables_are_well_formed(void **state)

@@ -194,6 +194,19 @@ static void scorecard_has_its_form(void **state)
 	free_all(c, runs, 2);
 }
 
+/* In Markdown the card stands between fences, which a name can't close. */
+static void names_stay_on_their_line(void **state)
+{
+	struct results *r = simple_run("a\n```\n# b", 10000, 230);
+	struct comparison *c = compare(&r, 1, RTO);
+	char *text = make(c, compare_markdown);
+
+	(void)state;
+	assert_non_null(strstr(text, "\na ``` # b cut:\n"));
+	free(text);
+	free_all(c, &r, 1);
+}
+
 static void rate_is_never_rounded_up(void **state)
 {
 	struct comparison c = {.n_scores = 300, .passed = 299};
@@ -303,6 +316,7 @@ int main(void)
 		cmocka_unit_test(score_counts_from_the_injection),
 		cmocka_unit_test(only_a_recovery_passes),
 		cmocka_unit_test(scorecard_has_its_form),
+		cmocka_unit_test(names_stay_on_their_line),
 		cmocka_unit_test(rate_is_never_rounded_up),
 		cmocka_unit_test(worst_exit_counts),
 		cmocka_unit_test(incomplete_is_said_first),

@@ -353,7 +353,8 @@ static void intensity_follows_the_fault(void **state)
 static void windows_miss_what_they_exceed(void **state)
 {
 	struct results *r = made_run();
-	struct result_slo slo = {.key = "recovery_p99", .limit = 600 * MS, .worst = "cut #2, api"};
+	struct result_slo slo = {
+		.key = "recovery_p99", .limit = 600 * MS, .worst = "cut #2, api", .samples = 4};
 	const struct result_window *one = r->windows[0], *two = r->windows[1];
 
 	(void)state;
@@ -364,30 +365,39 @@ static void windows_miss_what_they_exceed(void **state)
 	assert_true(!window_misses(r, one, &slo) && window_misses(r, two, &slo));
 	slo.step = "other";
 	assert_false(window_misses(r, two, &slo));
-	slo = (struct result_slo){.key = "recovery_max", .limit = 15 * MS, .by_flow = true};
+	slo = (struct result_slo){.key = "recovery_max", .limit = 15 * MS, .by_flow = true, .samples = 1};
 	assert_true(!window_misses(r, one, &slo) && window_misses(r, two, &slo));
 	slo.target = "other";
 	assert_false(window_misses(r, two, &slo));
-	slo = (struct result_slo){.key = "unrecovered", .limit = 0};
+	slo = (struct result_slo){.key = "unrecovered", .limit = 0, .samples = 4};
 	assert_true(!window_misses(r, one, &slo) && window_misses(r, two, &slo));
-	slo = (struct result_slo){.key = "availability", .limit = 250001, .unit = UNIT_SHARE};
+	slo = (struct result_slo){.key = "availability", .limit = 250001, .unit = UNIT_SHARE, .samples = 4};
 	assert_true(window_misses(r, one, &slo));
 	slo.limit = 250000;
 	assert_false(window_misses(r, one, &slo));
-	slo = (struct result_slo){.key = "attempts_per_s", .limit = 499};
+	slo = (struct result_slo){.key = "attempts_per_s", .limit = 499, .samples = 2};
 	assert_true(!window_misses(r, one, &slo) && window_misses(r, two, &slo));
 	slo.limit = 500;
 	assert_false(window_misses(r, two, &slo));
-	slo = (struct result_slo){.key = "attempts_per_s", .limit = 1, .target = "other"};
+	slo = (struct result_slo){.key = "attempts_per_s", .limit = 1, .target = "other", .samples = 2};
 	assert_false(window_misses(r, two, &slo));
 	slo.pass = true;
 	assert_false(window_misses(r, two, &slo));
-	slo = (struct result_slo){.key = "probe_p95", .limit = 1, .worst = "cut #1, api"};
+	slo = (struct result_slo){
+		.key = "backoff", .unit = UNIT_WORDS, .worst = "cut #1, path", .samples = 2};
 	assert_true(window_misses(r, one, &slo) && !window_misses(r, two, &slo));
-	slo.worst = "cut #11, api";
+	slo.worst = "cut #11, path";
 	assert_false(window_misses(r, one, &slo));
-	slo.worst = NULL;
+	slo = (struct result_slo){.key = "probe_p95", .limit = 1, .worst = "api", .samples = 9};
 	assert_true(window_misses(r, one, &slo) && window_misses(r, two, &slo));
+	slo.step = "other";
+	assert_false(window_misses(r, one, &slo) || window_misses(r, two, &slo));
+	slo = (struct result_slo){.key = "attempts_per_s", .limit = 1};
+	assert_true(window_misses(r, one, &slo) && window_misses(r, two, &slo));
+	slo = (struct result_slo){.key = "availability", .unit = UNIT_SHARE, .limit = 1, .samples = 4};
+	r->windows[1]->probes[0].up = r->windows[1]->probes[0].down = 0;
+	slo.probe = r->probes[0].name;
+	assert_true(!window_misses(r, one, &slo) && window_misses(r, two, &slo));
 	results_free(r);
 }
 

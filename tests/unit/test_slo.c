@@ -272,6 +272,23 @@ static void cut_window_closes_when_it_was_cut(void **state)
 	results_free(r);
 }
 
+/* It was armed, and the end came first. */
+static void cut_before_its_opening_it_has_no_length(void **state)
+{
+	const struct run_dir *dir = *state;
+	const struct closing cut = {.planned = 9000, .cut = true};
+	struct log *log = start(dir, two_windows);
+	struct results *r;
+
+	opens(log, 1, 5000, 9000);
+	closes_as(log, 1, 5000, 3000, &cut);
+	r = finish_as(dir, log, "interrupted");
+	assert_int_equal(r->windows[0]->opened_ns, 5000 * MS);
+	assert_int_equal(r->windows[0]->closed_ns, 5000 * MS);
+	assert_int_equal(r->windows[0]->parts[0].closed_ns, 5000 * MS);
+	results_free(r);
+}
+
 static void outcomes_have_their_status(void **state)
 {
 	static const struct {
@@ -406,6 +423,7 @@ int main(void)
 		IN_DIR(late_opening_takes_its_samples),
 		IN_DIR(last_target_closes_the_window),
 		IN_DIR(cut_window_closes_when_it_was_cut),
+		IN_DIR(cut_before_its_opening_it_has_no_length),
 		IN_DIR(outcomes_have_their_status),
 		IN_DIR(no_probe_no_slo_met),
 		IN_DIR(wall_clock_step_is_noted),

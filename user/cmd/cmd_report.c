@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
+#include "evidence/read.h"
 #include "report/compare.h"
 #include "report/drill_results.h"
 #include "report/mm_bot.h"
@@ -108,13 +109,17 @@ static int check_run(int dirfd, const char *path)
 	static const char *const files[] = {"plan.json", "events.jsonl"};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		if (faccessat(dirfd, files[i], R_OK, AT_EACCESS) == 0)
+		int fd = read_open(dirfd, files[i]);
+
+		if (fd >= 0) {
+			close(fd);
 			continue;
-		if (errno == ENOENT)
+		}
+		if (fd == -ENOENT)
 			fprintf(stderr, "shearpin report: %s is not a run directory: it has no %s\n", path,
 				files[i]);
 		else
-			fprintf(stderr, "shearpin report: %s/%s: %s\n", path, files[i], strerror(errno));
+			fprintf(stderr, "shearpin report: %s/%s: %s\n", path, files[i], strerror(-fd));
 		return STATUS_USAGE;
 	}
 	return STATUS_OK;
@@ -226,9 +231,10 @@ static int make_report(const struct format *f, struct results *const *runs, size
 	q.comparison = comparison;
 	status = f->files ? write_files(f, &q, path) : write_text(f, &q, path);
 	for (size_t i = 0; !status && i < n; i++) {
-		if (runs[i]->n_incomplete)
-			fprintf(stderr, "shearpin report: %s: the evidence is incomplete: %s\n", runs[i]->run,
-				runs[i]->incomplete[0]);
+		if (!runs[i]->n_incomplete)
+			continue;
+		fprintf(stderr, "shearpin report: %s: the evidence is incomplete: ", runs[i]->run);
+		output_plain(stderr, runs[i]->incomplete[0]);
 	}
 	if (!status)
 		status = comparison->exit;

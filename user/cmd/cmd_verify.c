@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/output.h"
 #include "slo/verify.h"
 
 struct verify_args {
@@ -31,14 +33,6 @@ static const struct command_spec command = {
 	.words = "a run directory",
 };
 
-/* Names in a detail come from the log: whoever changed it may have put a terminal's control characters there. */
-static void print_plain(const char *text)
-{
-	for (; *text; text++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-	putchar('\n');
-}
-
 static void print_checks(const struct verification *v)
 {
 	static const char *const words[] = {"PASS", "WARN", "FAIL"};
@@ -47,7 +41,7 @@ static void print_checks(const struct verification *v)
 		const struct verify_check *check = &v->checks[i];
 
 		printf("%s %s: ", words[check->result], check->name);
-		print_plain(check->detail);
+		output_plain(stdout, check->detail);
 	}
 }
 
@@ -102,14 +96,20 @@ static int refuse(int status, const char *run, const char *why)
 	return status;
 }
 
+static bool has_plan(int dirfd)
+{
+	struct stat st;
+
+	return !fstatat(dirfd, "plan.json", &st, 0) && S_ISREG(st.st_mode);
+}
+
 static int explain(int err, int dirfd, const char *run, const char *reason)
 {
 	switch (err) {
 	case -ENOENT:
 		return refuse(STATUS_USAGE, run,
-			      faccessat(dirfd, "plan.json", F_OK, AT_EACCESS)
-				      ? "not a run directory: it has no plan.json"
-				      : "not a run directory: it has no events.jsonl");
+			      has_plan(dirfd) ? "not a run directory: it has no events.jsonl"
+					      : "not a run directory: it has no plan.json");
 	case -EBADMSG:
 		return refuse(STATUS_USAGE, run, "not a run directory: plan.json is no plan of this version");
 	case -EPROTONOSUPPORT:

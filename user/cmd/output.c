@@ -87,3 +87,10 @@ int output_documents(const char *directory, const char *folder, const struct doc
 	close(fd);
 	return err;
 }
+
+void output_plain(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		putc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+	putc('\n', out);
+}

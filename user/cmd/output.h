@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Documents into files. */
+/* Documents into files, and words of a log onto a terminal. */
 #ifndef SHEARPIN_OUTPUT_H
 #define SHEARPIN_OUTPUT_H
+
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "report/documents.h"
@@ -14,5 +16,8 @@ int output_file(int dirfd, const char *name, const struct buf *text);
  * must be empty: -ENOTEMPTY. After a failure none of the documents is there.
  */
 int output_documents(const char *directory, const char *folder, const struct documents *documents);
+
+/* A line with words that come from a log: whoever changed it may have put a terminal's control characters there. */
+void output_plain(FILE *out, const char *text);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "evidence/hash.h"
@@ -28,6 +29,20 @@ struct reader {
 	char data[READ_MAX_LINE];
 };
 
+int read_open(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), err;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	err = fstat(fd, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -ENOENT;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
 int reader_open(int dirfd, struct reader **ret_reader)
 {
 	struct reader *reader = malloc(sizeof(*reader));
@@ -41,9 +56,9 @@ int reader_open(int dirfd, struct reader **ret_reader)
 	err = line_hash_init(&reader->hash);
 	if (err)
 		goto fail;
-	reader->fd = openat(dirfd, "events.jsonl", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	reader->fd = read_open(dirfd, "events.jsonl");
 	if (reader->fd < 0) {
-		err = -errno;
+		err = reader->fd;
 		goto fail;
 	}
 	*ret_reader = reader;
@@ -206,7 +221,7 @@ static bool eat_u64(const char **at, const char *end, uint64_t *ret_value)
 			return false;
 	}
 	*ret_value = value;
-	return *at > start;
+	return *at > start && value <= INT64_MAX; /* as JSON's readers take it */
 }
 
 static bool eat_type(const char **at, const char *end, char type[READ_MAX_TYPE])

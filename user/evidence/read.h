@@ -64,6 +64,12 @@ struct read_check {
 	char head[65]; /* SHA-256 of the last whole line: it vouches for all lines */
 };
 
+/*
+ * A file of a run directory, to be closed; or a negative errno. What is no regular file, and may never end or never answer, is
+ * -ENOENT as well.
+ */
+int read_open(int dirfd, const char *name);
+
 /* 0 or a negative errno; -ENOENT: the directory has no events.jsonl. */
 int reader_open(int dirfd, struct reader **ret_reader);
 /* 1 and an event; 0 at the end; a negative errno when reading fails. */

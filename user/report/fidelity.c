@@ -10,6 +10,20 @@
 
 #define MAX_PARTS 12 /* windows beside the sums of their steps; where there are more, results.json has them */
 
+const char fidelity_delay_legend[] =
+	"Asked: the delay as drawn. Achieved: from a packet's arrival to its return. Error: its return after "
+	"the time that it was due. Means and the largest error are exact; a P50 or P99 is the upper end of a "
+	"bucket, up to 6.25 % too high.";
+
+const char fidelity_chance_legend[] =
+	"The asked share lies outside the interval in one of 20 windows by chance alone.";
+
+const char fidelity_line_legend[] =
+	"Lost by the line, apart from the fault: lost (did not come back) and full (found no place). stale: "
+	"passed undelayed, since the line gave no sign of life. Parts of the fault: overflow (dropped, the "
+	"queue of the narrow path was full), clipped (released early, at the window's end), raised (delayed "
+	"longer than drawn, to keep the flow's order).";
+
 static void row_name(const struct fidelity_row *row, struct buf *out)
 {
 	buf_puts(out, "| ");
@@ -66,6 +80,31 @@ void fidelity_rows(const struct results *r, struct buf *out,
 	}
 }
 
+void fidelity_delays(const struct result_receipt *r, uint64_t ret_ns[FIDELITY_DELAYS])
+{
+	const uint64_t ns[FIDELITY_DELAYS] = {
+		r->requested.mean_ns,
+		histogram_percentile(&r->requested, 50),
+		histogram_percentile(&r->requested, 99),
+		r->achieved.mean_ns,
+		histogram_percentile(&r->achieved, 50),
+		histogram_percentile(&r->achieved, 99),
+		histogram_percentile(&r->late, 50),
+		histogram_percentile(&r->late, 99),
+		r->late.max_ns,
+	};
+
+	memcpy(ret_ns, ns, sizeof(ns));
+}
+
+void fidelity_counts(const struct result_receipt *r, uint64_t ret_counts[FIDELITY_COUNTS])
+{
+	const uint64_t counts[FIDELITY_COUNTS] = {r->entered, r->returned, r->lost,    r->full,
+						  r->stale,   r->overflow, r->clipped, r->raised};
+
+	memcpy(ret_counts, counts, sizeof(counts));
+}
+
 static void put_millis(struct buf *out, uint64_t ns)
 {
 	buf_puts(out, " | ");
@@ -78,20 +117,15 @@ static void put_millis(struct buf *out, uint64_t ns)
 static void delay_row(const struct fidelity_row *row, struct buf *out)
 {
 	const struct result_receipt *r = row->receipt;
+	uint64_t ns[FIDELITY_DELAYS];
 
 	if (!r->line || !r->achieved.count)
 		return;
+	fidelity_delays(r, ns);
 	row_name(row, out);
 	buf_printf(out, " | %" PRIu64, r->achieved.count);
-	put_millis(out, r->requested.mean_ns);
-	put_millis(out, histogram_percentile(&r->requested, 50));
-	put_millis(out, histogram_percentile(&r->requested, 99));
-	put_millis(out, r->achieved.mean_ns);
-	put_millis(out, histogram_percentile(&r->achieved, 50));
-	put_millis(out, histogram_percentile(&r->achieved, 99));
-	put_millis(out, histogram_percentile(&r->late, 50));
-	put_millis(out, histogram_percentile(&r->late, 99));
-	put_millis(out, r->late.max_ns);
+	for (int i = 0; i < FIDELITY_DELAYS; i++)
+		put_millis(out, ns[i]);
 	buf_puts(out, " |\n");
 }
 
@@ -129,13 +163,13 @@ static void chance_row(const struct fidelity_row *row, struct buf *out)
 static void line_row(const struct fidelity_row *row, struct buf *out)
 {
 	const struct result_receipt *r = row->receipt;
-	const uint64_t counts[] = {r->entered, r->returned, r->lost,    r->full,
-				   r->stale,   r->overflow, r->clipped, r->raised};
+	uint64_t counts[FIDELITY_COUNTS];
 
 	if (!r->line)
 		return;
+	fidelity_counts(r, counts);
 	row_name(row, out);
-	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+	for (int i = 0; i < FIDELITY_COUNTS; i++)
 		buf_printf(out, " | %" PRIu64, counts[i]);
 	buf_puts(out, " |\n");
 }
@@ -261,22 +295,11 @@ void section_fidelity(const struct results *r, struct buf *out)
 	table(r, out, "Delay (ms)",
 	      "Window|Target|Packets|Asked mean|Asked P50|Asked P99|Achieved mean|Achieved P50|Achieved P99|"
 	      "Error P50|Error P99|Error max",
-	      delay_row,
-	      "Asked: the delay as drawn. Achieved: from a packet's arrival to its return. Error: its return "
-	      "after the "
-	      "time that it was due. Means and the largest "
-	      "error are "
-	      "exact; a P50 or P99 is the upper end of a bucket, up to 6.25 % too high.");
+	      delay_row, fidelity_delay_legend);
 	table(r, out, "Chance", "Window|Target|Fault|Asked|Drawn|95 % interval|Asked lies inside|Hits|Lots",
-	      chance_row, "The asked share lies outside the interval in one of 20 windows by chance alone.");
+	      chance_row, fidelity_chance_legend);
 	table(r, out, "Packets in the delay line",
 	      "Window|Target|entered|returned|lost|full|stale|overflow|clipped|raised", line_row,
-	      "Lost by the line, apart from the fault: lost (did not come back) and full (found no place). "
-	      "stale: "
-	      "passed undelayed, since the line gave no sign of life. Parts of the fault: overflow (dropped, "
-	      "the queue "
-	      "of the narrow path was full), clipped (released early, at the window's end), raised (delayed "
-	      "longer than "
-	      "drawn, to keep the flow's order).");
+	      fidelity_line_legend);
 	charts(r, out);
 }

@@ -20,6 +20,15 @@ struct fidelity_row {
 void fidelity_rows(const struct results *r, struct buf *out,
 		   void (*put)(const struct fidelity_row *row, struct buf *out));
 
+/* What the tables of delays and of the delay line have of a receipt, column by column (NO_NS: nothing to say). */
+#define FIDELITY_DELAYS 9 /* asked: mean, P50, P99; achieved: the same; error: P50, P99, max */
+#define FIDELITY_COUNTS 8 /* entered, returned, lost, full, stale, overflow, clipped, raised */
+void fidelity_delays(const struct result_receipt *r, uint64_t ret_ns[FIDELITY_DELAYS]);
+void fidelity_counts(const struct result_receipt *r, uint64_t ret_counts[FIDELITY_COUNTS]);
+
+/* What stands below these tables, and below that of the chances. */
+extern const char fidelity_delay_legend[], fidelity_chance_legend[], fidelity_line_legend[];
+
 /* The bucket in which the count from below first exceeds `count`. */
 unsigned bucket_above(const struct histogram *h, uint64_t count);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* report.html: the page, and what stands on top of it. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/timeutil.h"
 #include "report/html.h"
@@ -164,15 +163,6 @@ static void figures(const struct results *r, struct buf *out)
 	buf_puts(out, "</dl>\n");
 }
 
-static const char *meta(const struct results *r, const char *key)
-{
-	for (size_t i = 0; i < r->n_meta; i++) {
-		if (strcmp(r->meta[i].key, key) == 0)
-			return r->meta[i].value;
-	}
-	return NULL;
-}
-
 static void item_time(struct buf *out, const char *label, uint64_t ts_ns)
 {
 	char text[64] = "";
@@ -204,22 +194,14 @@ static void interfaces(const struct results *r, struct buf *out)
 
 static void further_meta(const struct results *r, struct buf *out)
 {
-	static const char *const own[] = {"operator", "host", "interface"};
-	size_t i, k;
+	static const char *const own[] = {"operator", "host", "interface", NULL};
 
-	for (i = 0; i < r->n_meta; i++) {
-		for (k = 0; k < sizeof(own) / sizeof(*own); k++) {
-			if (strcmp(r->meta[i].key, own[k]) == 0)
-				break;
-		}
-		if (k == sizeof(own) / sizeof(*own))
-			html_item(out, r->meta[i].key, r->meta[i].value);
-	}
+	meta_others(r, own, out, html_item);
 }
 
 static void metadata(const struct results *r, struct buf *out)
 {
-	const char *name = meta(r, "operator"), *host = meta(r, "host");
+	const char *name = meta_value(r, "operator"), *host = meta_value(r, "host");
 
 	buf_puts(out, "<dl class=\"facts\">\n");
 	item_time(out, "Date", r->start_ts_ns);

@@ -26,20 +26,15 @@ static void row_head(const struct fidelity_row *row, struct buf *out)
 static void delay_row(const struct fidelity_row *row, struct buf *out)
 {
 	const struct result_receipt *r = row->receipt;
+	uint64_t ns[FIDELITY_DELAYS];
 
 	if (!r->line || !r->achieved.count)
 		return;
+	fidelity_delays(r, ns);
 	row_head(row, out);
 	html_cell_count(out, r->achieved.count);
-	html_cell_millis(out, r->requested.mean_ns);
-	html_cell_millis(out, histogram_percentile(&r->requested, 50));
-	html_cell_millis(out, histogram_percentile(&r->requested, 99));
-	html_cell_millis(out, r->achieved.mean_ns);
-	html_cell_millis(out, histogram_percentile(&r->achieved, 50));
-	html_cell_millis(out, histogram_percentile(&r->achieved, 99));
-	html_cell_millis(out, histogram_percentile(&r->late, 50));
-	html_cell_millis(out, histogram_percentile(&r->late, 99));
-	html_cell_millis(out, r->late.max_ns);
+	for (int i = 0; i < FIDELITY_DELAYS; i++)
+		html_cell_millis(out, ns[i]);
 	buf_puts(out, "</tr>\n");
 }
 
@@ -87,13 +82,13 @@ static void chance_row(const struct fidelity_row *row, struct buf *out)
 static void line_row(const struct fidelity_row *row, struct buf *out)
 {
 	const struct result_receipt *r = row->receipt;
-	const uint64_t counts[] = {r->entered, r->returned, r->lost,    r->full,
-				   r->stale,   r->overflow, r->clipped, r->raised};
+	uint64_t counts[FIDELITY_COUNTS];
 
 	if (!r->line)
 		return;
+	fidelity_counts(r, counts);
 	row_head(row, out);
-	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+	for (int i = 0; i < FIDELITY_COUNTS; i++)
 		html_cell_count(out, counts[i]);
 	buf_puts(out, "</tr>\n");
 }
@@ -317,23 +312,12 @@ void html_fidelity(const struct results *r, struct buf *out)
 	      "Window|Target|>Packets|>Asked mean|>Asked P50|>Asked P99|>Achieved mean|>Achieved "
 	      "P50|>Achieved P99|"
 	      ">Error P50|>Error P99|>Error max",
-	      delay_row,
-	      "Asked: the delay as drawn. Achieved: from a packet's arrival to its return. Error: its return "
-	      "after the "
-	      "time that it was due. Means and the largest error are exact; a P50 or P99 is the upper end of "
-	      "a bucket, "
-	      "up to 6.25 % too high.");
+	      delay_row, fidelity_delay_legend);
 	table(r, out, "Chance",
 	      "Window|Target|Fault|>Asked|>Drawn|>95 % interval|Asked lies inside|>Hits|>Lots", chance_row,
-	      "The asked share lies outside the interval in one of 20 windows by chance alone.");
+	      fidelity_chance_legend);
 	table(r, out, "Packets in the delay line",
 	      "Window|Target|>entered|>returned|>lost|>full|>stale|>overflow|>clipped|>raised", line_row,
-	      "Lost by the line, apart from the fault: lost (did not come back) and full (found no place). "
-	      "stale: "
-	      "passed undelayed, since the line gave no sign of life. Parts of the fault: overflow (dropped, "
-	      "the queue "
-	      "of the narrow path was full), clipped (released early, at the window's end), raised (delayed "
-	      "longer than "
-	      "drawn, to keep the flow's order).");
+	      fidelity_line_legend);
 	html_section_end(out);
 }

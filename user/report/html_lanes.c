@@ -33,7 +33,8 @@ void html_lane_label(struct html_lanes *l, const char *name, const char *more)
 
 void html_lane_time(struct html_lanes *l, uint64_t ns)
 {
-	uint64_t zero = l->r->zero_ns != NO_NS && l->r->zero_ns ? l->r->zero_ns : l->scale.from_ns;
+	bool has_zero = l->r->zero_ns >= l->scale.from_ns && l->r->zero_ns <= l->scale.to_ns;
+	uint64_t zero = has_zero ? l->r->zero_ns : l->scale.from_ns;
 
 	if (ns < zero)
 		buf_puts(l->out, "\xe2\x88\x92");

@@ -6,6 +6,7 @@
 
 #include "base/timeutil.h"
 #include "report/html.h"
+#include "slo/pick.h"
 
 #define CURVE_PX 110
 #define STRIP_PX 34
@@ -24,6 +25,7 @@ struct sample {
 	uint64_t ns, seq; /* NO_NS: censored */
 	const struct result_window *w;
 	const char *who;
+	const struct result_path *path; /* NULL: a probe */
 };
 
 struct chart {
@@ -46,9 +48,10 @@ static int ascending(const void *a, const void *b)
 	return x->ns < y->ns ? -1 : x->ns > y->ns;
 }
 
-static void add(struct chart *c, uint64_t ns, uint64_t seq, const struct result_window *w, const char *who)
+static void add(struct chart *c, uint64_t ns, uint64_t seq, const struct result_window *w, const char *who,
+		const struct result_path *path)
 {
-	c->samples[c->n++] = (struct sample){ns, seq, w, who};
+	c->samples[c->n++] = (struct sample){ns, seq, w, who, path};
 	c->censored += ns == NO_NS;
 }
 
@@ -64,11 +67,12 @@ static bool gather(struct chart *c)
 	for (i = 0; c->samples && i < r->n_windows; i++) {
 		w = r->windows[i];
 		for (k = 0; !c->by_flow && k < r->n_probes; k++)
-			add(c, w->probes[k].recovery_ns, w->probes[k].healthy_seq, w, r->probes[k].name);
+			add(c, w->probes[k].recovery_ns, w->probes[k].healthy_seq, w, r->probes[k].name,
+			    NULL);
 		for (k = 0; c->by_flow && k < w->n_flows; k++) {
 			if (w->flows[k].is_hit)
 				add(c, w->flows[k].recovery_ns, w->flows[k].recovered_seq, w,
-				    r->paths[w->flows[k].path].name);
+				    r->paths[w->flows[k].path].name, &r->paths[w->flows[k].path]);
 		}
 	}
 	if (c->samples && c->n)
@@ -165,6 +169,7 @@ static void curve(const struct chart *c, unsigned top)
 
 static void limit_text(const struct chart *c, const struct result_slo *slo, double x, unsigned y, bool far)
 {
+	const char *const narrow[] = {slo->step, slo->probe, slo->target};
 	bool left = x > 50;
 
 	buf_printf(c->out, "<text x=\"%.4f%%\" dx=\"%d\" y=\"%u\" text-anchor=\"%s\">", x,
@@ -175,9 +180,10 @@ static void limit_text(const struct chart *c, const struct result_slo *slo, doub
 	html_text(c->out, slo->key);
 	buf_puts(c->out, " ");
 	html_text(c->out, slo->limit_words);
-	if (slo->step) {
-		buf_puts(c->out, ", ");
-		html_text(c->out, slo->step);
+	for (size_t i = 0; i < sizeof(narrow) / sizeof(*narrow); i++) {
+		buf_puts(c->out, narrow[i] ? ", " : "");
+		if (narrow[i])
+			html_text(c->out, narrow[i]);
 	}
 	buf_puts(c->out, far ? " \xe2\x86\x92</text>" : "</text>");
 }
@@ -202,12 +208,14 @@ static void limit_lines(const struct chart *c, unsigned bottom)
 	}
 }
 
-/* Later than a limit of the whole run, or of its step? */
+/* Later than a limit that it is a sample of? */
 static bool is_late(const struct chart *c, const struct sample *s)
 {
 	for (size_t i = 0; i < c->n_limits; i++) {
-		if (s->ns > c->limits[i]->limit &&
-		    (!c->limits[i]->step || strcmp(c->limits[i]->step, s->w->step) == 0))
+		const struct result_slo *slo = c->limits[i];
+
+		if (s->ns > slo->limit && pick_wants(slo->step, s->w->step) &&
+		    (s->path ? pick_is_of(c->r, s->path, slo->target) : pick_wants(slo->probe, s->who)))
 			return true;
 	}
 	return false;

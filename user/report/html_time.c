@@ -45,10 +45,10 @@ static struct html_scale whole_run(const struct results *r)
 	return s;
 }
 
-/* What times are told from: the end of the baseline, or where the log has none the start. */
+/* What times are told from: the end of the baseline, or where the log has none within the run the start. */
 static uint64_t origin(const struct results *r, const struct html_scale *s)
 {
-	return known(r->zero_ns) ? r->zero_ns : s->from_ns;
+	return r->zero_ns >= s->from_ns && r->zero_ns <= s->to_ns ? r->zero_ns : s->from_ns;
 }
 
 static const char *anchor(double place)

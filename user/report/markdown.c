@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
-#include <string.h>
 
 #include "report/md.h"
 #include "report/report.h"
 #include "report/sections.h"
-
-static const char *meta(const struct results *r, const char *key)
-{
-	for (size_t i = 0; i < r->n_meta; i++) {
-		if (strcmp(r->meta[i].key, key) == 0)
-			return r->meta[i].value;
-	}
-	return NULL;
-}
+#include "report/words.h"
 
 static void title(const struct results *r, struct buf *out)
 {
@@ -40,30 +31,22 @@ static void interfaces(const struct results *r, struct buf *out)
 /* Meta that has no line of its own. */
 static void further_meta(const struct results *r, struct buf *out)
 {
-	static const char *const own[] = {"operator", "host", "build", "config_profile", "interface"};
-	size_t i, k;
+	static const char *const own[] = {"operator", "host", "build", "config_profile", "interface", NULL};
 
-	for (i = 0; i < r->n_meta; i++) {
-		for (k = 0; k < sizeof(own) / sizeof(*own); k++) {
-			if (strcmp(r->meta[i].key, own[k]) == 0)
-				break;
-		}
-		if (k == sizeof(own) / sizeof(*own))
-			md_item(out, r->meta[i].key, r->meta[i].value);
-	}
+	meta_others(r, own, out, md_item);
 }
 
 static void section_metadata(const struct results *r, struct buf *out)
 {
-	const char *name = meta(r, "operator"), *host = meta(r, "host");
+	const char *name = meta_value(r, "operator"), *host = meta_value(r, "host");
 
 	buf_puts(out, "\n## Metadata\n\n- Date: ");
 	md_utc(out, r->start_ts_ns);
 	buf_puts(out, "\n");
 	md_item(out, "Operator", name ? name : r->operator_name);
 	md_item(out, "Host", host ? host : r->host);
-	md_item(out, "Build", meta(r, "build"));
-	md_item(out, "Config profile", meta(r, "config_profile"));
+	md_item(out, "Build", meta_value(r, "build"));
+	md_item(out, "Config profile", meta_value(r, "config_profile"));
 	interfaces(r, out);
 	md_item(out, "Scenario", r->name);
 	if (r->description)

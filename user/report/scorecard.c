@@ -26,10 +26,19 @@ void score_recovery(const struct compare_score *score, struct buf *out)
 		put_seconds(out, score->slowest_ns, 100);
 }
 
+/* A line of its own stays one: in Markdown the card stands between fences. */
+static void put_name(const char *name, struct buf *out)
+{
+	for (; *name; name++)
+		buf_add(out, (unsigned char)*name < 0x20 || *name == 0x7f ? " " : name, 1);
+}
+
 static void put_score(const struct comparison *c, const struct compare_score *score, struct buf *out)
 {
-	buf_printf(out, "%s %s:\n  Status: %s\n  Recovery Time: ", score->scenario, score->step,
-		   score->pass ? "\u2713 PASS" : "\u2717 FAIL");
+	put_name(score->scenario, out);
+	buf_puts(out, " ");
+	put_name(score->step, out);
+	buf_printf(out, ":\n  Status: %s\n  Recovery Time: ", score->pass ? "\u2713 PASS" : "\u2717 FAIL");
 	score_recovery(score, out);
 	buf_puts(out, " / ");
 	put_seconds(out, c->objective_ns, 10);

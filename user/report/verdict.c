@@ -74,10 +74,10 @@ static uint64_t flow_detection(const struct result_flow *f)
 	return f->detection_ns;
 }
 
-/* Parts of a million; a probe without a sample misses nothing. */
+/* Parts of a million; without a sample it is not known to have been available. */
 static uint64_t probe_availability(const struct result_probe *p)
 {
-	return p->up + p->down ? p->up * 1000000 / (p->up + p->down) : 1000000;
+	return p->up + p->down ? p->up * 1000000 / (p->up + p->down) : 0;
 }
 
 static const struct question questions[] = {
@@ -171,6 +171,8 @@ bool window_misses(const struct results *r, const struct result_window *w, const
 
 	if (slo->pass || !slo_concerns(slo, w))
 		return false;
+	if (!slo->samples || strncmp(slo->key, "probe_", strlen("probe_")) == 0)
+		return true;
 	if (strcmp(slo->key, "attempts_per_s") == 0)
 		return rate_is_over(r, w, slo);
 	if (!q)

@@ -17,7 +17,8 @@ bool slo_concerns(const struct result_slo *slo, const struct result_window *w);
 
 /*
  * Does the window have a part in a missed SLO? By its own sample where the SLO is about samples (recovery, detection,
- * unrecovered, availability, attempts_per_s); otherwise it has, if it is the worst one, or none is named as that.
+ * unrecovered, availability, attempts_per_s), if it is the worst one where it is about back-off. Latencies are those of all
+ * windows together, and where there is no sample at all none is better than the others: then it has, too.
  */
 bool window_misses(const struct results *r, const struct result_window *w, const struct result_slo *slo);
 

@@ -183,6 +183,28 @@ void window_remarks(const struct results *r, const struct result_window *w, stru
 		part_remarks(&m, &w->parts[i]);
 }
 
+const char *meta_value(const struct results *r, const char *key)
+{
+	for (size_t i = 0; i < r->n_meta; i++) {
+		if (strcmp(r->meta[i].key, key) == 0)
+			return r->meta[i].value;
+	}
+	return NULL;
+}
+
+void meta_others(const struct results *r, const char *const *own, struct buf *out,
+		 void (*put)(struct buf *out, const char *key, const char *value))
+{
+	const char *const *k;
+
+	for (size_t i = 0; i < r->n_meta; i++) {
+		for (k = own; *k && strcmp(r->meta[i].key, *k) != 0; k++)
+			;
+		if (!*k)
+			put(out, r->meta[i].key, r->meta[i].value);
+	}
+}
+
 bool counter_counted(const struct results *r, size_t counter)
 {
 	size_t i, p;

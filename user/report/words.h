@@ -21,6 +21,12 @@ uint64_t window_recovery(const struct results *r, const struct result_window *w)
 const struct result_samples *run_recovery(const struct results *r);
 uint64_t run_unrecovered(const struct results *r); /* windows */
 
+/* What a scenario says of itself in `meta` under this key; NULL: nothing. */
+const char *meta_value(const struct results *r, const char *key);
+/* All of it but what stands under the keys in `own`, which NULL ends. */
+void meta_others(const struct results *r, const char *const *own, struct buf *out,
+		 void (*put)(struct buf *out, const char *key, const char *value));
+
 /* Is the counter other than 0 in any window? */
 bool counter_counted(const struct results *r, size_t counter);
 

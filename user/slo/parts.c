@@ -152,6 +152,8 @@ static void span_parts(struct track *track, struct result_window *w, uint64_t pl
 	} else if (w->closed_ns == NO_NS || planned_close > w->closed_ns) {
 		w->closed_ns = planned_close;
 	}
+	if (w->closed_ns < w->opened_ns)
+		w->closed_ns = w->opened_ns;
 	track_moved(track, w);
 }
 
@@ -206,6 +208,8 @@ static void take_closing(struct results *r, const struct event *event, const jso
 	part->close_seq = event->seq;
 	part->cut = get_true(data, "cut");
 	part->closed_ns = part->cut && event->mono_ns < closes ? event->mono_ns : closes;
+	if (part->closed_ns < part->opened_ns)
+		part->closed_ns = part->opened_ns;
 	part->closed_ts_ns = to_real(event, part->closed_ns);
 	if (part->opened_ts_ns == NO_NS)
 		part->opened_ts_ns = to_real(event, part->opened_ns);

@@ -2,16 +2,16 @@
 #include "slo/plan_read.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "evidence/read.h"
 #include "slo/get.h"
 #include "slo/judge_slo.h"
 
-#define MAX_TIMES 4096 /* as many windows as a plan can have (PLAN_MAX_SLOTS) */
+#define MOST_WINDOWS 4096 /* that a plan can have (PLAN_MAX_SLOTS) */
 
 void take_meta(struct results *r, json_t *meta)
 {
@@ -122,9 +122,9 @@ static void add_step(struct results *r, const json_t *json)
 	step = &r->steps[r->n_steps++];
 	*step = (struct result_step){
 		.name = results_keep(r, name),
-		.times = times == NO_NS      ? 1
-			 : times > MAX_TIMES ? MAX_TIMES
-					     : times,
+		.times = times == NO_NS         ? 1
+			 : times > MOST_WINDOWS ? MOST_WINDOWS + 1
+						: times,
 		.for_ns = get_u64(json, "for_ns"),
 	};
 	for (i = 0; i < json_array_size(targets); i++) {
@@ -192,13 +192,23 @@ static void for_each(struct results *r, const json_t *plan, const char *key,
 		add(r, json_array_get(list, i));
 }
 
+/* Reports have a line for each window that is planned. */
+static bool has_too_many_windows(const struct results *r)
+{
+	uint64_t windows = 0;
+
+	for (size_t i = 0; i < r->n_steps; i++)
+		windows += r->steps[i].times;
+	return windows > MOST_WINDOWS;
+}
+
 int plan_read(int dirfd, struct results *r)
 {
-	int fd = openat(dirfd, "plan.json", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = read_open(dirfd, "plan.json");
 	json_t *plan;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	plan = json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
 	close(fd);
 	if (!json_is_object(plan) || get_u64(plan, "version") != 1 || !get_string(plan, "name")) {
@@ -216,5 +226,7 @@ int plan_read(int dirfd, struct results *r)
 	for_each(r, plan, "steps", add_step);
 	for_each(r, plan, "slo", add_slo);
 	json_decref(plan);
+	if (has_too_many_windows(r))
+		return -EBADMSG;
 	return r->failed ? -ENOMEM : 0;
 }

@@ -2,7 +2,6 @@
 #include "slo/verify.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,7 +189,7 @@ static void check_end(struct verification *v, const struct verify_log *log, cons
 /* The hash that results.json holds. NULL: there is none; free() it. */
 static char *read_head(int dirfd)
 {
-	int fd = openat(dirfd, "results.json", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = read_open(dirfd, "results.json");
 	const char *head;
 	char *copy = NULL;
 	json_t *results;
@@ -368,12 +367,12 @@ static void check_events(struct verification *v, const struct verify_log *log)
 
 static int read_plan(int dirfd, json_t **ret_plan, char *ret_reason, size_t size)
 {
-	int fd = openat(dirfd, "plan.json", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = read_open(dirfd, "plan.json");
 	uint64_t version;
 	json_t *plan;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	plan = json_loadfd(fd, JSON_REJECT_DUPLICATES, NULL);
 	close(fd);
 	version = get_u64(plan, "version");
