@@ -3,18 +3,8 @@
 #ifndef SHEARPIN_FUZZ_FAULTS_H
 #define SHEARPIN_FUZZ_FAULTS_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "fuzz/check.h"
 #include "scenario/plan.h"
-
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                      \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
 
 static inline void check_chances(const struct plan_fault *f)
 {

@@ -4,20 +4,11 @@
  * a plan is a refusal with a reason, or nothing.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/timeutil.h"
+#include "fuzz/check.h"
 #include "scenario/policy.h"
-
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                      \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
 
 /* As in fuzz_scenario.c: libfyaml 0.7.12 loses a buffer, and to tell that leak from others takes whole stacks. */
 const char *__asan_default_options(void);

@@ -4,54 +4,15 @@
  * error or results that make every document. JSON is read back; XML and HTML have no tag that isn't closed.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "fuzz/run_dir.h"
 #include "report/compare.h"
 #include "report/drill_results.h"
 #include "report/mm_bot.h"
 #include "report/report.h"
 #include "slo/slo.h"
-
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                      \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
-
-static char directory[] = "/dev/shm/shearpin-fuzz-XXXXXX";
-static int dirfd_of_run = -1;
-
-static void remove_directory(void)
-{
-	unlinkat(dirfd_of_run, "plan.json", 0);
-	unlinkat(dirfd_of_run, "events.jsonl", 0);
-	rmdir(directory);
-}
-
-static void make_directory(void)
-{
-	if (dirfd_of_run >= 0)
-		return;
-	CHECK(mkdtemp(directory));
-	dirfd_of_run = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CHECK(dirfd_of_run >= 0);
-	atexit(remove_directory);
-}
-
-static void put_file(const char *name, const uint8_t *data, size_t size)
-{
-	int fd = openat(dirfd_of_run, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	CHECK(fd >= 0 && write(fd, data, size) == (ssize_t)size && !close(fd));
-}
 
 static void check_json(struct buf *text)
 {
@@ -136,10 +97,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct results *r = NULL;
 	int err;
 
-	make_directory();
-	put_file("plan.json", data, plan);
-	put_file("events.jsonl", data + plan, size - plan);
-	err = slo_compute(dirfd_of_run, "run", &r);
+	run_dir_put("plan.json", data, plan);
+	run_dir_put("events.jsonl", data + plan, size - plan);
+	err = slo_compute(run_dir_open(), "run", &r);
 	CHECK(!err == !!r);
 	CHECK(!err || err == -EBADMSG);
 	if (r)

@@ -4,80 +4,43 @@
  * names a line that there is. The input's first line is plan.json, the rest events.jsonl, chained anew, so that what the chain
  * protects is reached; results.json holds the right head if the last byte is even.
  */
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "evidence/hash.h"
+#include "fuzz/run_dir.h"
 #include "slo/verify.h"
 
 #define MOST_BYTES (64 * 1024)
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                      \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
 
-static char path[] = "/dev/shm/shearpin-fuzz-XXXXXX";
-static int dirfd_ = -1;
-
-static void remove_directory(void)
+/* The hash of the line before, where a line's own stands, if it stands where it should. */
+static void put_prev(char *line, size_t len, const char *head)
 {
-	unlinkat(dirfd_, "plan.json", 0);
-	unlinkat(dirfd_, "events.jsonl", 0);
-	unlinkat(dirfd_, "results.json", 0);
-	rmdir(path);
-}
+	char *prev = line;
 
-static void open_directory(void)
-{
-	if (dirfd_ >= 0)
+	if (len <= HASH_HEX + 10)
 		return;
-	CHECK(mkdtemp(path));
-	dirfd_ = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CHECK(dirfd_ >= 0 && !atexit(remove_directory));
+	prev += len - HASH_HEX - 2;
+	if (!memcmp(prev - 8, "\"prev\":\"", 8))
+		memcpy(prev, head, HASH_HEX);
 }
 
-static FILE *create(const char *name)
-{
-	int fd = openat(dirfd_, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-
-	CHECK(file);
-	return file;
-}
-
-/* Each line, up to where its hash stands, if it stands where it should; with the right one. */
 static void write_log(const char *text, size_t size, char head[HASH_HEX + 1])
 {
-	static char line[MOST_BYTES + 128];
-	FILE *file = create("events.jsonl");
+	static char log[MOST_BYTES];
 	struct line_hash hash = {0};
+	char *line = log, *end;
 
 	CHECK(!line_hash_init(&hash));
 	line_hash_none(head);
-	while (size) {
-		const char *end = memchr(text, '\n', size), *prev;
-		size_t len = end ? (size_t)(end - text) : size, used = end ? len + 1 : size;
-
-		memcpy(line, text, len);
-		prev = len > HASH_HEX + 2 ? text + len - HASH_HEX - 2 : NULL;
-		if (prev && !memcmp(prev - 8, "\"prev\":\"", 8) && len > HASH_HEX + 10)
-			memcpy(line + len - HASH_HEX - 2, head, HASH_HEX);
-		if (end)
-			CHECK(!line_hash(&hash, line, len, head));
-		fwrite(line, 1, len, file);
-		if (end)
-			fputc('\n', file);
-		text += used;
-		size -= used;
+	memcpy(log, text, size);
+	for (; (end = memchr(line, '\n', log + size - line)); line = end + 1) {
+		put_prev(line, end - line, head);
+		CHECK(!line_hash(&hash, line, end - line, head));
 	}
+	put_prev(line, log + size - line, head);
 	line_hash_free(&hash);
-	CHECK(!fclose(file));
+	run_dir_put("events.jsonl", log, size);
 }
 
 /* Drawing the lots of more takes longer than the fuzzer waits. */
@@ -114,22 +77,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data, *end = memchr(text, '\n', size);
-	char head[HASH_HEX + 1], reason[160] = "";
+	char head[HASH_HEX + 1], anchor[HASH_HEX + 16], reason[160] = "";
 	struct verification *v = NULL;
-	FILE *file;
 	int err;
 
 	if (!end || size > MOST_BYTES || has_long_flow(text, size))
 		return 0;
-	open_directory();
-	file = create("plan.json");
-	fwrite(text, 1, end - text, file);
-	CHECK(!fclose(file));
+	run_dir_put("plan.json", text, end - text);
 	write_log(end + 1, size - (end + 1 - text), head);
-	file = create("results.json");
-	fprintf(file, "{\"head\":\"%s%s\"}", head, data[size - 1] % 2 ? "x" : "");
-	CHECK(!fclose(file));
-	err = verify_run(dirfd_, &v, reason, sizeof(reason));
+	snprintf(anchor, sizeof(anchor), "{\"head\":\"%s%s\"}", head, data[size - 1] % 2 ? "x" : "");
+	run_dir_put("results.json", anchor, strlen(anchor));
+	err = verify_run(run_dir_open(), &v, reason, sizeof(reason));
 	CHECK(!err == !!v);
 	if (v)
 		check_result(v);

@@ -8,7 +8,8 @@ import socket
 import threading
 
 import chance
-from lab import DEVICE, FAMILIES, HERE, HOLD, NUMBER, PATIENCE_S, THERE, UDP, LabTest, drain, make_room, now_ns, wait_until
+from datagrams import NUMBER, drain, make_room
+from lab import DEVICE, FAMILIES, HERE, HOLD, PATIENCE_S, THERE, UDP, LabTest, now_ns, wait_until
 
 PORT, NEXT_PORT = 4000, 4001
 SOURCE = 22000

@@ -7,9 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 
 from lab import DEVICE, FAMILIES, HERE, PEER_DEVICE, V4, V6, Lab, Namespace, name_of, wait_until
+from traffic import Beside
 
 RETRYING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "retrying.py")
 MS, S = 1_000_000, 1_000_000_000
@@ -18,15 +18,14 @@ FAR = {V4: "10.78.0.2", V6: "fd78::2"}
 FAR_DEVICE = "test1"
 
 
-class EchoServer(threading.Thread):
+class EchoServer(Beside):
     """Sends back what it gets, on every connection to its ports."""
 
     def __init__(self, lab, space, families, ports):
-        super().__init__(daemon=True)
+        super().__init__()
         self.listeners = {}
         self.connections = {}
         self.accepted = []
-        self.halt = False
         self.poll = select.epoll()
         for family in families:
             for port in ports:
@@ -35,13 +34,8 @@ class EchoServer(threading.Thread):
                 self.listeners[s.fileno()] = s
                 self.poll.register(s.fileno(), select.EPOLLIN)
 
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.halt = True
-        self.join()
+    def stop(self):
+        super().stop()
         for s in self.connections.values():
             s.close()
         self.poll.close()

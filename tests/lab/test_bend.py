@@ -7,7 +7,8 @@ import unittest
 
 import chance
 from bent import DIRECTIONS, MS, PORT, VERDICTS, BentTest, Path, flow
-from lab import DEVICE, FAMILIES, NUMBER, V4, V6, name_of, now_ns
+from datagrams import NUMBER
+from lab import DEVICE, FAMILIES, V4, V6, name_of, now_ns
 
 SEED = 7
 COUNT = 2000

@@ -5,7 +5,8 @@ import os
 import subprocess
 import unittest
 
-from lab import DEVICE, HERE, HOLD, THERE, UDP, V4, LabTest, send_numbers
+from datagrams import send_numbers
+from lab import DEVICE, HERE, HOLD, THERE, UDP, V4, LabTest
 
 PORT = 4000
 COMMANDS = ("run", "inject", "plan", "preflight", "status", "clear", "report", "lab")

@@ -12,7 +12,8 @@ import subprocess
 import unittest
 
 from bent import MS, NEXT_PORT, PORT, SOURCE, BentTest, Path
-from lab import (ATTACH_TCX_EGRESS, BPF_LINK_CREATE, BPF_PROG_LOAD, DEVICE, FAMILIES, HERE, NUMBER, PEER_DEVICE, TCP, TCX,
+from datagrams import NUMBER
+from lab import (ATTACH_TCX_EGRESS, BPF_LINK_CREATE, BPF_PROG_LOAD, DEVICE, FAMILIES, HERE, PEER_DEVICE, TCP, TCX,
                  THERE, UDP, V4, V6, bpf, check, name_of, now_ns, wait_until)
 
 DELAY = "50ms"

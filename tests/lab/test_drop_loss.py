@@ -6,8 +6,8 @@ import socket
 import unittest
 
 import chance
-from lab import (DEVICE, FAMILIES, HERE, HOLD, THERE, UDP, V4, V6, LabTest, drain, gather_numbers, make_room, name_of,
-                 send_numbers, wait_until)
+from datagrams import drain, gather_numbers, make_room, send_numbers
+from lab import DEVICE, FAMILIES, HERE, HOLD, THERE, UDP, V4, V6, LabTest, name_of, wait_until
 
 PORT, NEXT_PORT = 4000, 4001
 SOURCE = 22000

@@ -6,8 +6,8 @@ import json
 import os
 import unittest
 
-from lab import (DEVICE, HERE, HOLD, THERE, UDP, V4, V6, LabTest, drain, gather_numbers, make_room, send_numbers,
-                 wait_until)
+from datagrams import drain, gather_numbers, make_room, send_numbers
+from lab import DEVICE, HERE, HOLD, THERE, UDP, V4, V6, LabTest, wait_until
 
 PORT, NEXT_PORT = 4000, 4001
 PARTS = ("passed", "dropped", "reset", "refused", "delayed", "duplicated", "altered", "suppressed")

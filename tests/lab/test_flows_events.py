@@ -7,7 +7,7 @@ import struct
 import unittest
 
 from flows import MS, conn_events, endpoint, flow_of, scenario, story
-from lab import FAMILIES, HERE, THERE, UDP, V4, V6, LabTest, name_of, now_ns, wait_until
+from lab import DEVICE, FAMILIES, HERE, PEER_DEVICE, THERE, UDP, V4, V6, LabTest, name_of, now_ns, wait_until
 
 PORT, NEXT_PORT, CLOSED_PORT = 4000, 4001, 4009
 NEVER = {"at": "300s", "for": "1s"}
@@ -204,6 +204,27 @@ class Plain(ObserverTest):
                 self.assertEqual(refused["by"], "remote")
                 self.assertEqual((refused["attempt_ns"], refused["established_ns"], refused["syns"]), (tried, None, 1))
                 self.assertEqual(refused["process"]["pid"], os.getpid())
+
+    def test_a_syn_that_waited_for_a_neighbour(self):
+        """It is sent by whatever learns the neighbour's address, here ip(8): that is not whose it is."""
+        lab = self.lab
+        listener = lab.listen(lab.there, V4, PORT)
+        neighbour = [THERE[V4], "dev", DEVICE]
+        address = lab.here.call("ip", "neigh", "show", *neighbour).split("lladdr ")[1].split()[0]
+        lab.there.call("sh", "-c", f"echo 8 >/proc/sys/net/ipv4/conf/{PEER_DEVICE}/arp_ignore")
+        lab.here.call("sh", "-c", f"echo 1000 >/proc/sys/net/ipv4/neigh/{DEVICE}/mcast_solicit")  # it goes on asking
+        lab.here.call("ip", "neigh", "del", *neighbour)
+        run = self.observe()
+        client = lab.socket(lab.here, V4, socket.SOCK_STREAM)
+        client.setblocking(False)
+        self.assertEqual(client.connect_ex((THERE[V4], PORT)), errno.EINPROGRESS)
+        lab.here.call("ip", "neigh", "replace", *neighbour, "lladdr", address, "nud", "permanent")
+        lab.keep(listener.accept()[0])
+        flow = flow_of(client)
+        self.told(run, flow, "established")
+        attempt = story(self.finish(run), flow)[0]
+        self.assertEqual(attempt[0], "attempt")
+        self.assertNotIn("process", attempt[2])
 
     def test_the_same_ports_again(self):
         """A connection that ended, and the next one from the same port to the same port, are two."""

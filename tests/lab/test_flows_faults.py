@@ -7,8 +7,8 @@ import socket
 import unittest
 
 from flows import MS, EchoServer, RetryingClient, conn_events, endpoint, flow_of, scenario, story, windows
-from lab import (FAMILIES, HERE, THERE, UDP, V4, LabTest, gather_numbers, make_room, name_of, now_ns, send_numbers,
-                 wait_until)
+from datagrams import gather_numbers, make_room, send_numbers
+from lab import FAMILIES, HERE, THERE, UDP, V4, LabTest, name_of, now_ns, wait_until
 
 PORT, NEXT_PORT = 4000, 4001
 HOOKS = "tc", "xdp"

@@ -4,7 +4,8 @@ import os
 import re
 import unittest
 
-from lab import DEVICE, HERE, HOLD, THERE, UDP, V4, LabTest, libc, mount, send_numbers, wait_until
+from datagrams import send_numbers
+from lab import DEVICE, HERE, HOLD, THERE, UDP, V4, LabTest, libc, mount, wait_until
 
 PORT = 4000
 DETACH = 2

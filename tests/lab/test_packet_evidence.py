@@ -5,7 +5,8 @@ import unittest
 
 import chance
 from bent import DIRECTIONS, MS, NEXT_PORT, PORT, SOURCE, BentTest, Path, flow
-from lab import DEVICE, FAMILIES, HERE, HOLD, THERE, UDP, V4, V6, name_of, send_numbers, wait_until
+from datagrams import send_numbers
+from lab import DEVICE, FAMILIES, HERE, HOLD, THERE, UDP, V4, V6, name_of, wait_until
 
 HIT = ("dropped", "reset", "refused", "delayed", "duplicated", "altered")
 UDP_HEADERS = {V4: 28, V6: 48}

@@ -10,6 +10,7 @@ import unittest
 
 from ctp_reader import meets, p99, read_files, read_health, read_windows, samples
 from lab import DEVICE, HERE, PATIENCE_S, THERE, V4, LabTest, wait_until
+from traffic import Beside
 
 PORT = 4000
 ROUNDING_S = 1e-6
@@ -26,13 +27,13 @@ def second_form(ts, healthy):
     return f'ts_ns={ts} level={level} app=simnow_probe event=health_status state="{state}"\n'
 
 
-class Reporter(threading.Thread):
+class Reporter(Beside):
     """The system under test: it connects again and again, and writes down whether it could. The test may do something to
     the log between two lines. With `hold`, once it was unhealthy it is so until the test says otherwise, and the run goes
     on."""
 
     def __init__(self, lab, path, form, changes_alone=False, hold=False):
-        super().__init__(daemon=True)
+        super().__init__()
         self.lab, self.path, self.form, self.changes_alone = lab, path, form, changes_alone
         self.hold = hold
         self.held = threading.Event()
@@ -40,15 +41,6 @@ class Reporter(threading.Thread):
         self.lines = []  # (stated, healthy, whether its clock was right)
         self.lag_ns = 0  # of its clock
         self.lock = threading.Lock()
-        self.halt = False
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.halt = True
-        self.join()
 
     def accept(self):
         self.listener.setblocking(False)

@@ -10,7 +10,8 @@ import select
 import shutil
 import unittest
 
-from lab import DEVICE, HOLD, TCP, THERE, UDP, V4, V6, LabTest, send_numbers
+from datagrams import send_numbers
+from lab import DEVICE, HOLD, TCP, THERE, UDP, V4, V6, LabTest
 
 PORT = 4000
 FLOWS, PACKETS = 6, 200

@@ -5,25 +5,18 @@ import itertools
 import select
 import threading
 
-from lab import NUMBER, UDP, gather_numbers, make_room, now_ns
+from datagrams import NUMBER, gather_numbers, make_room
+from lab import UDP, now_ns
 
 END_OF_FILE = 0  # among error numbers
 
 
-class Traffic(threading.Thread):
-    """TCP: client and server of every active pair bounce a byte; idle pairs say nothing."""
+class Beside(threading.Thread):
+    """Something that goes on beside a test, for as long as a `with` lasts: its run() returns soon after `halt` is set."""
 
-    def __init__(self, active=(), idle=()):
+    def __init__(self):
         super().__init__(daemon=True)
-        self.ended = {}                                     # socket: (error number, when)
-        self.exchanges = {client: [] for client, _ in active}  # when each answer came
-        self.clients = {client.fileno(): client for client, _ in active}
-        self.by_fd = {s.fileno(): s for pair in (*active, *idle) for s in pair}
         self.halt = False
-        self.poll = select.epoll()
-        for fd, s in self.by_fd.items():
-            s.setblocking(False)
-            self.poll.register(fd, select.EPOLLIN)
 
     def __enter__(self):
         self.start()
@@ -35,6 +28,24 @@ class Traffic(threading.Thread):
     def stop(self):
         self.halt = True
         self.join()
+
+
+class Traffic(Beside):
+    """TCP: client and server of every active pair bounce a byte; idle pairs say nothing."""
+
+    def __init__(self, active=(), idle=()):
+        super().__init__()
+        self.ended = {}                                     # socket: (error number, when)
+        self.exchanges = {client: [] for client, _ in active}  # when each answer came
+        self.clients = {client.fileno(): client for client, _ in active}
+        self.by_fd = {s.fileno(): s for pair in (*active, *idle) for s in pair}
+        self.poll = select.epoll()
+        for fd, s in self.by_fd.items():
+            s.setblocking(False)
+            self.poll.register(fd, select.EPOLLIN)
+
+    def stop(self):
+        super().stop()
         self.poll.close()
 
     def over(self, s, number):
@@ -76,27 +87,18 @@ class Traffic(threading.Thread):
         return sum(since_ns <= at < until_ns for at in self.exchanges[client])
 
 
-class Stream(threading.Thread):
+class Stream(Beside):
     """Numbered datagrams from here to there, with stamps before and after each send(): the kernel decided about the
     datagram between the two."""
 
     def __init__(self, lab, family, ports, period_ns=50_000):
-        super().__init__(daemon=True)
+        super().__init__()
         self.receivers = {port: lab.socket(lab.there, family, UDP, port) for port in ports}
         for s in self.receivers.values():
             make_room(s)
         self.sender = lab.socket(lab.here, family, UDP)
         self.period_ns = period_ns
         self.sent = []  # (port, before, after) of every number
-        self.halt = False
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.halt = True
-        self.join()
 
     def run(self):
         due = now_ns()

@@ -11,7 +11,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "lab"))
 
 # pylint: disable=wrong-import-position
-from lab import FAMILIES, TCX, V4, V6, LabTest, drain, name_of, now_ns, wait_until
+from datagrams import drain
+from lab import FAMILIES, TCX, V4, V6, LabTest, name_of, now_ns, wait_until
 from ways import NEIGHBOUR, PORT, Bare, Netem, Shearpin, Way, bulk, raise_limits
 
 US, MS = 1_000, 1_000_000

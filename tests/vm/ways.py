@@ -8,7 +8,8 @@ import socket
 import struct
 import time
 
-from lab import DEVICE, HOLD, NUMBER, PEER_DEVICE, TCP, UDP, drain, make_room, now_ns, wait_until
+from datagrams import NUMBER, drain, make_room
+from lab import DEVICE, HOLD, PEER_DEVICE, TCP, UDP, now_ns, wait_until
 
 PORT, NEIGHBOUR = 4000, 4001  # ports there: the slowed one, and the one beside it
 SOURCE = 5000

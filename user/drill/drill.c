@@ -2,15 +2,12 @@
 #include "drill/drill.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +16,7 @@
 #include "drill/conns_kernel.h"
 #include "drill/packets.h"
 #include "drill/setup.h"
+#include "drill/signals.h"
 #include "drill/totals.h"
 #include "drill/windows.h"
 #include "kernel/netdev.h"
@@ -52,8 +50,8 @@ struct drill {
 	struct capture *capture; /* NULL: there is none */
 	struct probes *probes;
 	struct drill_probe *probe_view;
-	int epoll_fd, signal_fd, links_fd;
-	sigset_t old_signals;
+	struct signals signals;
+	int epoll_fd, links_fd;
 	uint64_t next_clock, next_display, ring_lost, ring_seen_ns;
 	uint64_t newest_ns;               /* of the records taken from the ring buffer */
 	bool records_wait, captures_wait; /* more of them, in the ring buffers */
@@ -122,23 +120,6 @@ static int watch(struct drill *d, int fd, uint64_t tag)
 	return epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-static int open_signals(struct drill *d)
-{
-	static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(ending) / sizeof(*ending); i++)
-		sigaddset(&set, ending[i]);
-	/* A full file system or a closed pipe is an error to be reported, not a reason to die. */
-	signal(SIGXFSZ, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, &d->old_signals))
-		return -errno;
-	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return d->signal_fd < 0 ? -errno : 0;
-}
-
 static int open_loop(struct drill *d)
 {
 	int err;
@@ -147,7 +128,7 @@ static int open_loop(struct drill *d)
 	d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (d->epoll_fd < 0)
 		return -errno;
-	err = watch(d, d->signal_fd, TAG_SIGNAL);
+	err = watch(d, d->signals.fd, TAG_SIGNAL);
 	if (!err)
 		err = netdev_watch(&d->links_fd);
 	if (!err)
@@ -163,14 +144,10 @@ static int open_loop(struct drill *d)
 
 static void read_signal(struct drill *d)
 {
-	struct signalfd_siginfo info;
+	char reason[64];
 
-	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGTERM && info.ssi_pid)
-		end(d, DRILL_INTERRUPTED, "interrupted by SIGTERM from process %u", info.ssi_pid);
-	else
-		end(d, DRILL_INTERRUPTED, "interrupted by SIG%s", sigabbrev_np(info.ssi_signo));
+	if (signals_read(&d->signals, reason, sizeof(reason)))
+		end(d, DRILL_INTERRUPTED, "%s", reason);
 }
 
 static void check_links(struct drill *d)
@@ -516,7 +493,6 @@ static int open_observers(struct drill *d)
 
 static void close_all(struct drill *d)
 {
-	struct signalfd_siginfo info;
 	int err, err_log, err_capture;
 
 	conns_close(d->conns);
@@ -540,27 +516,17 @@ static void close_all(struct drill *d)
 		close(d->links_fd);
 	if (d->epoll_fd >= 0)
 		close(d->epoll_fd);
-	if (d->signal_fd >= 0) {
-		/* What is still pending would end the process before its report is written. */
-		while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info))
-			;
-		close(d->signal_fd);
-		sigprocmask(SIG_SETMASK, &d->old_signals, NULL);
-	}
+	signals_close(&d->signals);
 }
 
 void drill_run(struct plan *plan, const struct drill_options *options, struct drill_result *ret_result)
 {
-	struct drill d = {.plan = plan,
-			  .options = options,
-			  .result = ret_result,
-			  .epoll_fd = -1,
-			  .signal_fd = -1,
-			  .links_fd = -1};
+	struct drill d = {
+		.plan = plan, .options = options, .result = ret_result, .epoll_fd = -1, .links_fd = -1};
 	int err;
 
 	memset(ret_result, 0, sizeof(*ret_result));
-	err = open_signals(&d);
+	err = signals_open(&d.signals);
 	if (err) {
 		end(&d, DRILL_HOST_FAILED, "can't watch signals: %s", strerror(-err));
 		goto out;
@@ -581,6 +547,7 @@ void drill_run(struct plan *plan, const struct drill_options *options, struct dr
 		goto out;
 	}
 	setup_tell(&d.setup, plan, options, &d.journal);
+	follow_clock(&d, clock_mono_ns()); /* all events from here on are by an offset that is told */
 	d.ring_seen_ns = clock_mono_ns();
 	err = engine_observe(d.setup.engine);
 	if (err)
