@@ -11,7 +11,7 @@
 
 #define NO_DIR SP_DIRS
 
-static const struct sp_conn no_conn;
+static const struct sp_conn new_conn = {.state = SP_CONN_OPEN, .opener = NO_DIR, .ended_by = NO_DIR};
 
 /* The targets that the packet belongs to. Not static: the verifier need not know where the packet comes from. */
 __noinline int find_targets(const struct packet *p, __u32 ifindex, struct sp_bits *ret_targets)
@@ -68,22 +68,24 @@ static __always_inline bool is_over(const struct sp_conn *c)
 	return c->flags & SP_CONN_ENDED;
 }
 
-/* Take up a connection, in place of an earlier one between the same ends. NULL: no memory. */
-static __always_inline struct sp_conn *conn_new(const struct work *w, const struct sp_flow_key *key)
+/*
+ * Take up a connection. BPF_ANY: in place of an earlier one between the same ends; BPF_NOEXIST: unless another CPU just did.
+ * NULL: no memory.
+ */
+static __always_inline struct sp_conn *conn_new(const struct work *w, const struct sp_flow_key *key,
+						__u64 flags)
 {
-	struct sp_conn *c;
+	long err = bpf_map_update_elem(&conns, key, &new_conn, flags);
+	struct sp_conn *c = bpf_map_lookup_elem(&conns, key);
 
-	bpf_map_update_elem(&conns, key, &no_conn, BPF_ANY);
-	c = bpf_map_lookup_elem(&conns, key);
-	if (!c) {
+	if (c && err && flags == BPF_NOEXIST)
+		return c;
+	if (!c || err) {
 		count_stat(SP_STAT_CONNS_LOST);
 		return NULL;
 	}
 	count_stat(SP_STAT_CONNS);
 	c->first_ns = w->now;
-	c->state = SP_CONN_OPEN;
-	c->opener = NO_DIR;
-	c->ended_by = NO_DIR;
 	return c;
 }
 
@@ -102,7 +104,7 @@ static __always_inline void conn_end(const struct work *w, struct sp_conn *c, en
 		  0);
 }
 
-/* The process that sends this: a local SYN leaves in the connect() of its process. */
+/* The process that sends this. */
 static __always_inline void note_process(const struct work *w, struct sp_conn *c)
 {
 	struct task_struct *task;
@@ -138,7 +140,7 @@ static __always_inline struct sp_conn *take_syn(const struct work *w, const stru
 		}
 		return c;
 	}
-	c = conn_new(w, key);
+	c = conn_new(w, key, BPF_ANY);
 	if (!c)
 		return NULL;
 	c->attempt_ns = w->now;
@@ -167,10 +169,11 @@ static __always_inline void take_payload(const struct work *w, struct sp_conn *c
 {
 	__u8 dir = w->p.dir & 1;
 	__u32 now_epoch = epoch_at(w->now), resent = c->resent[0] + c->resent[1];
-	__u64 before = c->last_ns[dir], gap = w->now - before;
+	__u64 before = c->last_ns[dir],
+	      gap = w->now > before ? w->now - before : 0; /* two CPUs at once: none */
 	bool stalled = gap >= SP_STALL_NS && resent != c->resent_before[dir];
 
-	c->last_ns[dir] = w->now;
+	c->last_ns[dir] = before + gap;
 	c->resent_before[dir] = resent;
 	add(c->bytes[dir], len);
 	if (!before) {
@@ -231,12 +234,25 @@ static __always_inline void take_fin(const struct work *w, struct sp_conn *c)
 	if (c->fin_ns[dir])
 		return;
 	c->fin_ns[dir] = w->now;
-	if (c->fin_ns[!dir]) {
+	if (!once(c, SP_CONN_LEFT)) {
 		conn_end(w, c, SP_CONN_CLOSED, !dir);
-	} else if (once(c, SP_CONN_LEFT)) {
-		c->ended_by = dir;
-		emit_conn(w, c, SP_EVENT_CONN_FIN, 0);
+		return;
 	}
+	c->ended_by = dir;
+	emit_conn(w, c, SP_EVENT_CONN_FIN, 0);
+}
+
+/*
+ * Of an earlier connection between the same ends, which only the other end still knows, and the opener's answer to that: the
+ * SYN has no answer yet (RFC 9293, 3.5.1).
+ */
+static __always_inline bool is_stale(const struct work *w, const struct sp_conn *c)
+{
+	__u8 flags = w->p.tcp_flags;
+
+	if (c->state != SP_CONN_NEW || c->flags & SP_CONN_ANSWERED)
+		return false;
+	return (w->p.dir & 1) == c->opener ? flags & TCP_RST : !(flags & (TCP_RST | TCP_SYN));
 }
 
 static __always_inline void take_flags(const struct work *w, struct sp_conn *c)
@@ -278,13 +294,14 @@ static __always_inline void observe_tcp(const struct work *w, const struct sp_fl
 
 	if (syn)
 		c = take_syn(w, key, c);
-	else if (!c && w->p.payload_len && !(w->p.tcp_flags & (TCP_RST | TCP_SYN)))
-		c = conn_new(w, key); /* it was there before */
+	else if (!c && w->p.payload_len && !(w->p.tcp_flags & (TCP_RST | TCP_SYN)) &&
+		 (has_arrived(w) || is_cut(w)))
+		c = conn_new(w, key, BPF_NOEXIST); /* it was there before */
 	if (!c || is_over(c))
 		return;
 	if (has_arrived(w)) {
 		add(c->packets[w->p.dir & 1], w->segments);
-		if (!syn)
+		if (!syn && !is_stale(w, c))
 			take_flags(w, c);
 	}
 	if (is_cut(w))
@@ -299,7 +316,7 @@ static __always_inline void observe_udp(const struct work *w, const struct sp_fl
 	if (!has_arrived(w))
 		return;
 	if (!c)
-		c = conn_new(w, key);
+		c = conn_new(w, key, BPF_NOEXIST);
 	if (!c)
 		return;
 	add(c->packets[w->p.dir & 1], w->segments);
@@ -332,7 +349,7 @@ __noinline int observe_idle_reset(const struct work *w)
 	if (!w || !(control.armed & SP_ARMED_OBSERVER))
 		return 0;
 	flow_key(&w->p, 0, &key);
-	c = bpf_map_lookup_elem(&conns, &key) ?: conn_new(w, &key);
+	c = bpf_map_lookup_elem(&conns, &key) ?: conn_new(w, &key, BPF_NOEXIST);
 	if (c)
 		conn_end(w, c, SP_CONN_RESET, NO_DIR);
 	return 0;

@@ -167,6 +167,21 @@ static __always_inline __u32 count_segments(const struct __sk_buff *skb, const s
 	return (payload + skb->gso_size - 1) / skb->gso_size ?: 1;
 }
 
+/*
+ * Does this leave in a call of its process on the socket, as a SYN does in connect()? One that waited for the address of a
+ * neighbour, or that is sent again, leaves in whatever runs just then.
+ */
+static __always_inline bool is_in_call(const struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct tcp_sock *tcp;
+
+	if (!sk)
+		return false;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return !tcp || ((struct sock *)tcp)->sk_lock.owned;
+}
+
 /* Carry out the verdict, and count it. */
 static __always_inline int carry_out(struct __sk_buff *skb, struct work *w)
 {
@@ -212,7 +227,7 @@ static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
 		      armed & SP_ARMED_OBSERVER ? &control.observe : NULL, &w.match))
 		return SP_TC_NEXT;
 	observed = armed & SP_ARMED_OBSERVER && bits_meet(&w.match, &control.observe);
-	w.is_local = observed && hook == SP_HOOK_TC_OUT && is_syn(&w.p) && skb->sk;
+	w.is_local = observed && hook == SP_HOOK_TC_OUT && is_syn(&w.p) && is_in_call(skb);
 	w.segments = count_segments(skb, &w.p);
 	w.bytes = w.p.ip_len;
 	if (judge(&w, hook))

@@ -44,8 +44,13 @@ struct dst_entry {
 	struct net_device *dev;
 };
 
+typedef struct {
+	int owned;
+} socket_lock_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	struct dst_entry *sk_dst_cache;
 	int sk_rx_dst_ifindex;
 	__u16 sk_protocol;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,17 +42,22 @@ static int observe(struct watch *w)
 	return err;
 }
 
-static int set_up(void **state, const struct plan_fault *fault)
+static int set_up_at(void **state, struct plan_target *of, const struct plan_fault *fault, uint8_t hooks)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 	int err = w ? scene_new("lo", &w->scene) : -1;
 
 	if (err)
 		return err;
-	scene_rule(w->scene, &target, fault, PLAN_HOOK_TC_OUT);
+	scene_rule(w->scene, of, fault, hooks);
 	err = scene_load(w->scene);
 	*state = w;
 	return err;
+}
+
+static int set_up(void **state, const struct plan_fault *fault)
+{
+	return set_up_at(state, &target, fault, PLAN_HOOK_TC_OUT);
 }
 
 static int observed(void **state)
@@ -67,6 +73,14 @@ static int dropped(void **state)
 	static const struct plan_fault drop = {.drop_below = PLAN_ALWAYS, .text = (char *)"{}"};
 
 	return set_up(state, &drop);
+}
+
+static int deaf(void **state)
+{
+	static const struct plan_fault drop = {.drop_below = PLAN_ALWAYS, .text = (char *)"{}"};
+	static struct plan_target near = {.name = (char *)"near", .direction = PLAN_IN, .share = PLAN_ALWAYS};
+
+	return set_up_at(state, &near, &drop, PLAN_HOOK_TC_IN);
 }
 
 static int resetting(void **state)
@@ -425,6 +439,74 @@ static void leaves_its_own_alone(void **state)
 	assert_int_equal(engine_conn_delete(w->scene->engine, &w->events[0].flow, &c), 0);
 }
 
+/*
+ * The far end still has an earlier connection between the same ports: what it sends of it, and the RST that this draws, are no
+ * part of the new one.
+ */
+static void sets_apart_what_is_stale(void **state)
+{
+	struct watch *w = *state;
+
+	tcp(w, 4, true, SYN, 1000, 0);
+	tcp(w, 4, false, PSH | ACK, 70000, 300);
+	tcp(w, 4, true, RST, 900, 0);
+	tcp(w, 4, false, FIN | ACK, 70300, 0);
+	tcp(w, 4, true, RST, 900, 0);
+	expect(w, SP_EVENT_CONN_ATTEMPT);
+	tcp(w, 4, true, SYN, 1000, 0);
+	tcp(w, 4, false, SYN | ACK, 5000, 0);
+	tcp(w, 4, true, ACK, 1001, 0);
+	tcp(w, 4, false, PSH | ACK, 5001, 20);
+	expect(w, SP_EVENT_CONN_ESTABLISHED, SP_EVENT_CONN_FIRST_DATA);
+	assert_int_equal(w->events[1].conn.bytes[SP_DIR_IN], 20);
+}
+
+/* One of two CPUs that send at once may come second with the earlier time. */
+static void takes_times_out_of_order(void **state)
+{
+	struct watch *w = *state;
+	struct sp_flow_key key;
+	struct sp_conn c;
+	struct spec s = packet(4, IPPROTO_UDP, true);
+	uint64_t later;
+
+	s.payload = 10;
+	send_spec(w, &s);
+	expect(w, SP_EVENT_CONN_FIRST_DATA);
+	key = w->events[0].flow;
+	c = conn_of(w, &key);
+	later = c.last_ns[SP_DIR_OUT] += 100 * NS_PER_S;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->scene->skel->maps.conns), &key, &c, BPF_EXIST),
+			 0);
+	send_spec(w, &s);
+	expect_none(w);
+	c = conn_of(w, &key);
+	assert_int_equal(c.gap_ns[SP_DIR_OUT], 0);
+	assert_int_equal(c.last_ns[SP_DIR_OUT], later);
+	assert_int_equal(c.bytes[SP_DIR_OUT], 20);
+}
+
+/* What never arrives is no sign of a connection. */
+static void takes_up_nothing_that_is_dropped(void **state)
+{
+	struct watch *w = *state;
+	struct sp_flow_key key;
+	struct sp_conn c;
+
+	assert_int_equal(observe(w), 0);
+	scene_arm(w->scene);
+	tcp(w, 4, false, PSH | ACK, 5001, 10);
+	expect_none(w);
+	assert_int_equal(bpf_map_get_next_key(bpf_map__fd(w->scene->skel->maps.conns), NULL, &key), -ENOENT);
+	tcp(w, 4, true, PSH | ACK, 1001, 10);
+	expect(w, SP_EVENT_CONN_FIRST_DATA);
+	tcp(w, 4, false, PSH | ACK, 5001, 10);
+	expect_none(w);
+	c = conn_of(w, &w->events[0].flow);
+	assert_int_equal(c.packets[SP_DIR_IN], 0);
+	assert_int_equal(c.bytes[SP_DIR_OUT], 10);
+}
+
 static void sees_nothing_when_off(void **state)
 {
 	struct watch *w = *state;
@@ -453,6 +535,9 @@ int main(void)
 		with(counts_what_was_sent, dropped),
 		with(tells_what_the_fault_ended, resetting),
 		with(leaves_its_own_alone, observed),
+		with(sets_apart_what_is_stale, observed),
+		with(takes_times_out_of_order, observed),
+		with(takes_up_nothing_that_is_dropped, deaf),
 		with(sees_nothing_when_off, dropped),
 	};
 
