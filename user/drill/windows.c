@@ -28,9 +28,9 @@ struct window {
 	uint64_t opens, closes, next_walk;
 	uint64_t burst_opens; /* of the burst that next_walk belongs to */
 	bool is_open, is_closed, cut;
-	unsigned graces;
-	uint64_t returned;   /* from the delay line, when last looked at after the closing */
-	struct flows *flows; /* that are still to be told of, after the closing */
+	unsigned graces, still; /* looks after the closing; the last ones at which nothing had come back */
+	uint64_t returned;      /* from the delay line, when last looked at after the closing */
+	struct flows *flows;    /* that are still to be told of, after the closing */
 	uint64_t next_batch;
 	uint64_t idle_reset, idle_failed;
 };
@@ -237,12 +237,11 @@ static bool ends_step(const struct window *w)
 static bool is_under_way(struct window *w, const struct sp_counters *counters,
 			 const struct sp_receipt *receipt)
 {
-	bool moves = receipt->returned > w->returned;
-
+	w->still = receipt->returned > w->returned ? 0 : w->still + 1;
 	w->returned = receipt->returned;
 	if (is_balanced(counters) && receipt->returned >= receipt->entered)
 		return false;
-	return w->graces++ < (moves ? LINE_GRACES : CLOSE_GRACES);
+	return w->graces++ < LINE_GRACES && w->still <= CLOSE_GRACES;
 }
 
 static int close_window(struct windows *ws, struct window *w)
