@@ -571,7 +571,7 @@ static void end_window(const struct watchers *ws, struct result_window *w)
 {
 	if (w->n_flows)
 		qsort(w->flows, w->n_flows, sizeof(*w->flows), by_path);
-	for (size_t i = 0; i < w->n_flows; i++)
+	for (size_t i = 0; ws->paths.items && i < w->n_flows; i++)
 		greet(ws, &w->flows[i]);
 }
 
