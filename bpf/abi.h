@@ -75,7 +75,36 @@ enum sp_rule_flags {
 	SP_RULE_CORRUPT_VALID = 1 << 4,  /* altered packets get a checksum that is right */
 	SP_RULE_REORDER_JITTER = 1 << 5, /* jitter may reorder a flow */
 	SP_RULE_RECEIPT = 1 << 6,        /* its lots and delays are counted in `receipts` */
+	SP_RULE_NAMED = 1 << 7,          /* SP_MEANS_DNS, _HTTP: only what `patterns` has */
 };
+
+/* What a rule does that takes more than the headers to know, or more than one packet. One of them at most. */
+enum sp_meaning {
+	SP_MEANS_NOTHING,
+	SP_MEANS_DNS,   /* queries are answered in the resolver's place (rcode), or lost */
+	SP_MEANS_HTTP,  /* responses of HTTP/1.x in the clear get another status */
+	SP_MEANS_NTP,   /* a server's answers are off */
+	SP_MEANS_STALL, /* the receive window is 0 */
+	SP_MEANS_LIMIT, /* a connection ends after `amount` bytes of payload, as `then` says */
+	SP_MEANS_MTU, /* packets of more than `amount` bytes don't pass; with SP_THEN_ICMP the sender is told */
+	SP_MEANS_SLOW_CLOSE, /* FIN is held back for delay_ns */
+	SP_MEANS_HALF_OPEN,  /* FIN and RST don't pass */
+	SP_MEANS_RATE_LIMIT, /* connections beyond `amount` in a second of the window are ended as `then` says */
+	SP_MEANS_DISCONNECTS, /* each connection is reset at a time drawn by chance, after `amount` ns in the mean */
+	SP_MEANS_ANSWER, /* new connections are taken to a responder of this process: no packet is touched */
+	SP_MEANINGS,
+};
+
+/* How SP_MEANS_LIMIT and SP_MEANS_RATE_LIMIT end a connection; of SP_MEANS_MTU, whether its sender is told. */
+enum sp_then {
+	SP_THEN_DROP,
+	SP_THEN_RESET,
+	SP_THEN_FIN,
+	SP_THEN_REFUSE,
+	SP_THEN_ICMP,
+};
+
+#define SP_DNS_TIMEOUT 0xff /* as rcode: no answer at all */
 
 /* Of the time that jitter adds. */
 enum sp_distribution {
@@ -135,9 +164,21 @@ struct sp_rule {
 	__u64 reorder_correlation;
 	__u64 reorder_by_ns; /* held back by so much; 0: sent at once, without the delay */
 	__u32 reorder_gap;   /* only every n-th packet of a flow; 0: any */
-	__u32 pad;
+	__u8 meaning;        /* enum sp_meaning */
+	__u8 then;           /* enum sp_then */
+	__u8 rcode;          /* SP_MEANS_DNS: RFC 1035, 4.1.1 */
+	__u8 pad;
+	/* SP_MEANS_DNS, _HTTP, _NTP: share of queries, responses, answers. All others go by connection: flow_below. */
+	__u64 meaning_below;
+	__u64 amount;
+	__u32 status;      /* SP_MEANS_HTTP: 100 to 999 */
+	__u32 retry_after; /* seconds and one; 0: none */
+	/* SP_MEANS_NTP: seconds in 32.32 bits, from the window's opening on the first, after ntp_over_ns the second. */
+	__s64 ntp_from;
+	__s64 ntp_to;
+	__u64 ntp_over_ns; /* 0: ntp_from throughout */
 };
-_Static_assert(sizeof(struct sp_rule) == 248, "ABI");
+_Static_assert(sizeof(struct sp_rule) == 296, "ABI");
 
 /*
  * Per instance of a rule, per CPU. matched is the sum of all verdicts, always: a packet is counted for every
@@ -182,6 +223,50 @@ struct sp_flow {
 };
 _Static_assert(sizeof(struct sp_flow) == 72, "ABI");
 
+/* What a rule with a meaning keeps of a flow, by the same key as struct sp_flow; [direction of the packet]. */
+struct sp_state {
+	__u64 due_ns;            /* DISCONNECTS: when it is to be reset; 0: not drawn so far */
+	__u64 bytes[SP_DIRS];    /* LIMIT: of payload, sent again or not counted once */
+	__u32 top[SP_DIRS];      /* LIMIT: the sequence number behind them */
+	__u32 next_seq[SP_DIRS]; /* STALL: the segment that says the true window to whom it was kept from */
+	__u32 ack[SP_DIRS];
+	__u16 window[SP_DIRS]; /* as in the header, not scaled */
+	__u32 responses;       /* HTTP: so far; the index of the draw */
+	__u32 response_seq;    /* of the newest */
+	__u32 request_seq;     /* HTTP: of the newest request */
+	__u32 isn;             /* RATE_LIMIT: of the SYN that was judged */
+	__u8 flags[SP_DIRS];   /* enum sp_state_flags */
+	__u8 pad[6];
+};
+_Static_assert(sizeof(struct sp_state) == 80, "ABI");
+
+enum sp_state_flags {
+	SP_STATE_SEEN = 1 << 0,    /* LIMIT: top is set; STALL: the three are; HTTP: response_seq is */
+	SP_STATE_ENDED = 1 << 1,   /* LIMIT, RATE_LIMIT: the connection has been ended */
+	SP_STATE_WAITING = 1 << 2, /* HTTP: for the response to one request */
+	SP_STATE_WANTED = 1 << 3,  /* HTTP: ... whose path is among the rule's */
+	SP_STATE_UNCLEAR =
+		1 << 4, /* HTTP: requests were sent ahead of responses, which can't be told apart any more */
+	SP_STATE_ADMITTED = 1 << 5, /* RATE_LIMIT: the connection is within the rate */
+	SP_STATE_DOOMED = 1 << 6,   /* RATE_LIMIT: it is to be reset with its first payload */
+};
+
+/*
+ * Names and paths, in one trie of bytes; the value is the rules that the longest entry covers. A pattern that is matched as a
+ * whole ends with SP_PATTERN_END. len is in bits.
+ * A name is read backwards, from the root: each label's bytes in reverse order, in lower case, and behind them the label's
+ * length | 0x80. A byte of a label that has the top bit set is kept as 0x7f.
+ * A path is kept as in the request line, up to its query.
+ */
+#define SP_PATTERN_SIZE 256
+#define SP_PATTERN_END 0xff
+
+struct sp_pattern {
+	__u32 len;
+	__u8 bytes[SP_PATTERN_SIZE];
+};
+_Static_assert(sizeof(struct sp_pattern) == 260, "ABI");
+
 /* Records in the ring buffer. */
 enum sp_event_type {
 	SP_EVENT_FLOW_HIT = 1, /* the first packet of a flow that was not passed */
@@ -193,6 +278,7 @@ enum sp_event_type {
 	SP_EVENT_UNREACHABLE = 3,
 	/* With `evidence: packets`, a packet that was not passed: struct sp_packet_event. */
 	SP_EVENT_PACKET = 4,
+	SP_EVENT_ANSWER = 5, /* a connection was taken to the responder: struct sp_answer_event */
 	/* From here on, of the observer: struct sp_conn_event. */
 	SP_EVENT_CONN = 16,
 	SP_EVENT_CONN_ATTEMPT = SP_EVENT_CONN, /* its first SYN */
@@ -480,11 +566,15 @@ struct sp_control {
 	__u32 parcel_mask;
 	__u8 line_mac[6]; /* the destination address of a parcel */
 	__u8 pad[2];
-	__u32 evidence; /* enum sp_evidence, or'ed */
+	__u32 evidence;      /* enum sp_evidence, or'ed */
+	__u32 owners;        /* 0: no rule names a process or a cgroup */
+	__u32 cgroup_levels; /* bit n: a rule names a cgroup that lies n levels below the root */
 	struct sp_bits hook[SP_HOOKS];
 	struct sp_bits observe; /* one bit a target: its first rule's, or one that is no rule's */
+	struct sp_bits
+		content; /* the rules with a meaning that asks for more of a packet than parse() has read */
 };
-_Static_assert(sizeof(struct sp_control) == 216, "ABI");
+_Static_assert(sizeof(struct sp_control) == 256, "ABI");
 
 /* What the programs write that is about no rule, per CPU. */
 enum sp_stat {

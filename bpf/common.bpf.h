@@ -42,7 +42,7 @@
 #define LOOPBACK_IFINDEX 1
 
 /* What no rule of the plan does, the verifier need not look at: set before the programs are loaded. */
-const volatile bool without_bends, without_answers;
+const volatile bool without_bends, without_answers, without_meanings;
 
 struct sp_control control;
 struct sp_spent spent;
@@ -50,6 +50,7 @@ struct sp_rehearsed rehearsed;
 struct sp_rule rules[SP_MAX_RULES];
 struct sp_bits protocols[256];
 struct sp_bits any_prefix4, any_prefix6; /* the rules that name no remote prefix of the family */
+struct sp_bits meanings[SP_MEANINGS];    /* the rules of each */
 struct sp_bits local_ports[SP_PORTS];
 struct sp_bits remote_ports[SP_PORTS];
 __u64 rate_next[SP_MAX_RULES][SP_DIRS]; /* when a narrow path is free again */
@@ -106,6 +107,22 @@ struct {
 	__type(key, struct sp_flow_key);
 	__type(value, struct sp_flow);
 } flows SEC(".maps");
+
+/* The loader sizes these two, where a rule asks for them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct sp_flow_key);
+	__type(value, struct sp_state);
+} states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_pattern);
+	__type(value, struct sp_bits);
+} patterns SEC(".maps");
 
 /* By the low bits of the ticket. The line in user space reads them, too. */
 struct {

@@ -9,6 +9,7 @@
 #include "common.bpf.h"
 
 #define IP6_EXTENSIONS 6 /* more than any sane packet has */
+#define IP_DONT_FRAGMENT 0x4000
 #define IP_MORE 0x2000
 #define IP_OFFSET 0x1fff
 #define HEADERS_MASK 0x7fff
@@ -40,6 +41,7 @@ struct packet {
 	__u8 dir;    /* enum sp_dir */
 	/* No segment can be put in its place: more fragments follow, or a header vouches for or reroutes the rest. */
 	bool is_bound;
+	__u8 content; /* enum content_kind, or'ed: see content.bpf.h */
 };
 
 #define TCP_FIN 0x01

@@ -3,7 +3,7 @@
 #ifndef SHEARPIN_REWRITE_BPF_H
 #define SHEARPIN_REWRITE_BPF_H
 
-#include "decide.bpf.h"
+#include "work.bpf.h"
 
 #define ANSWER_TTL 64
 

@@ -241,6 +241,11 @@ __noinline int bend_packet(struct work *w, __u32 rule, const struct passage *a, 
 		bend->slot = slot;
 	if (!(r->flags & SP_RULE_HOLDS))
 		return verdict;
+	if (r->meaning == SP_MEANS_SLOW_CLOSE) {
+		if (!(w->p.tcp_flags & TCP_FIN) || !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
+			return verdict;
+		bend->split |= w->p.payload_len != 0;
+	}
 	if (line_is_dead(w->now)) {
 		add(receipt->stale, w->segments);
 		return verdict;

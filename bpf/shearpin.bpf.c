@@ -96,6 +96,15 @@ static __always_inline void duplicate(struct __sk_buff *skb, const struct work *
 	skb->tc_index = 0;
 }
 
+/* The payload goes ahead, and what stays has the FIN. */
+static __always_inline int split_fin(struct __sk_buff *skb, const struct work *w)
+{
+	if (write_fin(skb, &w->p, false))
+		return -1;
+	duplicate(skb, w);
+	return write_fin(skb, &w->p, true);
+}
+
 /* Copies first, which are intact; then the packet itself. Not static: its stack is not the caller's. */
 __noinline int bend_skb(struct __sk_buff *skb, struct work *w)
 {
@@ -121,6 +130,10 @@ __noinline int bend_skb(struct __sk_buff *skb, struct work *w)
 		else
 			duplicate(skb, w);
 	}
+	if (bent->n_meant && alter_meant(skb, w))
+		return CANNOT;
+	if (bend.split && split_fin(skb, w))
+		return CANNOT;
 	if (bend.alter == SP_ALTER_VALID && alter_payload(skb, &w->p, bend.draw))
 		return CANNOT;
 	if (!held)
@@ -143,6 +156,8 @@ static __always_inline int act(struct __sk_buff *skb, struct work *w)
 		return drop(w);
 	if (without_answers)
 		return SP_TC_NEXT;
+	if (!without_meanings && r->meaning)
+		return answer_meant(skb, w);
 	switch (w->verdict) {
 	case SP_RESET:
 		return w->p.is_bound ? CANNOT : reset_segment(skb, &w->p, r->reset_ends);
@@ -227,6 +242,9 @@ static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
 		      armed & SP_ARMED_OBSERVER ? &control.observe : NULL, &w.match))
 		return SP_TC_NEXT;
 	observed = armed & SP_ARMED_OBSERVER && bits_meet(&w.match, &control.observe);
+	w.p.content = 0;
+	if (!without_meanings && bits_meet(&w.match, &control.content))
+		peek_skb(skb, &w);
 	w.is_local = observed && hook == SP_HOOK_TC_OUT && is_syn(&w.p) && is_in_call(skb);
 	w.segments = count_segments(skb, &w.p);
 	w.bytes = w.p.ip_len;
@@ -270,6 +288,7 @@ int xdp_in(struct xdp_md *ctx)
 	w.ifindex = ctx->ingress_ifindex;
 	if (!classify(&w.p, w.ifindex, &control.hook[SP_HOOK_XDP], NULL, &w.match))
 		return XDP_PASS;
+	w.p.content = 0;
 	w.is_local = false;
 	w.segments = 1;
 	w.bytes = w.p.ip_len;

@@ -89,6 +89,8 @@ static int size_maps(struct engine *e, size_t n4, size_t n6)
 		err = bpf_map__set_max_entries(e->skel->maps.counters, e->plan->n_slots ?: 1);
 	if (!err && rules_have_receipts(e->plan))
 		err = bpf_map__set_max_entries(e->skel->maps.receipts, e->plan->n_slots ?: 1);
+	if (!err && rules_keep_states(e->plan))
+		err = bpf_map__set_max_entries(e->skel->maps.states, SP_MAX_FLOWS);
 	if (!err && e->plan->packet_evidence)
 		err = bpf_map__set_max_entries(e->skel->maps.events, PACKET_RING);
 	if (!err && e->plan->capture)
@@ -194,6 +196,7 @@ static int fill(struct engine *e, const struct prefix_rules *list4, size_t n4,
 		return err;
 	vectors_fill(e->plan, &v);
 	rules_fill(e->plan, bss->rules);
+	rules_fill_meanings(e->plan, bss->meanings, &bss->control.content);
 	fill_distributions(e->plan, bss->distributions);
 	return 0;
 }
@@ -259,6 +262,7 @@ static int load(struct engine *e)
 		goto out;
 	e->skel->rodata->without_bends = !rules_bend(e->plan);
 	e->skel->rodata->without_answers = !rules_answer(e->plan);
+	e->skel->rodata->without_meanings = !rules_mean(e->plan);
 	bpf_program__set_autoload(e->skel->progs.sockets, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.note_reset, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.xdp_in, uses_hook(e->plan, SP_HOOK_XDP));

@@ -2,6 +2,7 @@
 #include "kernel/rules.h"
 
 #include "base/timeutil.h"
+#include "kernel/vectors.h"
 
 /* A narrow path's queue: as many full packets as netem's default limit, but at least 100 ms. */
 #define QUEUE_PACKETS 1000
@@ -51,6 +52,29 @@ static void fill_bends(const struct plan_fault *f, struct sp_rule *to)
 	to->reorder_gap = f->reorder_gap;
 }
 
+/* Nanoseconds as seconds in 32.32 bits, as in NTP's time stamps (RFC 5905, 6). */
+static int64_t ntp_time(int64_t ns)
+{
+	return (__int128)ns * (1LL << 32) / (int64_t)NS_PER_S;
+}
+
+static void fill_meaning(const struct plan_fault *f, struct sp_rule *to)
+{
+	to->meaning = f->meaning;
+	to->meaning_below = f->meaning_below;
+	to->then = f->then;
+	to->rcode = f->rcode;
+	to->amount = f->amount;
+	to->status = f->status;
+	if (f->meaning == PLAN_MEANS_HTTP)
+		to->retry_after = f->retry_after_s + 1;
+	to->ntp_from = ntp_time(f->ntp_from_ns);
+	to->ntp_to = ntp_time(f->ntp_to_ns);
+	to->ntp_over_ns = f->ntp_over_ns;
+	if (f->n_patterns)
+		to->flags |= SP_RULE_NAMED;
+}
+
 static void fill_rule(const struct plan *plan, const struct plan_rule *rule, struct sp_rule *to)
 {
 	const struct plan_step *step = &plan->steps[rule->step];
@@ -78,6 +102,7 @@ static void fill_rule(const struct plan *plan, const struct plan_rule *rule, str
 		.ge_good = f->ge_good,
 	};
 	fill_bends(f, to);
+	fill_meaning(f, to);
 }
 
 void rules_fill(const struct plan *plan, struct sp_rule *rules)
@@ -94,22 +119,63 @@ static bool any(const struct plan *plan, bool (*does)(const struct plan_fault *)
 	return false;
 }
 
-static bool answers(const struct plan_fault *f)
+static bool bends(const struct plan_fault *f)
 {
-	return f->reset_ends || f->refuse;
+	return plan_fault_bends(f) || plan_fault_alters(f);
+}
+
+static bool means(const struct plan_fault *f)
+{
+	return f->meaning;
+}
+
+static bool keeps_state(const struct plan_fault *f)
+{
+	return f->meaning == PLAN_MEANS_HTTP || f->meaning == PLAN_MEANS_STALL ||
+	       f->meaning == PLAN_MEANS_LIMIT || f->meaning == PLAN_MEANS_RATE_LIMIT ||
+	       f->meaning == PLAN_MEANS_DISCONNECTS;
+}
+
+static bool reads_content(const struct plan_fault *f)
+{
+	return f->meaning == PLAN_MEANS_DNS || f->meaning == PLAN_MEANS_HTTP ||
+	       f->meaning == PLAN_MEANS_NTP || f->meaning == PLAN_MEANS_STALL ||
+	       f->meaning == PLAN_MEANS_LIMIT || f->meaning == PLAN_MEANS_MTU;
 }
 
 bool rules_answer(const struct plan *plan)
 {
-	return any(plan, answers);
+	return any(plan, plan_fault_answers);
 }
 
 bool rules_bend(const struct plan *plan)
 {
-	return any(plan, plan_fault_bends);
+	return any(plan, bends);
+}
+
+bool rules_mean(const struct plan *plan)
+{
+	return any(plan, means);
 }
 
 bool rules_have_receipts(const struct plan *plan)
 {
 	return any(plan, plan_fault_has_receipt);
+}
+
+bool rules_keep_states(const struct plan *plan)
+{
+	return any(plan, keeps_state);
+}
+
+void rules_fill_meanings(const struct plan *plan, struct sp_bits *meanings, struct sp_bits *content)
+{
+	for (size_t r = 0; r < plan->n_rules; r++) {
+		const struct plan_fault *f = &plan->steps[plan->rules[r].step].fault;
+
+		if (f->meaning)
+			bits_set(&meanings[f->meaning], r);
+		if (reads_content(f))
+			bits_set(content, r);
+	}
 }

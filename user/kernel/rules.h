@@ -10,9 +10,14 @@
 
 void rules_fill(const struct plan *plan, struct sp_rule *rules);
 
-/* Does any rule of the plan reset or refuse; delay, duplicate or alter; keep receipts? */
+/* The rules of each meaning (meanings[SP_MEANINGS]), and those that need more of a packet than its headers; all zero before. */
+void rules_fill_meanings(const struct plan *plan, struct sp_bits *meanings, struct sp_bits *content);
+
+/* Does any rule of the plan answer packets; delay, duplicate or alter; have a meaning; keep a state of flows; receipts? */
 bool rules_answer(const struct plan *plan);
 bool rules_bend(const struct plan *plan);
+bool rules_mean(const struct plan *plan);
+bool rules_keep_states(const struct plan *plan);
 bool rules_have_receipts(const struct plan *plan);
 
 #endif

@@ -40,7 +40,22 @@ struct plan_target {
 	size_t n_interfaces;
 	enum plan_direction direction;
 	uint64_t share; /* of flows */
+	/*
+	 * Names whose addresses belong to `remotes`. They are resolved by drill/hosts.h when the run starts, and again
+	 * while it lasts; the plan as compiled has none of these addresses.
+	 */
+	char **hosts;
+	size_t n_hosts;
+	/* Whose flows alone are meant; at most one of the three. With NULL, NULL and 0: anybody's. */
+	char *cgroup; /* a path below the root of cgroup v2, "/system.slice/feeder.service" */
+	char *unit;   /* of systemd: "feeder.service" */
+	uint32_t pid; /* a process, all its threads, not its children */
 };
+
+static inline bool plan_target_has_owner(const struct plan_target *t)
+{
+	return t->cgroup || t->unit || t->pid;
+}
 
 enum plan_refuse { /* the values of enum sp_refuse */
 		   PLAN_REFUSE_NONE,
@@ -55,6 +70,44 @@ enum plan_distribution { /* the values of enum sp_distribution */
 			 PLAN_NORMAL,
 			 PLAN_PARETO,
 			 PLAN_PARETONORMAL,
+};
+
+enum plan_meaning { /* the values of enum sp_meaning */
+		    PLAN_MEANS_NOTHING,
+		    PLAN_MEANS_DNS,
+		    PLAN_MEANS_HTTP,
+		    PLAN_MEANS_NTP,
+		    PLAN_MEANS_STALL,
+		    PLAN_MEANS_LIMIT,
+		    PLAN_MEANS_MTU,
+		    PLAN_MEANS_SLOW_CLOSE,
+		    PLAN_MEANS_HALF_OPEN,
+		    PLAN_MEANS_RATE_LIMIT,
+		    PLAN_MEANS_DISCONNECTS,
+		    PLAN_MEANS_ANSWER,
+};
+
+enum plan_then { /* the values of enum sp_then */
+		 PLAN_THEN_DROP,
+		 PLAN_THEN_RESET,
+		 PLAN_THEN_FIN,
+		 PLAN_THEN_REFUSE,
+		 PLAN_THEN_ICMP,
+};
+
+#define PLAN_DNS_TIMEOUT 0xff
+
+struct plan_header {
+	char *name, *value;
+};
+
+/* What the responder says to each request on a connection that it was given. */
+struct plan_answer {
+	unsigned status; /* 200 to 599 */
+	struct plan_header *headers;
+	size_t n_headers;
+	char *body;              /* NULL: none */
+	char *certificate, *key; /* PEM files, read when the run starts; NULL: plain HTTP alone */
 };
 
 /* The longest that a packet may be delayed: delay + jitter, and reorder's `by`. */
@@ -85,16 +138,44 @@ struct plan_fault {
 	uint64_t corrupt_below, corrupt_correlation;
 	bool corrupt_valid;
 	uint64_t reorder_below, reorder_correlation;
-	uint64_t reorder_by_ns; /* held back by so much; 0: sent at once, without the delay */
-	uint32_t reorder_gap;   /* only every n-th packet; 0: any */
-	bool reorder_jitter;    /* reorder: jitter */
-	char *text;             /* as JSON object, e.g. {"reset":"both"}: what the log and the report say */
+	uint64_t reorder_by_ns;    /* held back by so much; 0: sent at once, without the delay */
+	uint32_t reorder_gap;      /* only every n-th packet; 0: any */
+	bool reorder_jitter;       /* reorder: jitter */
+	enum plan_meaning meaning; /* of the rest, what it uses: see enum sp_meaning and struct sp_rule */
+	uint64_t meaning_below;
+	enum plan_then then;
+	uint8_t rcode;         /* or PLAN_DNS_TIMEOUT */
+	uint64_t amount;       /* bytes, connections a second, or the mean time between disconnects in ns */
+	unsigned status;       /* PLAN_MEANS_HTTP */
+	int64_t retry_after_s; /* PLAN_MEANS_HTTP; -1: none */
+	int64_t ntp_from_ns, ntp_to_ns;
+	uint64_t ntp_over_ns; /* 0: the offset does not drift */
+	char **patterns;      /* names or paths, as written; none: any */
+	size_t n_patterns;
+	struct plan_answer *answer; /* PLAN_MEANS_ANSWER */
+	char *text; /* as JSON object, e.g. {"reset":"both"}: what the log and the report say */
 };
 
 /* Does the fault hold packets back, so that they go through the delay line? */
 static inline bool plan_fault_holds(const struct plan_fault *f)
 {
 	return f->delay_below || f->rate || f->reorder_by_ns;
+}
+
+/* Does a meaning change packets that arrive all the same? */
+static inline bool plan_fault_alters(const struct plan_fault *f)
+{
+	return f->meaning == PLAN_MEANS_HTTP || f->meaning == PLAN_MEANS_NTP ||
+	       f->meaning == PLAN_MEANS_STALL || f->meaning == PLAN_MEANS_LIMIT ||
+	       f->meaning == PLAN_MEANS_HALF_OPEN;
+}
+
+/* Does the fault answer packets in somebody's place? */
+static inline bool plan_fault_answers(const struct plan_fault *f)
+{
+	return f->reset_ends || f->refuse || f->meaning == PLAN_MEANS_DNS || f->meaning == PLAN_MEANS_LIMIT ||
+	       f->meaning == PLAN_MEANS_MTU || f->meaning == PLAN_MEANS_RATE_LIMIT ||
+	       f->meaning == PLAN_MEANS_DISCONNECTS;
 }
 
 /* Does the fault do something to packets that arrive all the same? */
@@ -133,6 +214,11 @@ struct plan_window {
 	uint64_t burst_off_ns;
 };
 
+enum plan_step_kind {
+	STEP_FAULT,
+	STEP_CLOCK,
+};
+
 struct plan_step {
 	char *name;
 	unsigned line;
@@ -140,6 +226,9 @@ struct plan_step {
 	struct plan_window window;
 	size_t *targets; /* indices */
 	size_t n_targets;
+	/* A step that is no fault on packets has no targets, no rules, and an empty fault. */
+	enum plan_step_kind kind;
+	int64_t clock_offset_ns; /* STEP_CLOCK: CLOCK_REALTIME goes ahead by so much at the opening, and back at the closing */
 };
 
 /* Where a rule acts, as bits. */
@@ -238,6 +327,9 @@ struct plan {
 	bool seed_given;
 	char **interfaces; /* none: the route to the targets decides (kernel/route) */
 	size_t n_interfaces;
+	/* Where the run takes place, unless the command line says so; at most one of the two. NULL, NULL: here. */
+	char *netns;     /* a name of `ip netns`, or a path */
+	char *container; /* of docker or podman: a name or an id */
 	struct plan_meta *meta;
 	size_t n_meta;
 	uint64_t max_packets, max_flows, max_duration_ns; /* 0: no limit */

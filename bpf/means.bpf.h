@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Rules with a meaning (enum sp_meaning), in three steps: peek_skb() reads what they need of a packet; mean_verdict() says what
+ * a rule whose window is open does to it; alter_meant() and answer_meant() carry that out. A packet that should be altered and
+ * can't be passes, and counts as failed.
+ */
+#ifndef SHEARPIN_MEANS_BPF_H
+#define SHEARPIN_MEANS_BPF_H
+
+#include "closing.bpf.h"
+
+/* Of a GSO packet, its longest segment. */
+static __always_inline __u32 longest_segment(const struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 headers = p->ip_len - p->payload_len;
+
+	if (!skb->gso_size)
+		return p->ip_len;
+	if (p->proto == IPPROTO_UDP)
+		headers = p->l4 - p->l3 + sizeof(struct udphdr);
+	return headers + skb->gso_size;
+}
+
+static __always_inline bool may_fragment(struct __sk_buff *skb, const struct packet *p)
+{
+	__be16 frag_off;
+
+	return p->family == 4 &&
+	       !bpf_skb_load_bytes(skb, p->l3 + offsetof(struct iphdr, frag_off), &frag_off,
+				   sizeof(frag_off)) &&
+	       !(frag_off & bpf_htons(IP_DONT_FRAGMENT));
+}
+
+/* What the matching rules need of the packet. */
+__noinline int peek_skb(struct __sk_buff *skb, struct work *w)
+{
+	struct content *content = content_at_work();
+	__be16 window = 0;
+
+	if (!w || !content)
+		return 0;
+	__builtin_memset(&content->named, 0, sizeof(content->named));
+	content->size = longest_segment(skb, &w->p);
+	content->may_fragment = may_fragment(skb, &w->p);
+	if (w->p.proto == IPPROTO_TCP)
+		bpf_skb_load_bytes(skb, w->p.l4 + offsetof(struct tcphdr, window), &window, sizeof(window));
+	content->window = bpf_ntohs(window);
+	return 0;
+}
+
+static __always_inline enum sp_verdict meant(struct work *w, __u32 rule, const struct passage *a)
+{
+	struct sp_rule *r = rule_at(rule);
+
+	switch (r->meaning) {
+	case SP_MEANS_HALF_OPEN:
+		return half_open(&w->p);
+	case SP_MEANS_RATE_LIMIT:
+		return rate_limit(w, rule, a);
+	default:
+		return SP_PASS;
+	}
+}
+
+/* What a rule does to a packet that it neither loses nor answers. Not static: the verifier looks at it once. */
+__noinline int mean_verdict(struct work *w, __u32 rule, const struct passage *a)
+{
+	struct sp_rule *r = rule_at(rule);
+	enum sp_verdict verdict;
+	struct bent *bent;
+	__u32 n;
+
+	if (!w || !a || !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
+		return SP_PASS;
+	verdict = meant(w, rule, a);
+	if (verdict != SP_ALTER)
+		return verdict;
+	bent = bent_of(w);
+	if (!bent)
+		return SP_PASS;
+	n = bent->n_meant;
+	opaque(n);
+	if (n >= MOST_MEANT)
+		return SP_PASS;
+	bent->meant[n] = rule;
+	bent->n_meant = n + 1;
+	return SP_ALTER;
+}
+
+struct meant_work {
+	struct __sk_buff *skb;
+	struct work *w;
+	int err;
+};
+
+/* What a rule that makes SP_ALTER of a packet does to it. 0 or a negative number. */
+static __always_inline int alter_by(struct __sk_buff *skb, struct work *w, __u32 rule)
+{
+	struct sp_rule *r = rule_at(rule);
+
+	switch (r->meaning) {
+	case SP_MEANS_HALF_OPEN:
+		return clear_fin(skb, &w->p);
+	default:
+		return -1;
+	}
+}
+
+static long alter_next(__u64 i, struct meant_work *m)
+{
+	struct bent *bent = bent_of(m->w);
+
+	opaque(i);
+	if (!bent || i >= MOST_MEANT || i >= bent->n_meant)
+		return 1;
+	m->err = alter_by(m->skb, m->w, bent->meant[i]);
+	return m->err != 0;
+}
+
+/* All that rules with a meaning alter of the packet. 0 or a negative number. */
+__noinline int alter_meant(struct __sk_buff *skb, struct work *w)
+{
+	struct meant_work m = {.skb = skb, .w = w};
+
+	if (!w)
+		return -1;
+	bpf_loop(MOST_MEANT, alter_next, &m, 0);
+	return m.err;
+}
+
+/* SP_RESET or SP_REFUSE of a rule with a meaning. Returns the program's return value, or CANNOT. */
+__noinline int answer_meant(struct __sk_buff *skb, struct work *w)
+{
+	if (!w)
+		return CANNOT;
+	switch (rule_at(w->rule)->meaning) {
+	case SP_MEANS_RATE_LIMIT:
+		if (is_syn(&w->p))
+			return w->p.is_bound ? CANNOT : refuse_syn(skb, &w->p);
+		break;
+	default:
+		break;
+	}
+	return w->p.is_bound ? CANNOT : reset_segment(skb, &w->p, SP_END_LOCAL | SP_END_REMOTE);
+}
+
+#endif
