@@ -53,6 +53,11 @@ enum draw {
 	DRAW_CORRUPT = 0x434f,
 	DRAW_BIT = 0x4249,
 	DRAW_REORDER = 0x5245,
+	DRAW_QUERY = 0x5155,      /* dns: is this query answered? */
+	DRAW_RESPONSE = 0x5253,   /* http: is this response altered? The index counts responses. */
+	DRAW_ANSWER = 0x414e,     /* ntp: is this answer off? */
+	DRAW_DISCONNECT = 0x4443, /* when the flow is to be reset */
+	DRAW_TAKEN = 0x544b,      /* answer: is this connection taken to the responder? */
 	DRAW_AS_BEFORE = 0x10000, /* or'ed: is this lot that of the packet before? */
 };
 
