@@ -236,10 +236,8 @@ __noinline int decide_alone(struct work *w, __u32 rule)
 	w->index = a.seen;
 	w->verdict = rule_verdict(r, rule, &w->p, &a);
 	note_owed(w, &a, flow);
-	if (!without_meanings && w->verdict == SP_PASS && r->meaning)
-		w->verdict = mean_verdict(w, rule, &a);
-	if (!without_bends)
-		w->verdict = also_bent(w, rule, &a, flow, w->verdict);
+	if (!(without_bends && without_meanings) && w->verdict == SP_PASS)
+		w->verdict = milder_verdict(w, rule, &a, flow);
 	if (w->verdict > SP_SUPPRESS)
 		charge_flow(w, c, flow);
 	return 0;

@@ -65,10 +65,10 @@ static __always_inline bool take_place(const struct sp_rule *r, __u32 rule, __u3
 }
 
 /* A SYN that is sent again has been judged; one with another sequence number is a new attempt. */
-static __always_inline enum sp_verdict judge_syn(struct work *w, __u32 rule, const struct passage *a)
+static __always_inline enum sp_verdict judge_syn(struct work *w, __u32 rule, struct bent *bent)
 {
 	const struct sp_rule *r = rule_at(rule);
-	struct sp_state *state = state_of(&a->key);
+	struct sp_state *state = state_of(bent);
 
 	if (state && state->isn == w->p.seq && state->flags[0] & (SP_STATE_ADMITTED | SP_STATE_DOOMED))
 		return SP_PASS;
@@ -76,7 +76,7 @@ static __always_inline enum sp_verdict judge_syn(struct work *w, __u32 rule, con
 		state->isn = w->p.seq;
 		state->flags[0] = SP_STATE_ADMITTED;
 	}
-	if (take_place(r, rule, a->key.slot, w->now))
+	if (take_place(r, rule, bent->passage.key.slot, w->now))
 		return SP_PASS;
 	if (!state || r->then == SP_THEN_REFUSE) {
 		if (state)
@@ -87,15 +87,15 @@ static __always_inline enum sp_verdict judge_syn(struct work *w, __u32 rule, con
 	return SP_PASS;
 }
 
-static __always_inline enum sp_verdict rate_limit(struct work *w, __u32 rule, const struct passage *a)
+static __always_inline enum sp_verdict rate_limit(struct work *w, __u32 rule, struct bent *bent)
 {
 	struct sp_state *state;
 
 	if (w->p.proto != IPPROTO_TCP)
 		return SP_PASS;
 	if (is_syn(&w->p))
-		return judge_syn(w, rule, a);
-	state = w->p.payload_len ? state_find(&a->key) : NULL;
+		return judge_syn(w, rule, bent);
+	state = w->p.payload_len ? state_find(bent) : NULL;
 	return state && state->flags[0] & SP_STATE_DOOMED && !(w->p.tcp_flags & TCP_RST) ? SP_RESET : SP_PASS;
 }
 

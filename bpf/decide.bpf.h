@@ -206,13 +206,15 @@ static __always_inline struct sp_flow *flow_pass(const struct work *w, struct sp
 
 #include "shape.bpf.h"
 
-/* What the rule does beside losing, answering or ending things: of both the harder. */
-static __always_inline enum sp_verdict also_bent(struct work *w, __u32 rule, const struct passage *a,
-						 struct sp_flow *flow, enum sp_verdict verdict)
+/* What the rule does to a packet that it neither loses nor resets nor refuses. Not static: its stack is not the callers'. */
+__noinline int milder_verdict(struct work *w, __u32 rule, const struct passage *a, struct sp_flow *flow)
 {
-	enum sp_verdict bent;
+	struct sp_rule *r = rule_at(rule);
+	int verdict = SP_PASS, bent;
 
-	if (verdict > SP_ALTER || !(rules[rule & (SP_MAX_RULES - 1)].flags & SP_RULE_BENDS))
+	if (!without_meanings && r->meaning)
+		verdict = mean_verdict(w, rule, a);
+	if (without_bends || verdict > SP_ALTER || !(r->flags & SP_RULE_BENDS))
 		return verdict;
 	bent = bend_packet(w, rule, a, flow);
 	return bent > verdict ? bent : verdict;
@@ -267,10 +269,8 @@ __noinline int decide_rule(struct work *w, __u32 rule)
 	flow = flow_pass(w, c, a);
 	verdict = rule_verdict(r, rule, &w->p, a);
 	note_owed(w, a, flow);
-	if (!without_meanings && verdict == SP_PASS && r->meaning && bent->n_parts < MOST_PARTS)
-		verdict = mean_verdict(w, rule, a);
-	if (!without_bends && bent->n_parts < MOST_PARTS)
-		verdict = also_bent(w, rule, a, flow, verdict);
+	if (!(without_bends && without_meanings) && verdict == SP_PASS && bent->n_parts < MOST_PARTS)
+		verdict = milder_verdict(w, rule, a, flow);
 	contend(w, rule, a, verdict);
 	return 0;
 }

@@ -48,7 +48,7 @@ __noinline int peek_skb(struct __sk_buff *skb, struct work *w)
 	return 0;
 }
 
-static __always_inline enum sp_verdict meant(struct work *w, __u32 rule, const struct passage *a)
+static __always_inline enum sp_verdict meant(struct work *w, __u32 rule, struct bent *bent)
 {
 	struct sp_rule *r = rule_at(rule);
 
@@ -56,7 +56,7 @@ static __always_inline enum sp_verdict meant(struct work *w, __u32 rule, const s
 	case SP_MEANS_HALF_OPEN:
 		return half_open(&w->p);
 	case SP_MEANS_RATE_LIMIT:
-		return rate_limit(w, rule, a);
+		return rate_limit(w, rule, bent);
 	default:
 		return SP_PASS;
 	}
@@ -72,12 +72,13 @@ __noinline int mean_verdict(struct work *w, __u32 rule, const struct passage *a)
 
 	if (!w || !a || !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
 		return SP_PASS;
-	verdict = meant(w, rule, a);
-	if (verdict != SP_ALTER)
-		return verdict;
 	bent = bent_of(w);
 	if (!bent)
 		return SP_PASS;
+	bent->passage = *a;
+	verdict = meant(w, rule, bent);
+	if (verdict != SP_ALTER)
+		return verdict;
 	n = bent->n_meant;
 	opaque(n);
 	if (n >= MOST_MEANT)

@@ -54,7 +54,7 @@ struct bent {
 	__u16 meant[MOST_MEANT]; /* rules */
 	struct part parts[MOST_PARTS];
 	struct lots lots;       /* of the rule at work */
-	struct passage passage; /* the same, where there are several */
+	struct passage passage; /* the same, where there are several, or it has a meaning */
 };
 
 /* Of the packet at work: few packets have one, and the stack is small. */
