@@ -234,7 +234,7 @@ __noinline int decide_alone(struct work *w, __u32 rule)
 	w->rule = rule;
 	w->slot = a.key.slot;
 	w->index = a.seen;
-	w->verdict = rule_verdict(r, rule, &w->p, &a);
+	w->verdict = rule_verdict(r, rule, w, &a);
 	note_owed(w, &a, flow);
 	if (!(without_bends && without_meanings) && w->verdict == SP_PASS)
 		w->verdict = milder_verdict(w, rule, &a, flow);

@@ -38,20 +38,20 @@ __noinline int is_lost_at_random(const struct passage *a, __u32 rule, __u8 dir)
 	return lost;
 }
 
-static __always_inline bool is_lost(const struct sp_rule *r, __u32 rule, const struct packet *p,
+static __always_inline bool is_lost(const struct sp_rule *r, __u32 rule, const struct work *w,
 				    struct passage *a)
 {
 	__u32 lost;
 
 	if (r->drop_below >= SP_ALWAYS)
 		return true;
-	if ((r->drop_below || r->flags & SP_RULE_GEMODEL) && is_lost_at_random(a, rule, p->dir))
+	if ((r->drop_below || r->flags & SP_RULE_GEMODEL) && is_lost_at_random(a, rule, w->p.dir))
 		return true;
 	/* A GSO packet goes as a whole, once the flow owes as many losses as it has segments. */
 	if (!r->drop_every)
 		return false;
 	lost = a->lost == NO_COUNT ? a->seen / r->drop_every : a->lost;
-	a->owed = lost + a->segments <= (a->seen + a->segments) / r->drop_every;
+	a->owed = lost + w->segments <= (a->seen + w->segments) / r->drop_every;
 	return a->owed;
 }
 
@@ -64,13 +64,14 @@ static __always_inline bool is_answerable(const struct packet *p)
 }
 
 /* What the rule does to a packet that its window is open for. */
-static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, __u32 rule,
-						    const struct packet *p, struct passage *a)
+static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, __u32 rule, const struct work *w,
+						    struct passage *a)
 {
+	const struct packet *p = &w->p;
 	__u8 sender = p->dir == SP_DIR_OUT ? SP_END_LOCAL : SP_END_REMOTE;
 	bool syn = is_syn(p);
 
-	if (is_lost(r, rule, p, a))
+	if (is_lost(r, rule, w, a))
 		return SP_DROP;
 	if (without_answers || !(r->reset_ends | r->refuse) ||
 	    !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
@@ -206,11 +207,12 @@ static __always_inline struct sp_flow *flow_pass(const struct work *w, struct sp
 
 #include "shape.bpf.h"
 
-/* What the rule does to a packet that it neither loses nor resets nor refuses. Not static: its stack is not the callers'. */
-__noinline int milder_verdict(struct work *w, __u32 rule, const struct passage *a, struct sp_flow *flow)
+/* What the rule does to a packet that it neither loses nor resets nor refuses. */
+static __always_inline enum sp_verdict milder_verdict(struct work *w, __u32 rule, const struct passage *a,
+						      struct sp_flow *flow)
 {
 	struct sp_rule *r = rule_at(rule);
-	int verdict = SP_PASS, bent;
+	enum sp_verdict verdict = SP_PASS, bent;
 
 	if (!without_meanings && r->meaning)
 		verdict = mean_verdict(w, rule, a);
@@ -236,7 +238,6 @@ static __always_inline struct sp_counters *enter_window(struct work *w, const st
 	if ((int)slot == WINDOW_CLOSED)
 		return NULL;
 	flow_key(&w->p, slot, &a->key);
-	a->segments = w->segments;
 	if (!flow_drawn(r, &a->key, DRAW_SHARE, r->share))
 		return NULL;
 	c = bpf_map_lookup_elem(&counters, &slot);
@@ -267,7 +268,7 @@ __noinline int decide_rule(struct work *w, __u32 rule)
 	if (!c)
 		return 0;
 	flow = flow_pass(w, c, a);
-	verdict = rule_verdict(r, rule, &w->p, a);
+	verdict = rule_verdict(r, rule, w, a);
 	note_owed(w, a, flow);
 	if (!(without_bends && without_meanings) && verdict == SP_PASS && bent->n_parts < MOST_PARTS)
 		verdict = milder_verdict(w, rule, a, flow);
@@ -284,9 +285,8 @@ __noinline int rehearse_rule(struct work *w, __u32 rule)
 
 	if (!w)
 		return 0;
-	verdict = r->drop_below || r->drop_every || r->flags & SP_RULE_GEMODEL
-			  ? SP_DROP
-			  : rule_verdict(r, rule, &w->p, &a);
+	verdict = r->drop_below || r->drop_every || r->flags & SP_RULE_GEMODEL ? SP_DROP
+									       : rule_verdict(r, rule, w, &a);
 	if (verdict == SP_PASS && r->flags & SP_RULE_BENDS)
 		verdict = SP_DELAY;
 	if (verdict == SP_PASS && r->meaning)

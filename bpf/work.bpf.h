@@ -17,8 +17,7 @@ struct passage {
 	struct sp_flow_key key;
 	__u32 seen; /* packets of the flow in this direction before this one */
 	__u32 lost; /* and how many of them drop_every took; NO_COUNT: the flow found no room */
-	__u32 segments;
-	bool owed; /* and this one, too */
+	bool owed;  /* and this one, too */
 };
 
 /* What one of several rules does to a packet that no rule answers or drops. */
