@@ -226,29 +226,37 @@ _Static_assert(sizeof(struct sp_flow) == 72, "ABI");
 /* What a rule with a meaning keeps of a flow, by the same key as struct sp_flow; [direction of the packet]. */
 struct sp_state {
 	__u64 due_ns;            /* DISCONNECTS: when it is to be reset; 0: not drawn so far */
-	__u64 bytes[SP_DIRS];    /* LIMIT: of payload, sent again or not counted once */
+	__u64 bytes;             /* LIMIT: of payload of both directions, sent again or not counted once */
 	__u32 top[SP_DIRS];      /* LIMIT: the sequence number behind them */
 	__u32 next_seq[SP_DIRS]; /* STALL: the segment that says the true window to whom it was kept from */
-	__u32 ack[SP_DIRS];
-	__u16 window[SP_DIRS]; /* as in the header, not scaled */
-	__u32 responses;       /* HTTP: so far; the index of the draw */
-	__u32 response_seq;    /* of the newest */
-	__u32 request_seq;     /* HTTP: of the newest request */
-	__u32 isn;             /* RATE_LIMIT: of the SYN that was judged */
-	__u8 flags[SP_DIRS];   /* enum sp_state_flags */
-	__u8 pad[6];
+	__u32 ack[SP_DIRS];      /* STALL: ... its acknowledgement; HTTP: of the newest request, response */
+	__u16 window[SP_DIRS];   /* as in the header of a segment behind the handshake */
+	__u32 responses;         /* HTTP: so far; the index of the draw */
+	__u32 response_seq;      /* of the newest */
+	__u32 request_seq;       /* HTTP: of the newest request */
+	__u32 isn;               /* RATE_LIMIT: of the SYN that was judged */
+	__u16 flags[SP_DIRS];    /* enum sp_state_flags */
+	__u32 ifindex;           /* STALL: where it was seen */
+	__u32 tsval[SP_DIRS];    /* STALL: of the same segment (RFC 7323), with SP_STATE_STAMPED */
+	__u32 tsecr[SP_DIRS];
+	__u8 pad[4];
 };
-_Static_assert(sizeof(struct sp_state) == 80, "ABI");
+_Static_assert(sizeof(struct sp_state) == 88, "ABI");
 
 enum sp_state_flags {
-	SP_STATE_SEEN = 1 << 0,    /* LIMIT: top is set; STALL: the three are; HTTP: response_seq is */
-	SP_STATE_ENDED = 1 << 1,   /* LIMIT, RATE_LIMIT: the connection has been ended */
+	/* LIMIT: top is set; STALL: the three are; HTTP: the direction's request_seq or response_seq is */
+	SP_STATE_SEEN = 1 << 0,
+	/* LIMIT (of SP_DIR_IN, for both), RATE_LIMIT: the connection has been ended; STALL: FIN was seen */
+	SP_STATE_ENDED = 1 << 1,
 	SP_STATE_WAITING = 1 << 2, /* HTTP: for the response to one request */
 	SP_STATE_WANTED = 1 << 3,  /* HTTP: ... whose path is among the rule's */
 	SP_STATE_UNCLEAR =
 		1 << 4, /* HTTP: requests were sent ahead of responses, which can't be told apart any more */
 	SP_STATE_ADMITTED = 1 << 5, /* RATE_LIMIT: the connection is within the rate */
 	SP_STATE_DOOMED = 1 << 6,   /* RATE_LIMIT: it is to be reset with its first payload */
+	SP_STATE_ALTERED = 1 << 7,  /* HTTP: the newest response is; it will be again if it is sent again */
+	SP_STATE_STAMPED = 1 << 8,  /* STALL: tsval and tsecr are set */
+	SP_STATE_WHOLE = 1 << 9,    /* LIMIT: all that lies before the limit has been acknowledged */
 };
 
 /*
@@ -266,6 +274,10 @@ struct sp_pattern {
 	__u8 bytes[SP_PATTERN_SIZE];
 };
 _Static_assert(sizeof(struct sp_pattern) == 260, "ABI");
+
+#define SP_COMM 16
+#define SP_ANSWER_LOST_NS                                                                                    \
+	1000000000ULL /* without a sign of life of the responders for so long, connections pass */
 
 /* Records in the ring buffer. */
 enum sp_event_type {
@@ -336,6 +348,20 @@ struct sp_packet_event {
 };
 _Static_assert(sizeof(struct sp_packet_event) == 88, "ABI");
 
+/* SP_EVENT_ANSWER. */
+struct sp_answer_event {
+	__u64 ns; /* of connect() */
+	__u32 type;
+	__u32 rule;
+	struct sp_flow_key flow; /* where it was meant to go; the local end is not known yet, and 0 */
+	__u32 index; /* connections to the same address and port before it, in this window: what the draws use */
+	__u64 cgroup;
+	__u32 pid; /* of the process, in the initial pid namespace */
+	__u32 pad;
+	char comm[SP_COMM]; /* not always terminated */
+};
+_Static_assert(sizeof(struct sp_answer_event) == 96, "ABI");
+
 /*
  * With `capture: true`, in the ring buffer `captures`: a packet that is not passed, as it came, before anything is done to
  * it. `data` has room for SP_CAPTURE_SMALL or SP_CAPTURE_LARGE bytes; the record's size in the ring buffer tells which.
@@ -371,8 +397,6 @@ enum sp_conn_state {
 	SP_CONN_RESET,
 	SP_CONN_CLOSED,
 };
-
-#define SP_COMM 16
 
 /*
  * A connection as seen at the hooks, from the local end's side: a packet that comes in and that a fault keeps from the local

@@ -68,4 +68,42 @@ static inline __attribute__((always_inline)) __u32 draw(__u64 seed, enum draw wh
 	return mix64(mix64(seed ^ what) ^ flow ^ mix64((__u64)(dir + 1) << 32 | index)) >> 32;
 }
 
+#define LOG_BITS 27
+
+/*
+ * -ln of a draw, taken as (2 lot + 1) / 2^33, which is neither 0 nor 1; in units of 2^-LOG_BITS. The logarithm to the base 2 comes bit
+ * by bit from squaring the mantissa (Knuth, The Art of Computer Programming, 1.2.2, exercise 25). Off by less than 2^-LOG_BITS.
+ */
+static inline __attribute__((always_inline)) __u32 minus_ln(__u32 lot)
+{
+	__u64 m = 2 * (__u64)lot + 1, log = 0;
+	int i;
+
+	for (i = 5; i >= 0; i--)
+		if (m >> (1 << i)) {
+			log += 1 << i;
+			m >>= 1 << i;
+		}
+	/* log is the number of the leading bit; m becomes the mantissa, from 1 up to 2, in units of 2^-31. */
+	m = 2 * (__u64)lot + 1;
+	m = log > 31 ? m >> (log - 31) : m << (31 - log);
+	for (i = 0; i < LOG_BITS; i++) {
+		__u64 bit;
+
+		m = m * m >> 31;
+		bit = m >> 32;
+		m >>= bit;
+		log = log << 1 | bit;
+	}
+	return ((33ULL << LOG_BITS) - log) * 0xb17217f8 >> 32; /* ln 2 in units of 2^-32 */
+}
+
+/* An exponentially distributed time of that mean. */
+static inline __attribute__((always_inline)) __u64 exponential(__u64 mean_ns, __u32 lot)
+{
+	__u64 factor = minus_ln(lot);
+
+	return ((mean_ns >> 32) * factor << (32 - LOG_BITS)) + ((mean_ns & 0xffffffff) * factor >> LOG_BITS);
+}
+
 #endif

@@ -31,6 +31,8 @@
 #ifndef IPPROTO_MH
 #define IPPROTO_MH 135
 #endif
+#define AF_INET 2
+#define AF_INET6 10
 
 /*
  * 'Next program, else pass' under tcx and TC_ACT_UNSPEC under clsact are the same number. TCX_PASS would hide the
@@ -163,6 +165,12 @@ struct {
 #define RING_WAKE_BYTES                                                                                      \
 	(1024 * 1024) /* the loader polls; for most events it is woken only when this much waits */
 
+/*
+ * Never written. Linux 6.1 looks at the body of a bpf_loop() with what its context holds before the first round, and takes the
+ * branches out that no such round goes into: what later rounds branch on must be no constant that it knows.
+ */
+__u32 unknown_zero;
+
 /* Keep the compiler from proving a bound in a way that the verifier can't follow. */
 #define opaque(x) asm volatile("" : "+r"(x))
 
@@ -176,6 +184,17 @@ struct {
 			within_ = (x) >= (low);                                                              \
 		}                                                                                            \
 		within_;                                                                                     \
+	})
+
+/*
+ * A length that is known to be 1 to `most`, a power of two, in a way that Linux 6.1's verifier knows it, too: it learns nothing
+ * from a comparison with 0.
+ */
+#define one_to(x, most)                                                                                      \
+	({                                                                                                   \
+		__u32 less_ = (x)-1;                                                                         \
+		opaque(less_);                                                                               \
+		(less_ & ((most)-1)) + 1;                                                                    \
 	})
 
 #define add(where, n) __sync_fetch_and_add(&(where), n)

@@ -55,14 +55,6 @@ static __always_inline bool is_lost(const struct sp_rule *r, __u32 rule, const s
 	return a->owed;
 }
 
-/* What is sent to many, or by nobody, gets no ICMP error (RFC 1122, 3.2.2; RFC 4443, 2.4). */
-static __always_inline bool is_answerable(const struct packet *p)
-{
-	if (p->family == 4)
-		return bpf_ntohl(p->dst[3]) < 0xe0000000 && p->src[3];
-	return bpf_ntohl(p->dst[0]) < 0xff000000 && (p->src[0] | p->src[1] | p->src[2] | p->src[3]);
-}
-
 /* What the rule does to a packet that its window is open for. */
 static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, __u32 rule, const struct work *w,
 						    struct passage *a)

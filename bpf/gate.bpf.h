@@ -32,10 +32,25 @@ static inline __attribute__((always_inline)) int window_at(const struct sp_rule 
 	return r->first_slot + instance;
 }
 
+/* When the window of a slot opens. */
+static inline __attribute__((always_inline)) __u64 window_opens(const struct sp_rule *r, __u32 slot)
+{
+	return r->start_ns + (slot - r->first_slot) * r->every_ns;
+}
+
+/* When the fault that is open at `now` began: its window, or the burst. */
+static inline __attribute__((always_inline)) __u64 window_began(const struct sp_rule *r, __u64 now,
+								__u32 slot)
+{
+	__u64 opened = window_opens(r, slot);
+
+	return r->burst_off_ns ? now - (now - opened) % (r->burst_on_ns + r->burst_off_ns) : opened;
+}
+
 /* When the fault that is open at `now` ends: its window, or the burst. */
 static inline __attribute__((always_inline)) __u64 window_ends(const struct sp_rule *r, __u64 now, __u32 slot)
 {
-	__u64 opened = r->start_ns + (slot - r->first_slot) * r->every_ns, period, burst_ends;
+	__u64 opened = window_opens(r, slot), period, burst_ends;
 	__u64 ends = opened + r->length_ns;
 
 	if (!r->burst_off_ns)

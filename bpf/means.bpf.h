@@ -8,43 +8,30 @@
 #define SHEARPIN_MEANS_BPF_H
 
 #include "closing.bpf.h"
-
-/* Of a GSO packet, its longest segment. */
-static __always_inline __u32 longest_segment(const struct __sk_buff *skb, const struct packet *p)
-{
-	__u32 headers = p->ip_len - p->payload_len;
-
-	if (!skb->gso_size)
-		return p->ip_len;
-	if (p->proto == IPPROTO_UDP)
-		headers = p->l4 - p->l3 + sizeof(struct udphdr);
-	return headers + skb->gso_size;
-}
-
-static __always_inline bool may_fragment(struct __sk_buff *skb, const struct packet *p)
-{
-	__be16 frag_off;
-
-	return p->family == 4 &&
-	       !bpf_skb_load_bytes(skb, p->l3 + offsetof(struct iphdr, frag_off), &frag_off,
-				   sizeof(frag_off)) &&
-	       !(frag_off & bpf_htons(IP_DONT_FRAGMENT));
-}
+#include "dns.bpf.h"
+#include "http.bpf.h"
+#include "limit.bpf.h"
+#include "mtu.bpf.h"
+#include "ntp.bpf.h"
+#include "stall.bpf.h"
 
 /* What the matching rules need of the packet. */
 __noinline int peek_skb(struct __sk_buff *skb, struct work *w)
 {
 	struct content *content = content_at_work();
-	__be16 window = 0;
 
 	if (!w || !content)
 		return 0;
 	__builtin_memset(&content->named, 0, sizeof(content->named));
-	content->size = longest_segment(skb, &w->p);
-	content->may_fragment = may_fragment(skb, &w->p);
-	if (w->p.proto == IPPROTO_TCP)
-		bpf_skb_load_bytes(skb, w->p.l4 + offsetof(struct tcphdr, window), &window, sizeof(window));
-	content->window = bpf_ntohs(window);
+	if (bits_meet(&w->match, &meanings[SP_MEANS_HTTP]))
+		peek_http(skb, w);
+	if (bits_meet(&w->match, &meanings[SP_MEANS_NTP]) && is_ntp_answer(skb, &w->p))
+		w->p.content |= CONTENT_NTP_ANSWER;
+	peek_mtu(skb, &w->p, content);
+	if (w->p.proto == IPPROTO_TCP && bits_meet(&w->match, &meanings[SP_MEANS_STALL]))
+		peek_window(skb, &w->p);
+	if (bits_meet(&w->match, &meanings[SP_MEANS_DNS]))
+		peek_dns(skb, w);
 	return 0;
 }
 
@@ -53,10 +40,24 @@ static __always_inline enum sp_verdict meant(struct work *w, __u32 rule, struct 
 	struct sp_rule *r = rule_at(rule);
 
 	switch (r->meaning) {
+	case SP_MEANS_DNS:
+		return dns_verdict(w, rule);
+	case SP_MEANS_HTTP:
+		return http_verdict(w, rule);
+	case SP_MEANS_NTP:
+		return ntp_verdict(w, rule, &bent->passage);
+	case SP_MEANS_STALL:
+		return stall(w, bent);
+	case SP_MEANS_LIMIT:
+		return limit(w, rule);
 	case SP_MEANS_HALF_OPEN:
 		return half_open(&w->p);
 	case SP_MEANS_RATE_LIMIT:
 		return rate_limit(w, rule, bent);
+	case SP_MEANS_MTU:
+		return too_long(r);
+	case SP_MEANS_DISCONNECTS:
+		return disconnect(w, rule, bent);
 	default:
 		return SP_PASS;
 	}
@@ -100,6 +101,14 @@ static __always_inline int alter_by(struct __sk_buff *skb, struct work *w, __u32
 	struct sp_rule *r = rule_at(rule);
 
 	switch (r->meaning) {
+	case SP_MEANS_HTTP:
+		return alter_http(skb, w, rule);
+	case SP_MEANS_NTP:
+		return alter_ntp(skb, w, rule);
+	case SP_MEANS_STALL:
+		return shut_window(skb, &w->p);
+	case SP_MEANS_LIMIT:
+		return limit_cut(skb, w, rule);
 	case SP_MEANS_HALF_OPEN:
 		return clear_fin(skb, &w->p);
 	default:
@@ -135,6 +144,14 @@ __noinline int answer_meant(struct __sk_buff *skb, struct work *w)
 	if (!w)
 		return CANNOT;
 	switch (rule_at(w->rule)->meaning) {
+	case SP_MEANS_LIMIT:
+		return limit_end(skb, w);
+	case SP_MEANS_DNS:
+		if (w->p.proto == IPPROTO_UDP)
+			return answer_query(skb, &w->p, rule_at(w->rule)->rcode);
+		break;
+	case SP_MEANS_MTU:
+		return tell_mtu(skb, &w->p, rule_at(w->rule));
 	case SP_MEANS_RATE_LIMIT:
 		if (is_syn(&w->p))
 			return w->p.is_bound ? CANNOT : refuse_syn(skb, &w->p);

@@ -8,15 +8,22 @@
 #define SHEARPIN_OBSERVE_BPF_H
 
 #include "account.bpf.h"
+#include "owned.bpf.h"
 
 #define NO_DIR SP_DIRS
 
 static const struct sp_conn new_conn = {.state = SP_CONN_OPEN, .opener = NO_DIR, .ended_by = NO_DIR};
 
-/* The targets that the packet belongs to. Not static: the verifier need not know where the packet comes from. */
+/* The targets that the packet belongs to, whoever owns it. Not static: the verifier need not know where the packet comes from. */
 __noinline int find_targets(const struct packet *p, __u32 ifindex, struct sp_bits *ret_targets)
 {
 	return p && ret_targets && classify(p, ifindex, &control.observe, NULL, ret_targets);
+}
+
+static __always_inline bool find_own_targets(const struct packet *p, __u32 ifindex,
+					     struct sp_bits *ret_targets)
+{
+	return find_targets(p, ifindex, ret_targets) && (!control.owners || and_known_owner(p, ret_targets));
 }
 
 __noinline int emit_conn(const struct work *w, const struct sp_conn *conn, __u32 type, __u64 from_ns)
@@ -39,7 +46,7 @@ __noinline int emit_conn(const struct work *w, const struct sp_conn *conn, __u32
 	e->pad2 = 0;
 	e->from_ns = from_ns;
 	e->conn = *conn;
-	if (!find_targets(&w->p, w->ifindex, &e->targets))
+	if (!find_own_targets(&w->p, w->ifindex, &e->targets))
 		__builtin_memset(&e->targets, 0, sizeof(e->targets));
 	bpf_ringbuf_submit(e, ring_wake(&events));
 	return 0;

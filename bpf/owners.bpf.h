@@ -30,6 +30,8 @@ int owners(struct bpf_iter__task_file *ctx)
 	if ((p.proto != IPPROTO_TCP && p.proto != IPPROTO_UDP) || !p.dport ||
 	    !find_targets(&p, socket_ifindex(sk), &match))
 		return 0;
+	if (control.owners && !and_socket_owner(sk, &p, &match))
+		return 0;
 	flow_key(&p, 0, &owner.flow);
 	owner.pid = task->tgid;
 	owner.cgroup = task->cgroups->dfl_cgrp->kn->id;

@@ -271,4 +271,19 @@ static __always_inline __u16 remote_port(const struct packet *p)
 	return p->dir == SP_DIR_OUT ? p->dport : p->sport;
 }
 
+static __always_inline __u32 payload_at(const struct packet *p)
+{
+	if (p->proto == IPPROTO_TCP)
+		return p->l3 + p->ip_len - p->payload_len;
+	return p->l4 + sizeof(struct udphdr);
+}
+
+/* What is behind the transport header; of ICMP and others behind the first eight bytes. */
+static __always_inline __u32 payload_len(const struct packet *p)
+{
+	__u32 at = payload_at(p), end = p->l3 + p->ip_len;
+
+	return at < end ? end - at : 0;
+}
+
 #endif

@@ -20,12 +20,17 @@ struct icmp_answer {
 	__u8 type;
 	__u8 code;
 	__be16 check;
-	__be32 unused;
+	__be32 mtu; /* of "fragmentation needed" in the lower half (RFC 1191, 4), of "packet too big" (RFC 4443, 3.2) */
 };
 
-static __always_inline void icmp_type(const struct packet *p, __u8 refuse, struct icmp_answer *ret)
+/* mtu > 0: whatever `refuse` says. */
+static __always_inline void icmp_type(const struct packet *p, __u8 refuse, __u32 mtu, struct icmp_answer *ret)
 {
-	if (p->family == 4) {
+	ret->mtu = bpf_htonl(mtu);
+	if (mtu) {
+		ret->type = p->family == 4 ? 3 : 2;
+		ret->code = p->family == 4 ? 4 : 0;
+	} else if (p->family == 4) {
 		ret->type = 3;
 		ret->code = refuse == SP_REFUSE_ICMP_HOST ? 1 : refuse == SP_REFUSE_ICMP_ADMIN ? 13 : 3;
 	} else {
@@ -34,20 +39,32 @@ static __always_inline void icmp_type(const struct packet *p, __u8 refuse, struc
 	}
 }
 
+/* Too much for the stack, of which the way down to here leaves little. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u8[QUOTE_MAX]);
+} quotes SEC(".maps");
+
 /* The sum of the quoted headers in front of the transport header: an IP header and what follows it. */
 static __always_inline __s64 sum_headers(struct __sk_buff *skb, const struct packet *p)
 {
-	__u32 len = p->l4 - p->l3;
-	__u8 headers[QUOTE_MAX] = {};
+	__u32 len = p->l4 - p->l3, key = 0;
+	void *headers = bpf_map_lookup_elem(&quotes, &key);
 
-	opaque(len);
-	if (len < sizeof(struct iphdr) || len > sizeof(headers) ||
-	    bpf_skb_load_bytes(skb, p->l3, headers, len))
+	if (!headers || !is_within(len, sizeof(struct iphdr), QUOTE_MAX))
 		return -1;
-	return bpf_csum_diff(NULL, 0, (__be32 *)headers, sizeof(headers), 0);
+	__builtin_memset(headers, 0, QUOTE_MAX);
+	if (bpf_skb_load_bytes(skb, p->l3, headers, len))
+		return -1;
+	return bpf_csum_diff(NULL, 0, headers, QUOTE_MAX, 0);
 }
 
-/* Make the quoted checksum one that completion does not change, and return the sum of the whole quote. */
+/*
+ * Make the quoted checksum one that completion does not change, and return the sum of the whole quote. Of other protocols than
+ * TCP and UDP eight bytes are quoted, whose checksum no device completes.
+ */
 __noinline __s64 settle_quote(struct __sk_buff *skb, const struct packet *p)
 {
 	bool is_tcp = p && p->proto == IPPROTO_TCP;
@@ -62,6 +79,8 @@ __noinline __s64 settle_quote(struct __sk_buff *skb, const struct packet *p)
 	if (headers < 0 || (is_tcp ? bpf_skb_load_bytes(skb, p->l4, transport, sizeof(struct tcphdr))
 				   : bpf_skb_load_bytes(skb, p->l4, transport, sizeof(struct udphdr))))
 		return -1;
+	if (!is_tcp && p->proto != IPPROTO_UDP)
+		return headers + csum_add_words(transport, 2);
 	transport[is_tcp ? 4 : 1] &= is_tcp ? bpf_htonl(0x0000ffff) : bpf_htonl(0xffff0000);
 	rest = csum_fold(csum_add_words(transport, 5));
 	x = (__u64)(65535 - rest % 65535) * 32768 % 65535 ?: 0xffff;
@@ -116,8 +135,8 @@ static __always_inline int write_icmp6(struct __sk_buff *skb, const struct packe
 	return bpf_skb_store_bytes(skb, p->l3, &h, sizeof(h), 0);
 }
 
-/* Returns the program's return value, or CANNOT. */
-__noinline int refuse_icmp(struct __sk_buff *skb, const struct packet *p, __u8 refuse)
+/* Refuse as enum sp_refuse says, or tell the sender that no more than `mtu` bytes pass. Returns the program's return value, or CANNOT. */
+__noinline int refuse_icmp(struct __sk_buff *skb, const struct packet *p, __u8 refuse, __u32 mtu)
 {
 	__u8 eth[ETH_HLEN + 2 * sizeof(struct vlan)];
 	struct icmp_answer icmp = {};
@@ -129,7 +148,7 @@ __noinline int refuse_icmp(struct __sk_buff *skb, const struct packet *p, __u8 r
 	quoted = p->l4 - p->l3 + (p->proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr));
 	room = sizeof(icmp) + (p->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 	l2 = p->l3;
-	icmp_type(p, refuse, &icmp);
+	icmp_type(p, refuse, mtu, &icmp);
 	if (!is_within(l2, ETH_HLEN, sizeof(eth)) || bpf_skb_load_bytes(skb, 0, eth, l2))
 		return CANNOT;
 	if (bpf_skb_change_tail(skb, l2 + quoted, 0))

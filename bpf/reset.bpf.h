@@ -18,6 +18,7 @@ struct rst {
 	__u32 ack;
 	bool swap; /* to the sender of the segment */
 	bool partial;
+	bool fin;               /* and no RST */
 	__u8 eth[2 * ETH_ALEN]; /* MAC addresses as they were */
 };
 
@@ -33,6 +34,8 @@ __noinline int write_rst(struct __sk_buff *skb, const struct packet *p, const st
 	tcp[1] = bpf_htonl(rst->seq);
 	tcp[2] = bpf_htonl(rst->ack);
 	tcp[3] = bpf_htonl(5 << 28 | (TCP_RST | TCP_ACK) << 16); /* doff 5, window 0 */
+	if (rst->fin)
+		tcp[3] = bpf_htonl(5 << 28 | (TCP_FIN | TCP_ACK) << 16 | 0xffff);
 	tcp[4] = 0;
 	sum = csum_fold(csum_pseudo(p, IPPROTO_TCP, sizeof(tcp)));
 	if (!rst->partial)

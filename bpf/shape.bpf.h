@@ -94,21 +94,6 @@ __noinline __u64 pass_rate(__u32 rule, __u32 dir, __u64 at, __u64 length_ns, __u
 	return end;
 }
 
-static __always_inline __u32 payload_at(const struct packet *p)
-{
-	if (p->proto == IPPROTO_TCP)
-		return p->l3 + p->ip_len - p->payload_len;
-	return p->l4 + sizeof(struct udphdr);
-}
-
-/* What is behind the transport header; of ICMP and others behind the first eight bytes. */
-static __always_inline __u32 payload_len(const struct packet *p)
-{
-	__u32 at = payload_at(p), end = p->l3 + p->ip_len;
-
-	return at < end ? end - at : 0;
-}
-
 /* Lots about the content. */
 static __always_inline enum sp_verdict alter(const struct work *w, struct bend *bend, const struct sp_rule *r,
 					     const struct lots *lots, __u32 slot)
@@ -242,7 +227,8 @@ __noinline int bend_packet(struct work *w, __u32 rule, const struct passage *a, 
 	if (!(r->flags & SP_RULE_HOLDS))
 		return verdict;
 	if (r->meaning == SP_MEANS_SLOW_CLOSE) {
-		if (!(w->p.tcp_flags & TCP_FIN) || !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
+		if (w->p.proto != IPPROTO_TCP || !(w->p.tcp_flags & TCP_FIN) ||
+		    !flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below))
 			return verdict;
 		bend->split |= w->p.payload_len != 0;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The programs: parse -> classify -> decide (gate, chance) -> act -> account, at every hook. */
 #include "alter.bpf.h"
+#include "answer.bpf.h"
 #include "capture.bpf.h"
 #include "owners.bpf.h"
 #include "refuse.bpf.h"
@@ -80,7 +81,7 @@ static __always_inline int refuse(struct __sk_buff *skb, const struct work *w, c
 
 	if (w->p.proto == IPPROTO_TCP && (r->reset_ends || r->refuse == SP_REFUSE_TCP_RESET))
 		return w->p.is_bound ? CANNOT : refuse_syn(skb, &w->p);
-	action = refuse_icmp(skb, &w->p, r->refuse);
+	action = refuse_icmp(skb, &w->p, r->refuse, 0);
 	if (action != CANNOT && w->p.proto == IPPROTO_TCP && w->p.dir == SP_DIR_OUT)
 		emit(w, SP_EVENT_UNREACHABLE);
 	return action;
@@ -105,7 +106,10 @@ static __always_inline int split_fin(struct __sk_buff *skb, const struct work *w
 	return write_fin(skb, &w->p, true);
 }
 
-/* Copies first, which are intact; then the packet itself. Not static: its stack is not the caller's. */
+/*
+ * What rules with a meaning make of it, then copies of that, then the packet itself, which alone may be corrupted. Not static:
+ * its stack is not the caller's.
+ */
 __noinline int bend_skb(struct __sk_buff *skb, struct work *w)
 {
 	struct bent *bent;
@@ -124,14 +128,14 @@ __noinline int bend_skb(struct __sk_buff *skb, struct work *w)
 		move_tag(skb, &w->p);
 	if (bpf_skb_load_bytes(skb, 0, bend.macs, sizeof(bend.macs)))
 		return CANNOT;
+	if (bent->n_meant && alter_meant(skb, w))
+		return CANNOT;
 	for (i = 0; i < MOST_PARTS && i < bend.copies; i++) {
 		if (held)
 			line_send(skb, w, &bend, SP_ALTER_NONE, true);
 		else
 			duplicate(skb, w);
 	}
-	if (bent->n_meant && alter_meant(skb, w))
-		return CANNOT;
 	if (bend.split && split_fin(skb, w))
 		return CANNOT;
 	if (bend.alter == SP_ALTER_VALID && alter_payload(skb, &w->p, bend.draw))
@@ -154,7 +158,7 @@ static __always_inline int act(struct __sk_buff *skb, struct work *w)
 		return without_bends ? SP_TC_NEXT : bend_skb(skb, w);
 	if (w->verdict == SP_DROP)
 		return drop(w);
-	if (without_answers)
+	if (without_answers || w->verdict < SP_REFUSE)
 		return SP_TC_NEXT;
 	if (!without_meanings && r->meaning)
 		return answer_meant(skb, w);
@@ -240,6 +244,8 @@ static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
 	w.ifindex = skb->ifindex;
 	if (!classify(&w.p, w.ifindex, &control.hook[hook],
 		      armed & SP_ARMED_OBSERVER ? &control.observe : NULL, &w.match))
+		return SP_TC_NEXT;
+	if (control.owners && !and_owner(skb, &w))
 		return SP_TC_NEXT;
 	observed = armed & SP_ARMED_OBSERVER && bits_meet(&w.match, &control.observe);
 	w.p.content = 0;

@@ -2,15 +2,13 @@
 /*
  * A walk over the TCP sockets of a network namespace: an idle connection sends no packet that a reset could answer, so when
  * a window opens, this finds the ones that a reset rule hits and hands out the sequence numbers that both ends expect.
+ * While a window of SP_MEANS_DISCONNECTS is open, it is taken again and again, and finds the ones that are due.
  * The loader sends the RST segments.
  */
 #ifndef SHEARPIN_SOCKETS_BPF_H
 #define SHEARPIN_SOCKETS_BPF_H
 
 #include "observe.bpf.h"
-
-#define AF_INET 2
-#define AF_INET6 10
 
 /* States in which a connection has both sequence numbers; <net/tcp_states.h>. */
 #define TCP_ESTABLISHED 1
@@ -70,7 +68,35 @@ struct socket_work {
 	__u8 ends;
 };
 
-/* The first open reset rule among the matches takes the connection. */
+/* As disconnect() has it for a segment. No packet is at work here whose passage the key could lie in. */
+static __always_inline bool is_socket_due(const struct socket_work *s, __u32 rule, __u32 slot)
+{
+	struct sp_flow_key key = s->key;
+	struct sp_state *state;
+
+	key.slot = slot;
+	state = bpf_map_lookup_elem(&states, &key);
+	if (!state) {
+		bpf_map_update_elem(&states, &key, &no_state, BPF_NOEXIST);
+		state = bpf_map_lookup_elem(&states, &key);
+	}
+	return state && is_due(state, s->w.now, rule, slot, key_hash(&key));
+}
+
+/* Which ends of the connection the rule, whose window is open, resets now; 0: none. Not static: the verifier looks at it once. */
+__noinline int ends_now(const struct socket_work *s, __u32 rule, __u32 slot)
+{
+	struct sp_rule *r = rule_at(rule);
+
+	if (!s || !flow_drawn(r, &s->key, DRAW_SHARE, r->share) ||
+	    !flow_drawn(r, &s->key, DRAW_FLOW, r->flow_below))
+		return 0;
+	if (r->reset_ends)
+		return r->reset_ends;
+	return is_socket_due(s, rule, slot) ? SP_END_LOCAL | SP_END_REMOTE : 0;
+}
+
+/* The first rule among the matches that resets the connection takes it. */
 static long take_socket(__u64 __attribute__((unused)) i, struct socket_work *s)
 {
 	__u32 rule = take_bit(&s->w.match), slot;
@@ -79,12 +105,13 @@ static long take_socket(__u64 __attribute__((unused)) i, struct socket_work *s)
 	if (rule >= SP_MAX_RULES)
 		return 1;
 	slot = window_at(r, s->w.now);
-	if ((int)slot == WINDOW_CLOSED || !r->reset_ends || !flow_drawn(r, &s->key, DRAW_SHARE, r->share) ||
-	    !flow_drawn(r, &s->key, DRAW_FLOW, r->flow_below))
+	if ((int)slot == WINDOW_CLOSED || !(r->reset_ends || r->meaning == SP_MEANS_DISCONNECTS))
+		return 0;
+	s->ends = ends_now(s, rule, slot);
+	if (!s->ends)
 		return 0;
 	s->w.rule = rule;
 	s->w.slot = slot;
-	s->ends = r->reset_ends;
 	return 1;
 }
 
@@ -117,6 +144,8 @@ int sockets(struct bpf_iter__tcp *ctx)
 	ifindex = socket_ifindex((struct sock *)tp);
 	if (!classify(&s.w.p, ifindex, &control.hook[SP_HOOK_TC_OUT], &control.hook[SP_HOOK_TC_IN],
 		      &s.w.match))
+		return 0;
+	if (control.owners && !and_socket_owner((struct sock *)tp, &s.w.p, &s.w.match))
 		return 0;
 	flow_key(&s.w.p, NO_SLOT, &s.key);
 	s.w.now = bpf_ktime_get_ns();

@@ -27,4 +27,9 @@ static __always_inline struct sp_state *state_of(struct bent *bent)
 	return state_find(bent);
 }
 
+static __always_inline void state_forget(struct bent *bent)
+{
+	bpf_map_delete_elem(&states, &bent->passage.key);
+}
+
 #endif

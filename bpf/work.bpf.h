@@ -130,6 +130,14 @@ static __always_inline bool is_syn(const struct packet *p)
 	return p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
+/* What is sent to many, or by nobody, gets no answer (RFC 1122, 3.2.2; RFC 4443, 2.4). */
+static __always_inline bool is_answerable(const struct packet *p)
+{
+	if (p->family == 4)
+		return bpf_ntohl(p->dst[3]) < 0xe0000000 && p->src[3];
+	return bpf_ntohl(p->dst[0]) < 0xff000000 && (p->src[0] | p->src[1] | p->src[2] | p->src[3]);
+}
+
 static __always_inline __u64 key_hash(const struct sp_flow_key *k)
 {
 	return flow_hash(k->local, k->remote, k->local_port, k->remote_port, k->proto);

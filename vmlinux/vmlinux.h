@@ -48,12 +48,27 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	int level; /* below the root */
+	struct kernfs_node *kn;
+	struct cgroup *ancestors[]; /* by level, itself the last */
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	struct dst_entry *sk_dst_cache;
 	int sk_rx_dst_ifindex;
 	__u16 sk_protocol;
+	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct socket {
@@ -62,14 +77,6 @@ struct socket {
 
 struct nsproxy {
 	struct net *net_ns;
-};
-
-struct kernfs_node {
-	__u64 id;
-};
-
-struct cgroup {
-	struct kernfs_node *kn;
 };
 
 struct css_set {
@@ -93,6 +100,11 @@ struct tcp_sock {
 struct bpf_iter__tcp {
 	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct bpf_iter__task_file {

@@ -66,6 +66,10 @@ static void check_targets(const struct plan *plan)
 
 		CHECK(t->name && *t->name && t->share && t->share <= PLAN_ALWAYS);
 		CHECK(t->direction >= PLAN_IN && t->direction <= PLAN_BOTH);
+		CHECK(!!t->cgroup + !!t->unit + !!t->pid == plan_target_has_owner(t));
+		CHECK(!t->cgroup || t->cgroup[0] == '/');
+		for (size_t k = 0; k < t->n_hosts; k++)
+			CHECK(*t->hosts[k] && !strpbrk(t->hosts[k], " */:"));
 		for (size_t k = 0; k < t->n_remote_ports; k++)
 			CHECK(t->remote_ports[k].first &&
 			      t->remote_ports[k].first <= t->remote_ports[k].last);
@@ -77,8 +81,12 @@ static void check_targets(const struct plan *plan)
 static void check_faults(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_steps; i++) {
-		check_fault(&plan->steps[i].fault);
-		CHECK(plan->steps[i].n_targets);
+		const struct plan_step *s = &plan->steps[i];
+
+		CHECK((s->kind == STEP_CLOCK) == (s->clock_offset_ns != 0));
+		CHECK((s->kind == STEP_CLOCK) == !s->n_targets);
+		if (s->kind == STEP_FAULT)
+			check_fault(&s->fault);
 	}
 }
 
@@ -126,7 +134,9 @@ static void check_plan(struct plan *plan)
 	json_t *document;
 	char *text;
 
-	CHECK(plan->n_steps && plan->n_targets && plan->n_rules && plan->n_rules <= PLAN_MAX_RULES);
+	CHECK(plan->n_steps && plan->n_rules <= PLAN_MAX_RULES);
+	CHECK(!plan->n_rules || plan->n_targets);
+	CHECK(!plan->netns || !plan->container);
 	check_windows(plan);
 	check_targets(plan);
 	check_faults(plan);
@@ -145,10 +155,10 @@ static void check_plan(struct plan *plan)
 static int parse_words(char *text, struct plan **ret_plan, struct scenario_errors *ret_errors)
 {
 	struct inject_words words = {0};
-	const char **const options[] = {&words.duration,    &words.proto,      &words.remote,
-					&words.remote_port, &words.local_port, &words.direction,
-					&words.share,       &words.repeat,     &words.burst,
-					&words.interface,   &words.seed};
+	const char **const options[] = {
+		&words.duration,  &words.proto, &words.remote, &words.remote_port, &words.local_port,
+		&words.direction, &words.share, &words.repeat, &words.burst,       &words.interface,
+		&words.seed,      &words.host,  &words.cgroup, &words.unit,        &words.pid};
 	const char *faults[8];
 	size_t line = 0;
 

@@ -11,7 +11,12 @@ ALWAYS = 1 << 32
 SHARE, FLOW, LOSS = 0x5348, 0x464C, 0x4C4F
 STEP, STATE_LOSS = 0x4745, 0x474C  # of Gilbert and Elliott
 DELAYED, JITTER, DUPLICATE, CORRUPT, REORDER = 0x4445, 0x4A49, 0x4455, 0x434F, 0x5245
+DISCONNECT = 0x4443
+QUERY = 0x5155
+RESPONSE, ANSWER = 0x5253, 0x414E
+TAKEN = 0x544B
 AS_BEFORE = 0x10000
+LOG_BITS = 27
 IN, OUT = 0, 1
 TCP, UDP = 6, 17
 
@@ -89,3 +94,26 @@ def lost_by_states(seed, model, flow, direction, count):
 def uniform_delay(delay_ns, jitter_ns, lot):
     """What a packet is delayed by."""
     return delay_ns - jitter_ns + (jitter_ns * (lot >> 8) >> 23)
+
+
+def minus_ln(lot):
+    """-ln((2 lot + 1) / 2^33) in units of 2^-LOG_BITS, by squaring the mantissa."""
+    number = 2 * lot + 1
+    log = number.bit_length() - 1
+    mantissa = number >> log - 31 if log > 31 else number << 31 - log
+    for _ in range(LOG_BITS):
+        mantissa = mantissa * mantissa >> 31
+        bit = mantissa >> 32
+        mantissa >>= bit
+        log = log << 1 | bit
+    return ((33 << LOG_BITS) - log) * 0xB17217F8 >> 32
+
+
+def exponential(mean_ns, lot):
+    factor = minus_ln(lot)
+    return ((mean_ns >> 32) * factor << 32 - LOG_BITS) + ((mean_ns & 0xFFFFFFFF) * factor >> LOG_BITS)
+
+
+def disconnect(seed, mean_ns, flow):
+    """The time that a connection has under `disconnects` of the first rule, in its first window."""
+    return exponential(mean_ns, draw(rule_seed(seed), DISCONNECT, flow))

@@ -107,6 +107,26 @@ class Plan(LabTest):
         plan = run.document("plan.json")
         self.assertEqual((plan["evidence"], plan["capture"]), ("flows", True))
 
+    def test_meanings(self):
+        answer = {"status": 429, "headers": {"Retry-After": "30"}, "body": "slow down", "certificate": "c.pem", "key": "k.pem"}
+        targets = {"api": {"proto": "tcp", "host": ["api.example.com", "b.example.com"], "remote_port": 8080},
+                   "feeder": {"unit": "feeder.service"}}
+        steps = [{"name": "5xx", "at": "0s", "fault": {"http": 503, "paths": ["/a", "/b/*"]}, "target": "api", "for": "1s"},
+                 {"name": "storm", "at": "5s", "fault": {"answer": answer, "percent": "25%"}, "target": "api", "for": "1s"},
+                 {"name": "lag", "at": "9s", "fault": {"stall": True}, "target": "feeder", "for": "1s"},
+                 {"name": "skew", "at": "12s", "clock": "-1.5s", "for": "2s"}]
+        path = self.lab.write(dict(SCENARIO, targets=targets, steps=steps, container="feeder_1"))
+        done = self.lab.call("plan", path, wrapper=NOBODY)
+        self.assertEqual((done.status, done.stderr), (0, ""))
+        for text in ("  container  feeder_1: in its network namespace\n",
+                     "tcp, what api.example.com,b.example.com resolve to when the run starts, and later in it, remote port 8080",
+                     ", only of unit feeder.service, both directions\n",
+                     "http=503 paths=/a,/b/* on api\n", "answer=429 percent=25% on api\n", "stall=true on feeder\n",
+                     "the clock of this host goes back by 1.5s, and returns at the closing\n",
+                     "       connect     a connection is taken where it is opened; the rule touches no packet\n",
+                     "  storm     status 429, Retry-After: 30, a body of 9 bytes; in TLS, with c.pem and k.pem\n"):
+            self.assertIn(text, done.stdout)
+
     def delaying(self, **fault):
         return self.lab.write(dict(SCENARIO, steps=[dict(SCENARIO["steps"][0], fault=fault)]))
 

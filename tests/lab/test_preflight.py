@@ -213,6 +213,24 @@ class Scenario(PreflightTest):
             ("interfaces", "FAIL"), ("rules", "SKIP"), ("operator's flows", "SKIP")])
         self.assertIn("no route to 192.0.2.9", found[0][2])
 
+    def test_owners(self):
+        targets = {"server": {"proto": "tcp", "remote": THERE[V4], "remote_port": PORT}, "owner": {"pid": 4194304}}
+        steps = [{"name": "slow", "at": "0s", "fault": {"loss": "5%"}, "target": ["server", "owner"], "for": "1s"}]
+        found = self.bad(self.scenario(targets=targets, steps=steps))
+        self.assert_one(found, "owners", "FAIL", "the target owner: there is no process 4194304")
+        targets["owner"] = {"cgroup": "/shearpin-no-such-cgroup"}
+        found = self.bad(self.scenario(targets=targets, steps=steps))
+        self.assert_one(found, "owners", "FAIL", "/shearpin-no-such-cgroup")
+
+    def test_responder(self):
+        answer = {"status": 503}
+        step = {"name": "busy", "at": "0s", "fault": {"answer": answer}, "target": "server", "for": "1s"}
+        found = self.checks(self.scenario(steps=[step]), status=0)
+        self.assertIn(("responder", "PASS"), [c[:2] for c in found])
+        answer.update(certificate="missing.pem", key="missing.key")
+        found = self.bad(self.scenario(steps=[step]))
+        self.assert_one(found, "responder", "FAIL", "missing.pem: No such file or directory")
+
     def test_route_through_another_interface(self):
         self.lab.here.call("ip", "link", "add", "side0", "type", "veth", "peer", "name", "side1")
         for device in ("side0", "side1"):

@@ -261,7 +261,7 @@ class Clear(HostTest):
         self.assertEqual(done.status, 0)
         self.assertEqual(document, {"runs": [{"pid": run.pid, "name": "inject", "run": os.path.realpath(run.out),
                                               "was": "alive", "killed": False, "error": None}],
-                                    "stubs": [], "clean": True})
+                                    "stubs": [], "undo": [], "clean": True})
         self.assertIn("ended run", done.stderr)
 
     def test_run_that_hangs(self):

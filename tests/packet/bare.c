@@ -20,6 +20,7 @@
 
 static int load(struct shearpin *skel, int ifindex)
 {
+	struct bpf_program *program;
 	int err = bpf_map__set_max_entries(skel->maps.interfaces, ifindex + 1);
 
 	if (!err)
@@ -28,7 +29,11 @@ static int load(struct shearpin *skel, int ifindex)
 		err = bpf_map__set_max_entries(skel->maps.receipts, BARE_SLOTS);
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.parcels, BARE_PARCELS);
-	bpf_program__set_autoload(skel->progs.sockets, false);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.states, BARE_STATES);
+	for (program = NULL; (program = bpf_object__next_program(skel->obj, program));)
+		if (bpf_program__type(program) != BPF_PROG_TYPE_SCHED_CLS)
+			bpf_program__set_autoload(program, false);
 	return err ? err : shearpin__load(skel);
 }
 
@@ -98,6 +103,9 @@ void bare_reset(struct bare *b, const struct bare_line *line)
 	clear_array(b->skel->maps.parcels, &no_parcel);
 	while (!bpf_map_get_next_key(bpf_map__fd(b->skel->maps.flows), NULL, &key))
 		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(b->skel->maps.flows), &key), 0);
+	while (!bpf_map_get_next_key(bpf_map__fd(b->skel->maps.states), NULL, &key))
+		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(b->skel->maps.states), &key), 0);
+	memset(b->skel->bss->seconds, 0, sizeof(b->skel->bss->seconds));
 	memset(b->skel->bss->rules, 0, sizeof(b->skel->bss->rules));
 	memset(b->skel->bss->rate_next, 0, sizeof(b->skel->bss->rate_next));
 	b->skel->bss->tickets = 0;

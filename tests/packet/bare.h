@@ -13,6 +13,7 @@
 
 #define BARE_PARCELS 64
 #define BARE_SLOTS 16
+#define BARE_STATES 64
 
 struct bare {
 	struct shearpin *skel;

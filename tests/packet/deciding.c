@@ -21,6 +21,7 @@
 
 #define RECEIPTS 512 /* of the first slots */
 #define MANY_FATES 1000000
+#define STATES 8192 /* flows of rules with a meaning */
 
 static int on_event(void *arg, void *data, size_t size)
 {
@@ -61,6 +62,7 @@ static int open_with(void **state, uint32_t n_fates)
 	d->skel = decide__open();
 	if (!d->skel || bpf_map__set_max_entries(d->skel->maps.counters, SP_MAX_SLOTS) ||
 	    bpf_map__set_max_entries(d->skel->maps.receipts, RECEIPTS) ||
+	    bpf_map__set_max_entries(d->skel->maps.states, STATES) ||
 	    bpf_map__set_max_entries(d->skel->maps.fates, n_fates) || decide__load(d->skel) || map_fates(d))
 		return -1;
 	d->ring = ring_buffer__new(bpf_map__fd(d->skel->maps.events), on_event, d, NULL);
@@ -94,13 +96,12 @@ int deciding_close(void **state)
 	return 0;
 }
 
-static void forget_flows(struct deciding *d)
+static void forget_flows(const struct bpf_map *map)
 {
-	int fd = bpf_map__fd(d->skel->maps.flows);
 	struct sp_flow_key key;
 
-	while (!bpf_map_get_next_key(fd, NULL, &key))
-		assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
+	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, &key))
+		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(map), &key), 0);
 }
 
 void deciding_reset(struct deciding *d)
@@ -109,7 +110,8 @@ void deciding_reset(struct deciding *d)
 	struct sp_counters zeros[d->cpus];
 
 	memset(zeros, 0, sizeof(zeros));
-	forget_flows(d);
+	forget_flows(d->skel->maps.flows);
+	forget_flows(d->skel->maps.states);
 	for (uint32_t slot = 0; slot < RECEIPTS; slot++) {
 		assert_int_equal(bpf_map_update_elem(bpf_map__fd(d->skel->maps.counters), &slot, zeros, 0),
 				 0);
@@ -117,6 +119,7 @@ void deciding_reset(struct deciding *d)
 				 0);
 	}
 	memset(d->skel->bss->rate_next, 0, sizeof(d->skel->bss->rate_next));
+	memset(d->skel->bss->seconds, 0, sizeof(d->skel->bss->seconds));
 }
 
 struct sp_rule *add_rule(struct deciding *d, unsigned i)

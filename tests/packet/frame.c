@@ -243,7 +243,7 @@ void frame_build(const struct spec *s, struct frame *ret)
 	ret->l4 = ret->len;
 	put_transport(s, ret);
 	for (unsigned i = 0; i < s->payload; i++)
-		put8(ret, i * 7 + 3);
+		put8(ret, s->data ? s->data[i] : i * 7 + 3);
 	set_checksum(s, ret);
 	if (s->family == 4) {
 		set16(ret, ret->l3 + 2, ret->len - ret->l3);

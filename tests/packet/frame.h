@@ -45,6 +45,7 @@ struct spec {
 	uint16_t window;
 	unsigned tcp_options; /* bytes, a multiple of 4 */
 	unsigned payload;     /* bytes */
+	const uint8_t *data;  /* they; NULL: of no meaning */
 	unsigned padding;     /* behind the datagram */
 };
 

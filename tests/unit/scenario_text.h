@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,17 @@ static inline void refuse(const char *text, size_t len, const struct scenario_op
 	assert_null(plan);
 	assert_string_equal(errors.text, expected);
 	free(errors.text);
+}
+
+/* A text of n times the same, in quotation marks or not. */
+static inline char *repeated(const char *before, char letter, size_t n, const char *behind)
+{
+	char *text = malloc(strlen(before) + n + strlen(behind) + 1);
+
+	assert_non_null(text);
+	sprintf(text, "%s%*s%s", before, (int)n, "", behind);
+	memset(text + strlen(before), letter, n);
+	return text;
 }
 
 #endif

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "kernel/cgroups.h"
 
 /* The line of a file that begins with this; false: there is none. */
@@ -76,9 +78,38 @@ static void test_unknown(void **state)
 	cgroups_close(NULL);
 }
 
+static void test_find(void **state)
+{
+	static const char *const nowhere[] = {"/no-such-group", "/..", "/./a", "/a/../b"};
+	static const char *const no_units[] = {"", "..", "a/b.service", "no-such-unit.service"};
+	struct cgroups *cgroups;
+	unsigned level = 7;
+	uint64_t id = 7;
+	char *path;
+	int fd;
+
+	(void)state;
+	assert_int_equal(cgroups_open(&cgroups), 0);
+	if (cgroups_root(cgroups)) {
+		cgroups_close(cgroups);
+		skip();
+	}
+	fd = cgroups_find(cgroups, "/", &id, &level);
+	assert_true(fd >= 0);
+	assert_int_equal(id, 1);
+	assert_int_equal(level, 0);
+	close(fd);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(cgroups_find(cgroups, nowhere[i], &id, &level), -ENOENT);
+		assert_int_equal(cgroups_find_unit(cgroups, no_units[i], &path), -ENOENT);
+	}
+	cgroups_close(cgroups);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_own), cmocka_unit_test(test_unknown)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_own), cmocka_unit_test(test_unknown),
+					   cmocka_unit_test(test_find)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

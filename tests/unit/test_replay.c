@@ -41,6 +41,16 @@ static const char scenario[] =
 	"corrupt: 3%,"
 	"   corrupt_correlation: 4%, checksum: valid, reorder: 25%, reorder_correlation: 6%}, target: b},"
 	"  {name: gap, at: 0s, for: 1s, fault: {reorder: {percent: 25%, by: 3ms, gap: 5}}, target: b},"
+	"  {name: names, at: 0s, for: 1s, fault: {dns: servfail, names: '*.test', percent: 30%}, target: b},"
+	"  {name: statuses, at: 0s, for: 1s, fault: {http: 503, percent: 20%, loss: 1%}, target: a},"
+	"  {name: clocks, at: 0s, for: 1s, fault: {ntp: +80ms, percent: 60%}, target: b},"
+	"  {name: readers, at: 0s, for: 1s, fault: {stall: true, percent: 25%}, target: a},"
+	"  {name: bytes, at: 0s, for: 1s, fault: {limit: 64KB, then: fin}, target: a},"
+	"  {name: sizes, at: 0s, for: 1s, fault: {mtu: 1400}, target: b},"
+	"  {name: closes, at: 0s, for: 1s, fault: {slow_close: 200ms, percent: 75%}, target: a},"
+	"  {name: halves, at: 0s, for: 1s, fault: {half_open: true, percent: 10%}, target: a},"
+	"  {name: paces, at: 0s, for: 1s, fault: {rate_limit: 10/s}, target: a},"
+	"  {name: ends, at: 0s, for: 1s, fault: {disconnects: 0.05/min}, target: a},"
 	"  {name: jitter, at: 0s, for: 1s, fault: {delay: 5ms, jitter: 1ms, reorder: jitter}, target: b}]}";
 
 static struct plan *compile(const char *text)
@@ -78,7 +88,10 @@ static void expect_same(const struct replay_rule *is, const struct sp_rule *kern
 	assert_int_equal(r->times, kernel->times);
 	assert_int_equal(r->reset_ends, kernel->reset_ends);
 	assert_int_equal(!r->refuse, !kernel->refuse);
-	if (r->reset_ends || r->refuse)
+	assert_int_equal(r->meaning, kernel->meaning);
+	if (r->meaning)
+		assert_int_equal(r->meaning_below, kernel->meaning_below);
+	if (r->reset_ends || r->refuse || r->meaning)
 		assert_int_equal(r->flow_below, kernel->flow_below);
 	assert_int_equal(r->flags & REPLAYED_FLAGS, kernel->flags & REPLAYED_FLAGS);
 	assert_int_equal(r->loss_correlation, kernel->loss_correlation);

@@ -111,6 +111,31 @@ static void every_good_file_compiles(void **state)
 	globfree(&files);
 }
 
+/* ---- the document ---- */
+
+/* Every example of docs/scenario.md is a scenario, if perhaps without its head. */
+static void the_examples_are_scenarios(void **state)
+{
+	static const char opening[] = "```yaml\n", head[] = "version: 1\nname: example\n";
+	char *document = read_whole("docs/scenario.md"), *at = document;
+	char text[4096];
+	size_t count = 0;
+
+	(void)state;
+	while ((at = strstr(at, opening))) {
+		char *end = strstr(at += strlen(opening), "```");
+
+		assert_non_null(end);
+		snprintf(text, sizeof(text), "%s%.*s", strncmp(at, "version:", 8) ? head : "",
+			 (int)(end - at), at);
+		plan_free(parse(text, NULL));
+		at = end;
+		count++;
+	}
+	assert_true(count > 10);
+	free(document);
+}
+
 /* Windows line ends and a byte-order mark change nothing but the text. */
 static void line_ends_and_byte_order_mark(void **state)
 {
@@ -216,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_bad_file_says_what_is_wrong),
 		cmocka_unit_test(every_good_file_compiles),
+		cmocka_unit_test(the_examples_are_scenarios),
 		cmocka_unit_test(line_ends_and_byte_order_mark),
 		cmocka_unit_test(a_hundred_mistakes_are_counted),
 		cmocka_unit_test(files_that_cannot_be_read),

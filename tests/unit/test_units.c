@@ -88,6 +88,71 @@ static void durations(void **state)
 	check_numbers(parse_duration, cases, COUNT(cases));
 }
 
+static void offsets(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+		int64_t value;
+	} cases[] = {
+		{"+80ms", 0, 80 * NS_PER_MS},
+		{"-1.5s", 0, -1500 * (int64_t)NS_PER_MS},
+		{"+0s", 0, 0},
+		{"-1m30s", 0, -90 * (int64_t)NS_PER_S},
+		{"+9223372036854775807ns", 0, INT64_MAX},
+		{"+9223372036854775808ns", -ERANGE, 0},
+		{"-18446744073709551616ns", -ERANGE, 0},
+		{"80ms", -EINVAL, 0},
+		{"", -EINVAL, 0},
+		{"+", -EINVAL, 0},
+		{"+-5s", -EINVAL, 0},
+		{"--5s", -EINVAL, 0},
+		{"+ 5s", -EINVAL, 0},
+		{"+5", -EINVAL, 0},
+		{"+5s ", -EINVAL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		int64_t value = 77, expected = cases[i].err ? 77 : cases[i].value;
+		int err = parse_offset(cases[i].text, &value);
+
+		if (err != cases[i].err || value != expected)
+			fail_msg("\"%s\": %d, %lld; expected %d, %lld", cases[i].text, err, (long long)value,
+				 cases[i].err, (long long)expected);
+	}
+}
+
+static void frequencies(void **state)
+{
+	static const struct number_case cases[] = {
+		{"1/s", 0, NS_PER_S},
+		{"3/s", 0, 333333333},
+		{"100/s", 0, 10 * NS_PER_MS},
+		{"0.05/min", 0, 1200 * NS_PER_S},
+		{"2/h", 0, 1800 * NS_PER_S},
+		{"0.001/h", 0, 3600000 * NS_PER_S},
+		{"1000000000/s", 0, 1},
+		{"2000000001/s", -ERANGE, 0},
+		{"1999999999/s", 0, 1},
+		{"0/s", -ERANGE, 0},
+		{"0.0/min", -ERANGE, 0},
+		{"0.000000001/h", -ERANGE, 0},
+		{"18446744073709551616/s", -ERANGE, 0},
+		{"1", -EINVAL, 0},
+		{"", -EINVAL, 0},
+		{"/s", -EINVAL, 0},
+		{"-1/s", -EINVAL, 0},
+		{"1/m", -EINVAL, 0},
+		{"1/sec", -EINVAL, 0},
+		{"1 /s", -EINVAL, 0},
+		{"1./s", -EINVAL, 0},
+	};
+
+	(void)state;
+	check_numbers(parse_frequency, cases, COUNT(cases));
+}
+
 static void percentages(void **state)
 {
 	static const struct number_case cases[] = {
@@ -513,6 +578,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durations),
+		cmocka_unit_test(offsets),
+		cmocka_unit_test(frequencies),
 		cmocka_unit_test(percentages),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(sizes),

@@ -125,6 +125,49 @@ int parse_duration(const char *text, uint64_t *ret_ns)
 	return 0;
 }
 
+int parse_offset(const char *text, int64_t *ret_ns)
+{
+	bool negative = *text == '-';
+	uint64_t ns;
+	int err;
+
+	if (!negative && *text != '+')
+		return -EINVAL;
+	if (!isdigit((unsigned char)text[1]))
+		return -EINVAL;
+	err = parse_duration(text + 1, &ns);
+	if (!err && ns > INT64_MAX)
+		err = -ERANGE;
+	if (err)
+		return err;
+	*ret_ns = negative ? -(int64_t)ns : (int64_t)ns;
+	return 0;
+}
+
+int parse_frequency(const char *text, uint64_t *ret_mean_ns)
+{
+	static const struct unit per[] = {{"/s", NS_PER_S}, {"/min", 60 * NS_PER_S}, {"/h", 3600 * NS_PER_S}};
+	uint64_t whole, billionths;
+	unsigned __int128 count, mean;
+	int err = take_decimal(&text, &whole, &billionths);
+
+	if (err == -EINVAL)
+		return err;
+	for (size_t i = 0; i < sizeof(per) / sizeof(*per); i++) {
+		if (strcmp(text, per[i].name) != 0)
+			continue;
+		count = (unsigned __int128)whole * BILLION + billionths;
+		if (err || !count)
+			return -ERANGE;
+		mean = ((unsigned __int128)per[i].ns * BILLION + count / 2) / count;
+		if (!mean || mean > UINT64_MAX)
+			return -ERANGE;
+		*ret_mean_ns = mean;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 int parse_percent(const char *text, uint64_t *ret_below)
 {
 	uint64_t whole, billionths, below;

@@ -43,6 +43,15 @@ int parse_rate(const char *text, uint64_t *ret_bytes);
  */
 int parse_size(const char *text, uint64_t *ret_bytes);
 
+/* "+80ms", "-1.5s": a duration behind a sign, which is needed. */
+int parse_offset(const char *text, int64_t *ret_ns);
+
+/*
+ * "0.05/min", "3/s", "1/h" -> the mean time between two, in nanoseconds, rounded to the nearest. Nothing, and more than one a
+ * nanosecond or fewer than one in 2^64 of them, are -ERANGE.
+ */
+int parse_frequency(const char *text, uint64_t *ret_mean_ns);
+
 /* Decimal, or hexadecimal with 0x. */
 int parse_u64(const char *text, uint64_t *ret_value);
 

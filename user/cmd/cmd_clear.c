@@ -12,7 +12,9 @@
 #include "base/timeutil.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "drill/leftovers.h"
 #include "drill/record.h"
+#include "drill/undo.h"
 #include "kernel/host.h"
 #include "kernel/sweep.h"
 
@@ -32,7 +34,9 @@ static const struct command_spec command = {
 	.synopsis = "[OPTION...]",
 	.about =
 		"Ends every run on this host, in every network namespace, and removes what killed runs left\n"
-		"behind: their records, and on kernels without tcx inert stubs. A run is asked to end\n"
+		"behind: their records, on kernels without tcx inert stubs, and what they changed on this\n"
+		"host and wrote to their undo journals, such as an offset of the clock. A run is asked to "
+		"end\n"
 		"(SIGTERM; it writes its report), and killed if it has not done so within 5 s. Touches\n"
 		"nothing else, and may be run at any time.\n\n"
 		"Exit status: 0 this host is clean, 3 refused (not root), 5 something could not be removed.",
@@ -198,6 +202,54 @@ static void clear_stubs(struct clear *c)
 	}
 }
 
+static void note_undone(struct clear *c, const struct undone *undone)
+{
+	static const char *const results[] = {
+		[UNDO_TAKEN_BACK] = "taken back", [UNDO_NOT_NEEDED] = "not needed", [UNDO_FAILED] = "failed"};
+
+	json_object(&c->document, NULL);
+	json_string(&c->document, "journal", undone->path);
+	json_i64(&c->document, "pid", undone->pid);
+	json_string(&c->document, "run", undone->run);
+	json_string(&c->document, "kind", undone->kind);
+	if (undone->data)
+		json_raw(&c->document, "data", undone->data);
+	json_string(&c->document, "result", results[undone->result]);
+	json_string(&c->document, "reason", undone->reason[0] ? undone->reason : NULL);
+	json_end_object(&c->document);
+	c->done += undone->result != UNDO_FAILED;
+	c->failed += undone->result == UNDO_FAILED;
+}
+
+static void on_undone(void *arg, const struct undone *undone)
+{
+	struct clear *c = arg;
+	char what[600];
+
+	leftovers_describe(undone, what, sizeof(what));
+	note_undone(c, undone);
+	if (undone->result == UNDO_TAKEN_BACK)
+		say(c, "took back what run %d left: %s", (int)undone->pid, what);
+	else if (undone->result == UNDO_NOT_NEEDED)
+		say(c, "nothing to take back of run %d: %s: %s", (int)undone->pid, what, undone->reason);
+	else
+		say(c, "can't take back %s: %s", what, undone->reason);
+}
+
+/* Runs that were just ended have taken theirs back, those that were just killed have not. */
+static void clear_journals(struct clear *c)
+{
+	int err;
+
+	json_array(&c->document, "undo");
+	err = leftovers_take_back(UNDO_DIRECTORY, on_undone, c);
+	json_end_array(&c->document);
+	if (err) {
+		say(c, "can't look into " UNDO_DIRECTORY ": %s", strerror(-err));
+		c->failed++;
+	}
+}
+
 static int conclude(struct clear *c)
 {
 	int status = c->failed ? STATUS_HOST_FAILED : STATUS_OK;
@@ -234,6 +286,7 @@ int cmd_clear(int argc, char **argv)
 	json_object(&clear.document, NULL);
 	clear_runs(&clear);
 	clear_stubs(&clear);
+	clear_journals(&clear);
 	status = conclude(&clear);
 	buf_free(&clear.text);
 	return status;

@@ -10,7 +10,7 @@
 struct inject_args {
 	struct drill_args drill;
 	const char *duration, *proto, *remote, *remote_port, *local_port, *direction, *share, *repeat, *burst,
-		*seed, *netem;
+		*seed, *netem, *host, *cgroup, *unit, *pid;
 	bool anything;
 };
 
@@ -23,8 +23,14 @@ static const struct option_spec options[] = {
 	WORD("for", duration, "D", "how long: 20s, 250ms (must be given)"),
 	WORD("proto", proto, "P", "tcp, udp or icmp; otherwise any"),
 	WORD("remote", remote, "A[,A]", "addresses or prefixes of the other side"),
+	WORD("host", host, "NAME[,NAME]",
+	     "names of the other side, looked up at the start and again during the run"),
 	WORD("remote-port", remote_port, "P[,P]", "its ports, or ranges like 30001-30013"),
 	WORD("local-port", local_port, "P[,P]", "this side's ports"),
+	WORD("cgroup", cgroup, "PATH",
+	     "only what processes of this cgroup send and receive: /system.slice/a.service"),
+	WORD("unit", unit, "UNIT", "... of this unit of systemd: a.service"),
+	WORD("pid", pid, "PID", "... this process alone"),
 	WORD("direction", direction, "in|out|both", "otherwise both"),
 	WORD("share", share, "PERCENT", "only this share of the flows"),
 	WORD("repeat", repeat, "N/D", "N times, D from opening to opening: 3/60s"),
@@ -33,7 +39,7 @@ static const struct option_spec options[] = {
 	     "more of the fault, in the words of tc-netem: 'delay 100ms 10ms 25% loss 5%'"),
 	WORD("seed", seed, "N", "the same seed gives the same faults; otherwise drawn"),
 	{"anything", 0, OPTION_FLAG, offsetof(struct inject_args, anything), NULL, NULL,
-	 "allow a fault that names neither an address nor a port"},
+	 "allow a fault that names no address, port or owner"},
 	DRILL_OPTIONS(struct inject_args),
 };
 
@@ -52,6 +58,20 @@ static const struct command_spec command = {
 		"  rate=1mbit                with burst=15KB\n"
 		"  duplicate=1%  corrupt=1%  with checksum=wrong|valid\n"
 		"  reorder=25%               with delay; reorder=jitter; reorder=percent=25%,by=3ms,gap=5\n"
+		"  dns=nxdomain|servfail|refused|timeout\n"
+		"                            with names=*.example.com,api.example.org\n"
+		"  http=503                  with paths=/api/*,/health retry_after=30s (HTTP/1.x in the "
+		"clear)\n"
+		"  answer=503                new connections get this answer, HTTPS too:\n"
+		"                            'answer={status: 429, headers: {Retry-After: 30}, body: \"slow "
+		"down\",\n"
+		"                            certificate: cert.pem, key: key.pem}'\n"
+		"  ntp=+80ms                 'ntp=+80ms..-80ms over 60s'\n"
+		"  stall                     a peer that reads nothing\n"
+		"  limit=64KB                with then=reset|drop|fin\n"
+		"  rate_limit=10/s           with then=refuse|reset\n"
+		"  disconnects=0.05/min      slow_close=5s  half_open\n"
+		"  mtu=1400                  with icmp=true: the sender is told\n"
 		"and loss_correlation=, jitter_correlation=, duplicate_correlation=, corrupt_correlation=,\n"
 		"reorder_correlation=, loss_as=wire|local. Values of several keys may be in braces, as in a\n"
 		"scenario: 'reorder={percent: 25%, by: 3ms}'.\n\n"
@@ -82,6 +102,10 @@ static int inject(const struct inject_args *args, const struct words *faults,
 		.repeat = args->repeat,
 		.burst = args->burst,
 		.seed = args->seed,
+		.host = args->host,
+		.cgroup = args->cgroup,
+		.unit = args->unit,
+		.pid = args->pid,
 		.interface = args->drill.interface,
 		.anything = args->anything,
 	};

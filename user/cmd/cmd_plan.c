@@ -2,7 +2,6 @@
 /* shearpin plan: what a scenario would do. Needs no privilege and touches nothing. */
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +9,11 @@
 #include "base/timeutil.h"
 #include "cmd/delay_backend.h"
 #include "cmd/drill_command.h"
+#include "cmd/plan_target.h"
 #include "cmd/plan_watch.h"
 
 #define COLUMNS 64      /* of the picture */
 #define SHOWN_WINDOWS 6 /* of a step with many, before the ellipsis */
-#define SHOWN_PORTS 12  /* and addresses, of a target */
 
 struct plan_args {
 	struct words set, meta;
@@ -72,25 +71,6 @@ static const char *duration(uint64_t ns)
 	return text;
 }
 
-/*
- * {"loss":"3%","refuse":"icmp-port"} as the words of `inject`: loss=3% refuse=icmp-port; what is within another:
- * loss=every:10, loss=gemodel:p=1%,r=10%, reorder=percent:25%,by:3ms.
- */
-static void print_fault(const struct plan_fault *fault)
-{
-	int depth = 0;
-
-	for (const char *s = fault->text; *s; s++) {
-		depth += (*s == '{') - (*s == '}');
-		if (*s == ',')
-			putchar(depth == 1 ? ' ' : ',');
-		else if (*s == ':')
-			putchar(depth == 2 ? ':' : '=');
-		else if (!strchr("{}\"", *s))
-			putchar(*s);
-	}
-}
-
 static void print_head(const struct plan *plan)
 {
 	printf("%s", plan->name);
@@ -101,6 +81,10 @@ static void print_head(const struct plan *plan)
 		printf("  seed       %" PRIu64 "\n", plan->seed);
 	else
 		printf("  seed       none given: each run draws its own and records it\n");
+	if (plan->netns)
+		printf("  namespace  %s\n", plan->netns);
+	if (plan->container)
+		printf("  container  %s: in its network namespace\n", plan->container);
 	printf("  interface ");
 	for (size_t i = 0; i < plan->n_interfaces; i++)
 		printf(" %s", plan->interfaces[i]);
@@ -112,70 +96,6 @@ static void print_head(const struct plan *plan)
 	for (size_t i = 0; i < plan->n_meta; i++)
 		printf("%s%s=%s%s", i ? " " : "  meta       ", plan->meta[i].key, plan->meta[i].value,
 		       i + 1 == plan->n_meta ? "\n" : "");
-}
-
-static void print_ports(const char *what, const struct port_range *ranges, size_t n)
-{
-	if (!n)
-		return;
-	printf(", %s", what);
-	for (size_t i = 0; i < n && i < SHOWN_PORTS; i++) {
-		printf("%s%u", i ? "," : " ", ranges[i].first);
-		if (ranges[i].last != ranges[i].first)
-			printf("-%u", ranges[i].last);
-	}
-	if (n > SHOWN_PORTS)
-		printf(" and %zu more", n - SHOWN_PORTS);
-}
-
-static void print_remotes(const struct plan_target *t)
-{
-	char text[64];
-
-	printf(t->n_remotes ? ", remote" : ", any remote address");
-	for (size_t i = 0; i < t->n_remotes && i < SHOWN_PORTS; i++) {
-		format_prefix(&t->remotes[i], text, sizeof(text));
-		if (t->remotes[i].len == (t->remotes[i].family == AF_INET ? 32 : 128))
-			*strchr(text, '/') = '\0';
-		printf("%s%s", i ? "," : " ", text);
-	}
-	if (t->n_remotes > SHOWN_PORTS)
-		printf(" and %zu more", t->n_remotes - SHOWN_PORTS);
-}
-
-static const char *proto_name(uint8_t proto)
-{
-	return proto == IPPROTO_TCP    ? "tcp"
-	       : proto == IPPROTO_UDP  ? "udp"
-	       : proto == IPPROTO_ICMP ? "icmp"
-				       : "any protocol";
-}
-
-static double percent(uint64_t below)
-{
-	return 100.0 * below / PLAN_ALWAYS;
-}
-
-static void print_targets(const struct plan *plan, int width)
-{
-	static const char *const ways[] = {
-		[PLAN_IN] = "what comes in", [PLAN_OUT] = "what goes out", [PLAN_BOTH] = "both directions"};
-
-	printf("\nTargets\n");
-	for (size_t i = 0; i < plan->n_targets; i++) {
-		const struct plan_target *t = &plan->targets[i];
-
-		printf("  %-*s  %s", width, t->name, proto_name(t->proto));
-		print_remotes(t);
-		print_ports("remote port", t->remote_ports, t->n_remote_ports);
-		print_ports("local port", t->local_ports, t->n_local_ports);
-		printf(", %s", ways[t->direction]);
-		for (size_t k = 0; k < t->n_interfaces; k++)
-			printf("%s%s", k ? "," : ", on ", t->interfaces[k]);
-		if (t->share < PLAN_ALWAYS)
-			printf(", %.3g%% of the flows", percent(t->share));
-		putchar('\n');
-	}
 }
 
 static int width_of(const struct plan *plan)
@@ -262,6 +182,14 @@ static int by_opening(const void *left, const void *right)
 	return a->step < b->step ? -1 : a->step > b->step;
 }
 
+static void print_clock(const struct plan_step *step)
+{
+	int64_t ns = step->clock_offset_ns;
+
+	printf("the clock of this host goes %s by %s, and returns at the closing\n",
+	       ns < 0 ? "back" : "ahead", duration(ns < 0 ? -ns : ns));
+}
+
 static void print_window(const struct plan *plan, const struct row *line, int width)
 {
 	const struct plan_window *w = &line->step->window;
@@ -276,7 +204,11 @@ static void print_window(const struct plan *plan, const struct row *line, int wi
 	if (w->times > 1)
 		snprintf(count, sizeof(count), "%u/%u", line->instance + 1, w->times);
 	printf("%-*.*s  %7s  ", width, width, line->step->name, count);
-	print_fault(&line->step->fault);
+	if (line->step->kind == STEP_CLOCK) {
+		print_clock(line->step);
+		return;
+	}
+	plan_print_fault(&line->step->fault);
 	printf(" on ");
 	for (size_t i = 0; i < line->step->n_targets; i++)
 		printf("%s%s", i ? ", " : "", plan->targets[line->step->targets[i]].name);
@@ -320,13 +252,14 @@ static void print_rules(const struct plan *plan)
 		const struct plan_rule *r = &plan->rules[i];
 
 		printf("  %3zu  ", i);
-		print_fault(&plan->steps[r->step].fault);
+		plan_print_fault(&plan->steps[r->step].fault);
 		printf(" on %s (%s)\n", plan->targets[r->target].name, plan->steps[r->step].name);
 		if (r->why_in)
 			printf("       %-10s  %s\n", r->hooks & PLAN_HOOK_XDP ? "xdp" : "tc-ingress",
 			       r->why_in);
 		if (r->why_out)
-			printf("       %-10s  %s\n", "tc-egress", r->why_out);
+			printf("       %-10s  %s\n", r->hooks & PLAN_HOOK_CONNECT ? "connect" : "tc-egress",
+			       r->why_out);
 	}
 }
 
@@ -359,12 +292,13 @@ static int print_plan(const struct plan *plan, const struct delay_backend *backe
 
 	print_head(plan);
 	print_backend(backend);
-	print_targets(plan, width);
+	plan_print_targets(plan, width);
 	print_picture(plan, width);
 	err = print_windows(plan, width);
 	if (err)
 		return err;
 	print_rules(plan);
+	plan_print_answers(plan, width);
 	print_limits(plan);
 	plan_print_probes(plan, width);
 	plan_print_objectives(plan);

@@ -13,7 +13,8 @@
 #include "cmd/preflight.h"
 
 struct preflight_args {
-	const char *interface, *netns, *hook, *attach, *line;
+	struct place place;
+	const char *interface, *hook, *attach, *line;
 	struct words set, protect, policy;
 	bool json;
 };
@@ -23,8 +24,7 @@ static const struct option_spec options[] = {
 	 "give a variable of the scenario another value"},
 	{"interface", 'i', OPTION_STRING, offsetof(struct preflight_args, interface), "IF", NULL,
 	 "as of `run`: act on this interface"},
-	{"netns", 0, OPTION_STRING, offsetof(struct preflight_args, netns), "NAME", NULL,
-	 "look from inside this network namespace (of `ip netns`, or a path)"},
+	PLACE_OPTIONS(struct preflight_args, place, "look from inside"),
 	{"hook", 0, OPTION_STRING, offsetof(struct preflight_args, hook), "auto|xdp|tc", "auto",
 	 "as of `run`: where faults on arriving packets act"},
 	{"attach", 0, OPTION_STRING, offsetof(struct preflight_args, attach), "auto|tcx|clsact", "auto",
@@ -116,6 +116,9 @@ static int conclude(struct preflight *p)
 
 static int examine(struct preflight *p, const struct preflight_args *args, struct plan *plan)
 {
+	struct place place = place_choose(&args->place, plan);
+	int status;
+
 	p->json = args->json;
 	p->colour = !args->json && colour_wanted(stdout);
 	p->protect = &args->protect;
@@ -124,12 +127,16 @@ static int examine(struct preflight *p, const struct preflight_args *args, struc
 	json_object(&p->document, NULL);
 	json_array(&p->document, "checks");
 	preflight_host(p);
-	if (args->netns && !p->root)
+	if ((place.netns || place.container) && !p->root) {
 		check(p, CHECK_SKIP, "network namespace", NULL,
-		      "%s can't be entered without root; nothing in it is checked", args->netns);
-	else if (!enter_netns(&command, args->netns))
-		return STATUS_USAGE;
-	else if (plan)
+		      "%s can't be entered without root; nothing in it is checked",
+		      place.netns ?: place.container);
+		return conclude(p);
+	}
+	status = place_enter(&command, &place);
+	if (status)
+		return status;
+	if (plan)
 		preflight_plan(p, plan);
 	return conclude(p);
 }

@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/colour.h"
 #include "cmd/options.h"
+#include "cmd/place.h"
 #include "drill/record.h"
 #include "kernel/counters.h"
 #include "kernel/host.h"
@@ -20,14 +21,13 @@
 
 struct status_args {
 	bool json;
-	const char *netns;
+	struct place place;
 };
 
 static const struct option_spec options[] = {
 	{"json", 0, OPTION_FLAG, offsetof(struct status_args, json), NULL, NULL,
 	 "one JSON document on standard output; messages go to standard error"},
-	{"netns", 0, OPTION_STRING, offsetof(struct status_args, netns), "NAME", NULL,
-	 "only runs inside this network namespace (of `ip netns`, or a path)"},
+	PLACE_OPTIONS(struct status_args, place, "only runs inside"),
 };
 
 static const struct command_spec command = {
@@ -431,22 +431,23 @@ static int print_json(const struct scene *scene)
 	return 0;
 }
 
-/* The namespace that --netns names; 0: none was named. False: said why not. */
-static bool find_netns(const char *name, uint64_t *ret_inode)
+/* The namespace that --netns or --container names; 0: none was named. STATUS_OK, or the status to leave with: said why. */
+static int find_netns(const struct place *place, uint64_t *ret_inode)
 {
 	char path[512];
 	struct stat st;
+	int status = place_path(&command, place, path, sizeof(path));
 
 	*ret_inode = 0;
-	if (!name)
-		return true;
-	snprintf(path, sizeof(path), strchr(name, '/') ? "%s" : NETNS_DIRECTORY "/%s", name);
+	if (status || !path[0])
+		return status;
 	if (stat(path, &st)) {
-		fprintf(stderr, "shearpin status: --netns %s: %s: %s\n", name, path, strerror(errno));
-		return false;
+		fprintf(stderr, "shearpin status: the network namespace %s: %s: %s\n",
+			place->netns ?: place->container, path, strerror(errno));
+		return STATUS_USAGE;
 	}
 	*ret_inode = st.st_ino;
-	return true;
+	return STATUS_OK;
 }
 
 static int show(const struct status_args *args, uint64_t netns)
@@ -480,5 +481,6 @@ int cmd_status(int argc, char **argv)
 
 	if (!options_parse(&command, argc, argv, &args, &words, &status))
 		return status;
-	return find_netns(args.netns, &netns) ? show(&args, netns) : STATUS_USAGE;
+	status = find_netns(&args.place, &netns);
+	return status ?: show(&args, netns);
 }

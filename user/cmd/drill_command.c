@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,25 +78,6 @@ bool parse_line(const struct command_spec *command, const char *text, enum line_
 
 	*ret_choice = i;
 	return i >= 0;
-}
-
-bool enter_netns(const struct command_spec *command, const char *name)
-{
-	char path[512];
-	bool done;
-	int fd;
-
-	if (!name)
-		return true;
-	snprintf(path, sizeof(path), strchr(name, '/') ? "%s" : "/run/netns/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	done = fd >= 0 && !setns(fd, CLONE_NEWNET);
-	if (!done)
-		fprintf(stderr, "shearpin %s: --netns %s: %s: %s\n", command->name, name, path,
-			strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return done;
 }
 
 static int write_document(int dirfd, const char *name, const struct results *results,
@@ -245,11 +225,16 @@ int drill_command(const struct command_spec *command, const struct drill_args *a
 	struct drill_result result;
 	struct progress progress;
 	enum hook_mode hook;
+	struct place place;
 	int status = STATUS_USAGE;
 
 	if (!parse_hook(command, args->hook, &hook) ||
 	    !parse_attach(command, args->attach, &options.attach) ||
-	    !parse_line(command, args->line, &options.line) || !enter_netns(command, args->netns))
+	    !parse_line(command, args->line, &options.line))
+		goto out;
+	place = place_choose(&args->place, plan);
+	status = place_enter(command, &place);
+	if (status)
 		goto out;
 	plan_choose_hooks(plan, hook);
 	progress_open(&progress, args->json ? stderr : stdout, plan->name);

@@ -5,11 +5,13 @@
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/place.h"
 #include "drill/drill.h"
 #include "scenario/scenario.h"
 
 struct drill_args {
-	const char *interface, *netns, *out, *hook, *attach, *line, *evidence;
+	struct place place;
+	const char *interface, *out, *hook, *attach, *line, *evidence;
 	struct words meta, protect, policy;
 	bool json, realtime, capture;
 };
@@ -23,13 +25,7 @@ struct drill_args {
 	 "IF",                                                                                               \
 	 NULL,                                                                                               \
 	 "act on this interface; otherwise the routes to the targets decide"},                               \
-		{"netns",                                                                                    \
-		 0,                                                                                          \
-		 OPTION_STRING,                                                                              \
-		 offsetof(type, drill.netns),                                                                \
-		 "NAME",                                                                                     \
-		 NULL,                                                                                       \
-		 "act inside this network namespace (of `ip netns`, or a path)"},                            \
+		PLACE_OPTIONS(type, drill.place, "act inside"),                                              \
 		{"out",                                                                                      \
 		 'o',                                                                                        \
 		 OPTION_STRING,                                                                              \
@@ -109,9 +105,6 @@ void settings_free(struct setting *settings, size_t n);
 bool parse_hook(const struct command_spec *command, const char *text, enum hook_mode *ret_mode);
 bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode);
 bool parse_line(const struct command_spec *command, const char *text, enum line_choice *ret_choice);
-
-/* Enter the namespace of --netns (NULL: stay); false: said why not. */
-bool enter_netns(const struct command_spec *command, const char *name);
 
 /* Carry out a plan; takes it over. The text is the scenario file's (NULL for none). Returns the exit status. */
 int drill_command(const struct command_spec *command, const struct drill_args *args, struct plan *plan,

@@ -36,5 +36,13 @@ void check(struct preflight *p, enum check_result result, const char *name, cons
 void preflight_host(struct preflight *p);
 /* What a scenario meets here; completes the plan's interfaces. */
 void preflight_plan(struct preflight *p, struct plan *plan);
+/* Its names, whose addresses are written into the plan; false: one has none. */
+bool preflight_names(struct preflight *p, struct plan *plan);
+/* The owners that its targets name. */
+void preflight_owners(struct preflight *p, const struct plan *plan);
+/* What its answers need; after the names. */
+void preflight_answers(struct preflight *p, const struct plan *plan);
+/* Its clock steps. */
+void preflight_clock(struct preflight *p, const struct plan *plan);
 
 #endif

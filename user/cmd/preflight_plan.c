@@ -18,6 +18,7 @@
 #include "kernel/lifeline.h"
 #include "kernel/netdev.h"
 #include "kernel/occupants.h"
+#include "kernel/owned.h"
 
 #define SHOWN_ROUTES 16 /* addresses of a target that are looked up */
 #define MAX_SAMPLES 64  /* sockets that one epoll_wait() tells of */
@@ -199,7 +200,8 @@ static void check_target(const struct context *c, const struct plan_target *t)
 		good += check_route(c, t, &t->remotes[i]);
 	snprintf(label, sizeof(label), "target %.100s", t->name);
 	if (!t->n_remotes)
-		check(c->p, CHECK_PASS, label, NULL, "names no address; its ports decide on every interface");
+		check(c->p, CHECK_PASS, label, NULL, "names no address; its %s on every interface",
+		      plan_target_has_owner(t) ? "owner decides" : "ports decide");
 	else if (good == n)
 		check(c->p, CHECK_PASS, label, NULL, "%s through the interfaces of the plan",
 		      n == 1 ? "its route leads" : "its routes lead");
@@ -241,6 +243,8 @@ out:
 static void check_rules(const struct context *c)
 {
 	struct engine *engine = NULL;
+	struct owned *owned = NULL;
+	char reason[320] = "";
 	int err;
 
 	if (!c->p->root || c->n < c->plan->n_interfaces || !c->n) {
@@ -257,7 +261,12 @@ static void check_rules(const struct context *c)
 		return;
 	}
 	check(c->p, CHECK_PASS, "rules", NULL, "all %zu load", c->plan->n_rules);
-	check_lifeline(c, engine);
+	if (owned_open(c->plan, &owned, reason, sizeof(reason)) ||
+	    owned_tell(owned, engine, reason, sizeof(reason)))
+		check(c->p, CHECK_SKIP, "operator's flows", NULL, "need the targets' owners: %s", reason);
+	else
+		check_lifeline(c, engine);
+	owned_close(owned);
 	engine_close(engine);
 }
 
@@ -457,7 +466,15 @@ void preflight_plan(struct preflight *p, struct plan *plan)
 
 	check_scenario(p, plan);
 	check_backend(p, plan);
+	preflight_clock(p, plan);
+	preflight_owners(p, plan);
 	read_policies(&c);
+	if (!preflight_names(p, plan)) {
+		check_probes(&c);
+		policies_close(&c.policies);
+		return;
+	}
+	preflight_answers(p, plan);
 	if (drill_interfaces(plan, reason, sizeof(reason))) {
 		c.interfaces = calloc(plan->n_interfaces + 1, sizeof(*c.interfaces));
 		for (size_t i = 0; c.interfaces && i < plan->n_interfaces; i++)

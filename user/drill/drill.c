@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
+#include "drill/aside.h"
 #include "drill/capture.h"
 #include "drill/conns_kernel.h"
 #include "drill/packets.h"
 #include "drill/setup.h"
 #include "drill/signals.h"
+#include "drill/target_owners.h"
 #include "drill/totals.h"
 #include "drill/windows.h"
 #include "kernel/netdev.h"
@@ -33,6 +35,8 @@ enum tag {
 	TAG_RING,
 	TAG_LINKS,
 	TAG_CAPTURES,
+	TAG_HOSTS,
+	TAG_OWNED,
 	TAG_PROBES, /* and all above */
 };
 
@@ -44,6 +48,7 @@ struct drill {
 	struct journal journal;
 	struct fault_events *fault_events;
 	struct windows *windows;
+	struct aside aside;
 	struct conns_kernel conns_kernel;
 	struct conns *conns;
 	struct packets *packets; /* NULL: none are recorded */
@@ -101,6 +106,8 @@ static void on_record(void *arg, const void *record, size_t size)
 		packets_event(d->packets, record, &d->journal);
 	if (event->type >= SP_EVENT_CONN)
 		conns_event(d->conns, record);
+	if (event->type == SP_EVENT_ANSWER)
+		answers_event(d->setup.answers, record, &d->journal);
 	if (event->type >= SP_EVENT_PACKET)
 		return;
 	windows_event(d->windows, event);
@@ -137,6 +144,10 @@ static int open_loop(struct drill *d)
 		err = watch(d, engine_events_fd(d->setup.engine), TAG_RING);
 	if (!err && d->plan->capture)
 		err = watch(d, engine_captures_fd(d->setup.engine), TAG_CAPTURES);
+	if (!err && d->setup.hosts)
+		err = watch(d, hosts_fd(d->setup.hosts), TAG_HOSTS);
+	if (!err && d->setup.owned)
+		err = watch(d, owned_fd(d->setup.owned), TAG_OWNED);
 	if (!err)
 		line_watch(d->setup.line); /* from here on changes are told */
 	return err;
@@ -152,7 +163,7 @@ static void read_signal(struct drill *d)
 
 static void check_links(struct drill *d)
 {
-	int indexes[d->setup.n_interfaces], lost;
+	int indexes[d->setup.n_interfaces + 1], lost;
 
 	for (size_t i = 0; i < d->setup.n_interfaces; i++)
 		indexes[i] = d->setup.interfaces[i].ifindex;
@@ -165,16 +176,17 @@ static void check_links(struct drill *d)
 /* False: the ring buffer was empty, or can't be read. */
 static bool drain(struct drill *d)
 {
-	uint64_t stats[SP_STATS], now = clock_mono_ns();
+	uint64_t stats[SP_STATS] = {0}, now = clock_mono_ns();
 	struct json *data;
 	int n = engine_drain(d->setup.engine, on_record, d);
-	int err = n < 0 ? n : engine_stats(d->setup.engine, stats);
+	int err =
+		n <= 0 ? n : engine_stats(d->setup.engine, stats); /* an empty ring buffer has lost nothing */
 
 	if (err) {
 		end(d, DRILL_HOST_FAILED, "can't read the kernel's events: %s", strerror(-err));
 		return false;
 	}
-	if (stats[SP_STAT_RING_LOST] != d->ring_lost) {
+	if (n && stats[SP_STAT_RING_LOST] != d->ring_lost) {
 		data = journal_data(&d->journal);
 		json_u64(data, "count", stats[SP_STAT_RING_LOST] - d->ring_lost);
 		json_u64(data, "from_ns", d->ring_seen_ns);
@@ -245,17 +257,25 @@ static void follow_clock(struct drill *d, uint64_t now)
 	d->next_clock = now + CLOCK_NS;
 }
 
+static void check_aside(struct drill *d, int err)
+{
+	if (err)
+		end(d, DRILL_HOST_FAILED, "can't %s: %s", d->aside.what, strerror(-err));
+}
+
 /* Everything that is due; returns when to come back. */
 static uint64_t turn(struct drill *d)
 {
-	uint64_t now = clock_mono_ns(), next;
+	uint64_t now = clock_mono_ns(), next, aside;
 	int err;
 
+	check_aside(d, aside_run(&d->aside, now, &aside));
 	follow_clock(d, now);
+	target_owners_follow(&d->journal, d->plan, d->setup.owned);
 	err = windows_run(d->windows, now, &next);
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't follow the windows: %s", strerror(-err));
-	next = earlier(next, probes_run(d->probes, clock_mono_ns()));
+	next = earlier(earlier(next, aside), probes_run(d->probes, clock_mono_ns()));
 	drain(d);
 	drain_captures(d);
 	err = conns_run(d->conns, clock_mono_ns(), next);
@@ -283,7 +303,9 @@ static void wait_until(struct drill *d, uint64_t when)
 			break;
 		case TAG_RING:
 		case TAG_CAPTURES:
-			break; /* the next turn drains them */
+		case TAG_HOSTS:
+		case TAG_OWNED:
+			break; /* the next turn takes what is there */
 		default:
 			probes_ready(d->probes, events[i].data.u64 - TAG_PROBES);
 		}
@@ -323,12 +345,13 @@ static void steps(struct drill *d)
 	d->phase = PHASE_STEPS;
 	d->phase_ends = zero + d->plan->length_ns;
 	windows_set_zero(d->windows, zero);
+	aside_set_zero(&d->aside, zero);
 	engine_arm(d->setup.engine, zero);
 	data = journal_data(&d->journal);
 	json_u64(data, "zero_ns", zero);
 	journal_write(&d->journal, zero, "baseline.end", NULL);
 	publish(d, zero);
-	while (!d->stop && !windows_all_done(d->windows))
+	while (!d->stop && !(windows_all_done(d->windows) && aside_all_done(&d->aside)))
 		wait_until(d, turn(d));
 }
 
@@ -341,8 +364,9 @@ static bool is_recovered(struct drill *d, uint64_t closed)
 
 static void recovery(struct drill *d)
 {
-	uint64_t closed = windows_last_close(d->windows);
+	uint64_t closed = windows_last_close(d->windows), clock = aside_last_close(&d->aside);
 
+	closed = closed > clock ? closed : clock;
 	d->phase = PHASE_RECOVERY;
 	d->phase_ends = closed + d->plan->recovery_ns;
 	while (!d->stop && clock_mono_ns() < d->phase_ends && !is_recovered(d, closed))
@@ -432,6 +456,8 @@ static void finish(struct drill *d)
 
 	engine_disarm(d->setup.engine);
 	disarmed = clock_mono_ns();
+	check_aside(d, aside_cut(&d->aside));
+	answers_end(d->setup.answers);
 	if (d->setup.line)
 		line_flush(d->setup.line);
 	nanosleep(&grace, NULL);
@@ -483,6 +509,11 @@ static int open_observers(struct drill *d)
 	if (!err)
 		err = windows_open(d->plan, d->setup.engine, &d->journal, d->fault_events, &d->windows);
 	if (!err)
+		windows_answer(d->windows, d->setup.answers);
+	if (!err)
+		err = aside_open(&d->aside, &d->setup, d->plan, d->result->directory, d->windows, &d->journal,
+				 d->fault_events);
+	if (!err)
 		err = conns_kernel_open(d->setup.engine, &d->conns_kernel);
 	if (!err)
 		err = conns_open(d->plan, d->windows, &d->conns_kernel, &d->journal, &d->conns);
@@ -495,6 +526,7 @@ static void close_all(struct drill *d)
 {
 	int err, err_log, err_capture;
 
+	aside_close(&d->aside);
 	conns_close(d->conns);
 	conns_kernel_close(&d->conns_kernel);
 	setup_detach(&d->setup);
@@ -531,8 +563,8 @@ void drill_run(struct plan *plan, const struct drill_options *options, struct dr
 		end(&d, DRILL_HOST_FAILED, "can't watch signals: %s", strerror(-err));
 		goto out;
 	}
-	ret_result->outcome =
-		setup_open(&d.setup, plan, options, ret_result->reason, sizeof(ret_result->reason));
+	ret_result->outcome = setup_open(&d.setup, plan, options, d.signals.fd, ret_result->reason,
+					 sizeof(ret_result->reason));
 	ret_result->mistakes = d.setup.mistakes;
 	d.setup.mistakes = NULL;
 	if (ret_result->outcome != DRILL_DONE)
@@ -547,7 +579,9 @@ void drill_run(struct plan *plan, const struct drill_options *options, struct dr
 		goto out;
 	}
 	setup_tell(&d.setup, plan, options, &d.journal);
+	target_owners_tell(&d.journal, plan, d.setup.owned);
 	follow_clock(&d, clock_mono_ns()); /* all events from here on are by an offset that is told */
+	check_aside(&d, aside_begin(&d.aside));
 	d.ring_seen_ns = clock_mono_ns();
 	err = engine_observe(d.setup.engine);
 	if (err)

@@ -93,6 +93,10 @@ struct drill_result {
 
 void drill_run(struct plan *plan, const struct drill_options *options, struct drill_result *ret_result);
 
+/* Look up the names among the plan's targets, as a run does when it starts: their addresses are written into the plan.
+ * False: ret_reason says what is wrong. */
+bool drill_resolve(struct plan *plan, char *ret_reason, size_t size);
+
 /* The interfaces of a plan: its own, or those that the routes to its targets lead through (then written into the plan).
  * False: ret_reason says what is wrong. */
 bool drill_interfaces(struct plan *plan, char *ret_reason, size_t size);

@@ -92,17 +92,29 @@ static void format_end(const __u32 *addr, uint16_t port, char *text, size_t size
 	}
 }
 
-void journal_flow(const struct sp_flow_key *key, char *text, size_t size)
+static void format_flow(const char *local, const struct sp_flow_key *key, char *text, size_t size)
 {
-	char local[64], remote[64], proto[8];
+	char remote[64], proto[8];
 
-	format_end(key->local, key->local_port, local, sizeof(local));
 	format_end(key->remote, key->remote_port, remote, sizeof(remote));
 	snprintf(proto, sizeof(proto), "%u", key->proto);
 	snprintf(text, size, "%s>%s/%s", local, remote,
 		 key->proto == IPPROTO_TCP   ? "tcp"
 		 : key->proto == IPPROTO_UDP ? "udp"
 					     : proto);
+}
+
+void journal_flow(const struct sp_flow_key *key, char *text, size_t size)
+{
+	char local[64];
+
+	format_end(key->local, key->local_port, local, sizeof(local));
+	format_flow(local, key, text, size);
+}
+
+void journal_flow_to(const struct sp_flow_key *key, char *text, size_t size)
+{
+	format_flow("?", key, text, size);
 }
 
 const char *journal_verdict(unsigned verdict)

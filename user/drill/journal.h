@@ -39,6 +39,8 @@ void journal_probe(struct journal *j, const struct probe_sample *sample);
 
 /* "10.1.0.1:53122>10.1.0.2:40001/tcp" */
 void journal_flow(const struct sp_flow_key *key, char *text, size_t size);
+/* "?>10.1.0.2:443/tcp": its local end is not known. */
+void journal_flow_to(const struct sp_flow_key *key, char *text, size_t size);
 /* "dropped", "delayed"; "tc-ingress" */
 const char *journal_verdict(unsigned verdict);
 const char *journal_hook(unsigned hook);

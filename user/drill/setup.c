@@ -15,6 +15,7 @@
 
 #include "base/timeutil.h"
 #include "drill/facts.h"
+#include "drill/setup_aside.h"
 #include "kernel/attach.h"
 #include "kernel/lifeline.h"
 
@@ -201,6 +202,11 @@ static enum drill_outcome open_line(struct setup *s, const struct plan *plan,
 	return DRILL_DONE;
 }
 
+static enum drill_outcome open_answers(struct setup *s, const struct plan *plan, const struct refusal *r)
+{
+	return answers_open(plan, &s->answers, r->text, r->size) ? DRILL_REFUSED : DRILL_DONE;
+}
+
 static enum drill_outcome load(struct setup *s, const struct plan *plan, const struct refusal *r)
 {
 	int err = engine_open(plan, s->interfaces, s->n_interfaces, s->line, &s->engine);
@@ -219,25 +225,34 @@ static enum drill_outcome load(struct setup *s, const struct plan *plan, const s
 		      strerror(-err));
 }
 
+/* -ENOENT: the scenario is to be corrected, or the host; all else is the kernel's. Nothing was touched either way. */
+static enum drill_outcome find_owners(struct setup *s, const struct plan *plan, const struct refusal *r)
+{
+	return owned_open(plan, &s->owned, r->text, r->size) ? DRILL_REFUSED : DRILL_DONE;
+}
+
+static enum drill_outcome tell_owners(struct setup *s, const struct refusal *r)
+{
+	return owned_tell(s->owned, s->engine, r->text, r->size) ? DRILL_REFUSED : DRILL_DONE;
+}
+
 static enum drill_outcome check_lifeline(struct setup *s, const struct plan *plan,
 					 const struct drill_options *options, const struct refusal *r)
 {
-	struct lifeline *lifeline = NULL;
 	struct lifeline_hit hit = {0};
 	enum drill_outcome outcome = DRILL_DONE;
-	int err = lifeline_open(&lifeline);
+	int err = lifeline_open(&s->lifeline);
 
 	for (size_t i = 0; !err && i < options->n_protect; i++) {
-		err = lifeline_protect(lifeline, options->protect[i], NULL, 0);
+		err = lifeline_protect(s->lifeline, options->protect[i], NULL, 0);
 		if (err == -EINVAL)
 			outcome = refuse(r, "--protect %s: expected ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT",
 					 options->protect[i]);
 	}
 	if (outcome == DRILL_DONE && !err)
-		err = policies_protect(&s->policies, lifeline);
+		err = policies_protect(&s->policies, s->lifeline);
 	if (outcome == DRILL_DONE && !err)
-		err = lifeline_check(lifeline, s->engine, plan, s->interfaces, s->n_interfaces, &hit);
-	lifeline_close(lifeline);
+		err = lifeline_check(s->lifeline, s->engine, plan, s->interfaces, s->n_interfaces, &hit);
 	if (outcome != DRILL_DONE)
 		return outcome;
 	if (err < 0)
@@ -355,6 +370,8 @@ static enum drill_outcome attach(struct setup *s, const struct drill_options *op
 		attach_sweep(s->interfaces[i].ifindex);
 	err = engine_attach(s->engine, options->attach, &culprit);
 	if (!err)
+		err = answers_start(s->answers, s->engine);
+	if (!err)
 		return DRILL_DONE;
 	if (err == -EOPNOTSUPP && options->attach == ATTACH_TCX)
 		return refuse(r, "this kernel has no tcx (Linux 6.6 and later have); leave --attach away");
@@ -362,7 +379,7 @@ static enum drill_outcome attach(struct setup *s, const struct drill_options *op
 }
 
 enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct drill_options *options,
-			      char *ret_reason, size_t size)
+			      int cancel_fd, char *ret_reason, size_t size)
 {
 	struct refusal r = {ret_reason, size};
 	enum drill_outcome outcome;
@@ -375,16 +392,27 @@ enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct d
 	outcome = check_out(options, &r);
 	if (outcome == DRILL_DONE)
 		outcome = read_policies(s, options, &r);
+	s->interfaces_given = plan->n_interfaces > 0;
+	if (outcome == DRILL_DONE)
+		outcome = setup_clock(s, plan, ret_reason, size);
+	if (outcome == DRILL_DONE)
+		outcome = setup_names(s, plan, cancel_fd, ret_reason, size);
 	if (outcome == DRILL_DONE)
 		outcome = find_interfaces(plan, &r);
 	if (outcome == DRILL_DONE)
 		outcome = check_policies(s, plan, &r);
+	if (outcome == DRILL_DONE)
+		outcome = open_answers(s, plan, &r);
+	if (outcome == DRILL_DONE)
+		outcome = find_owners(s, plan, &r);
 	if (outcome == DRILL_DONE)
 		outcome = claim(s, plan, &r);
 	if (outcome == DRILL_DONE)
 		outcome = open_line(s, plan, options, &r);
 	if (outcome == DRILL_DONE)
 		outcome = load(s, plan, &r);
+	if (outcome == DRILL_DONE)
+		outcome = tell_owners(s, &r);
 	if (outcome == DRILL_DONE)
 		outcome = check_lifeline(s, plan, options, &r);
 	if (outcome == DRILL_DONE)
@@ -499,8 +527,12 @@ void setup_detach(struct setup *s)
 		engine_disarm(s->engine);
 	if (s->line)
 		line_flush(s->line);
-	line_close(s->line); /* its thread uses the engine's maps */
+	answers_close(s->answers); /* its threads use the engine's maps */
+	s->answers = NULL;
+	line_close(s->line); /* and so does its */
 	s->line = NULL;
+	owned_close(s->owned);
+	s->owned = NULL;
 	engine_close(s->engine);
 	s->engine = NULL;
 }
@@ -510,6 +542,10 @@ void setup_close(struct setup *s)
 	setup_detach(s);
 	host_record_close(s->record);
 	policies_close(&s->policies);
+	hosts_close(s->hosts);
+	lifeline_close(s->lifeline);
+	undo_close(s->undo);
+	undo_guard_stop(s->guard);
 	free(s->mistakes);
 	for (size_t i = 0; i < s->n_interfaces; i++)
 		close(s->claims[i]);

@@ -16,6 +16,8 @@
 
 /* A second look finds the connections that had a segment under way at the first. */
 #define SECOND_WALK_NS (25 * NS_PER_MS)
+/* Connections that are reset one by one, each at its time: what sends nothing waits for the next look. */
+#define DISCONNECTS_WALK_NS (250 * NS_PER_MS)
 /* Events wait in the log's memory for a while: batches of flows at this pace keep it small. */
 #define BATCH_NS (5 * NS_PER_MS)
 
@@ -33,6 +35,8 @@ struct window {
 	struct flows *flows;    /* that are still to be told of, after the closing */
 	uint64_t next_batch;
 	uint64_t idle_reset, idle_failed;
+	uint64_t next_pause; /* of a stall: when its burst or window closes, and who waits is to be told */
+	struct stalls_told told;
 };
 
 struct windows {
@@ -40,6 +44,7 @@ struct windows {
 	struct engine *engine;
 	struct journal *journal;
 	struct fault_events *fault_events;
+	const struct answers *answers;
 	struct window *items; /* by slot */
 	struct drill_window *view;
 	size_t n, n_done; /* done: closed, and every flow told of */
@@ -79,7 +84,8 @@ int windows_open(const struct plan *plan, struct engine *engine, struct journal 
 							 .slot = slot,
 							 .opens = UINT64_MAX, /* until zero is set */
 							 .closes = UINT64_MAX,
-							 .next_walk = UINT64_MAX};
+							 .next_walk = UINT64_MAX,
+							 .next_pause = UINT64_MAX};
 			w->view[slot] = (struct drill_window){
 				.step = step, .target = &plan->targets[rule->target], .instance = i};
 		}
@@ -99,6 +105,31 @@ void windows_close(struct windows *windows)
 	free(windows);
 }
 
+/*
+ * The end of a stall's first burst that ends behind `ns`, or of its window. What is still in the delay line then is let go, and
+ * says that there is no room: it comes first.
+ */
+static uint64_t pause_after(const struct window *w, uint64_t ns)
+{
+	const struct plan_window *plan = &w->step->window;
+	uint64_t period = plan->burst_on_ns + plan->burst_off_ns, end = w->closes;
+	uint64_t line = plan_fault_holds(&w->step->fault) ? CLOSE_GRACE_NS : 0;
+
+	if (w->step->fault.meaning != PLAN_MEANS_STALL || ns >= w->closes)
+		return UINT64_MAX;
+	if (plan->burst_off_ns) {
+		end = w->opens + plan->burst_on_ns;
+		if (ns >= end)
+			end += ((ns - end) / period + 1) * period;
+	}
+	return (end < w->closes ? end : w->closes) + line;
+}
+
+void windows_answer(struct windows *windows, const struct answers *answers)
+{
+	windows->answers = answers;
+}
+
 void windows_set_zero(struct windows *windows, uint64_t zero_ns)
 {
 	for (size_t i = 0; i < windows->n; i++) {
@@ -107,7 +138,8 @@ void windows_set_zero(struct windows *windows, uint64_t zero_ns)
 		w->opens = zero_ns + plan_opens(&w->step->window, w->instance);
 		w->closes = zero_ns + plan_closes(&w->step->window, w->instance);
 		w->burst_opens = w->opens;
-		w->next_walk = w->step->fault.reset_ends ? w->opens : UINT64_MAX;
+		w->next_walk = plan_fault_walks(&w->step->fault) ? w->opens : UINT64_MAX;
+		w->next_pause = pause_after(w, w->opens);
 		windows->view[i].opens_ns = w->opens;
 		windows->view[i].closes_ns = w->closes;
 	}
@@ -219,8 +251,12 @@ static void tell_counters(struct windows *ws, struct window *w, const struct sp_
 	counters_tell(data, c);
 	json_u64(data, "flows", c->flows);
 	json_u64(data, "untracked", c->untracked);
-	json_u64(data, "failed", c->failed + w->idle_failed);
+	json_u64(data, "failed", c->failed + w->idle_failed + w->told.failed);
 	json_u64(data, "idle_reset", w->idle_reset);
+	if (w->step->fault.meaning == PLAN_MEANS_ANSWER)
+		json_u64(data, "requests", answers_requests(ws->answers, w->slot));
+	if (w->step->fault.meaning == PLAN_MEANS_STALL)
+		json_u64(data, "resumed", w->told.sent);
 	json_bool(data, "cut", w->cut);
 	if (plan_fault_has_receipt(&w->step->fault))
 		receipts_tell(data, &w->step->fault, receipt);
@@ -244,6 +280,17 @@ static bool is_under_way(struct window *w, const struct sp_counters *counters,
 	return w->graces++ < LINE_GRACES && w->still <= CLOSE_GRACES;
 }
 
+/* The last look finds what was under way at the closing. */
+static int end_states(struct windows *ws, struct window *w)
+{
+	int err;
+
+	if (!plan_fault_keeps_state(&w->step->fault))
+		return 0;
+	err = engine_end_states(ws->engine, w->rule_index, w->slot, &w->told);
+	return err == -EAGAIN ? 0 : err;
+}
+
 static int close_window(struct windows *ws, struct window *w)
 {
 	struct sp_receipt receipt = {0};
@@ -259,7 +306,9 @@ static int close_window(struct windows *ws, struct window *w)
 		return 0;
 	w->is_open = false;
 	w->is_closed = true;
-	err = engine_flows_open(ws->engine, w->slot, &w->flows);
+	err = end_states(ws, w);
+	if (!err)
+		err = engine_flows_open(ws->engine, w->slot, &w->flows);
 	if (err)
 		return err;
 	/* A packet that was under way when the engine was disarmed. */
@@ -308,6 +357,8 @@ static uint64_t walk_after(struct window *w, const struct plan_window *plan, uin
 {
 	uint64_t period = plan->burst_on_ns + plan->burst_off_ns;
 
+	if (w->step->fault.meaning == PLAN_MEANS_DISCONNECTS)
+		return now + DISCONNECTS_WALK_NS;
 	if (w->next_walk == w->burst_opens && (!period || plan->burst_on_ns > SECOND_WALK_NS))
 		return w->burst_opens + SECOND_WALK_NS;
 	if (!period)
@@ -331,6 +382,27 @@ static int walk_idle(struct windows *ws, uint64_t now)
 	return err < 0 ? err : 0;
 }
 
+static int end_burst(struct windows *ws, struct window *w)
+{
+	w->next_pause = pause_after(w, clock_mono_ns());
+	return end_states(ws, w);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void windows_look_again(struct windows *ws, uint64_t now)
+{
+	for (size_t i = 0; i < ws->n; i++) {
+		struct window *w = &ws->items[i];
+
+		if (w->is_open && plan_fault_walks(&w->step->fault) && w->next_walk > now)
+			w->next_walk = now;
+	}
+}
+
 static uint64_t next_time(const struct window *w)
 {
 	uint64_t close = w->closes + (w->graces + 1) * CLOSE_GRACE_NS;
@@ -339,7 +411,7 @@ static uint64_t next_time(const struct window *w)
 		return w->flows ? w->next_batch : UINT64_MAX;
 	if (!w->is_open)
 		return w->opens;
-	return w->next_walk < close ? w->next_walk : close;
+	return earlier(earlier(w->next_walk, w->next_pause), close);
 }
 
 int windows_run(struct windows *ws, uint64_t now, uint64_t *ret_next)
@@ -366,7 +438,9 @@ int windows_run(struct windows *ws, uint64_t now, uint64_t *ret_next)
 			w->next_walk = UINT64_MAX;
 		if (w->flows && now >= w->next_batch)
 			err = tell_flows(ws, w);
-		if (w->is_open && now >= w->closes + (w->graces + 1) * CLOSE_GRACE_NS)
+		if (!err && w->is_open && now >= w->next_pause)
+			err = end_burst(ws, w);
+		if (!err && w->is_open && now >= w->closes + (w->graces + 1) * CLOSE_GRACE_NS)
 			err = close_window(ws, w);
 		next = next_time(w);
 		if (next < *ret_next)

@@ -6,6 +6,7 @@
 #ifndef SHEARPIN_WINDOWS_H
 #define SHEARPIN_WINDOWS_H
 
+#include "drill/answers.h"
 #include "drill/journal.h"
 
 /* Packets whose verdict was under way at the closing are counted by then; where one is not (a CPU that the hypervisor took away
@@ -21,11 +22,17 @@ int windows_open(const struct plan *plan, struct engine *engine, struct journal 
 		 struct fault_events *fault_events, struct windows **ret);
 void windows_close(struct windows *windows);
 
+/* Tell of the requests that were answered, too. The answers stay the caller's. */
+void windows_answer(struct windows *windows, const struct answers *answers);
+
 /* All times are relative to zero_ns from here on. */
 void windows_set_zero(struct windows *windows, uint64_t zero_ns);
 
 /* Do what is due: openings, walks over idle connections, closings. *ret_next: when to call again (UINT64_MAX: never). 0 or a negative errno. */
 int windows_run(struct windows *windows, uint64_t now, uint64_t *ret_next);
+
+/* The targets have gained addresses: look for idle connections to them, at once. */
+void windows_look_again(struct windows *windows, uint64_t now);
 
 /* End every window that has opened by now, when the engine was disarmed, CLOSE_GRACE_NS ago or more. */
 int windows_cut(struct windows *windows, uint64_t now);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/cgroups.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,4 +185,151 @@ const char *cgroups_path(struct cgroups *cgroups, uint64_t id, uint32_t pid)
 	if (err && err != -ESTALE && pid)
 		*path = path_by_process(cgroups, id, pid);
 	return *path;
+}
+
+#define ROOT_INODE 1 /* of the hierarchy (kernfs) */
+
+int cgroups_root(const struct cgroups *cgroups)
+{
+	struct stat root;
+
+	if (cgroups->mount_fd < 0)
+		return -ENOENT;
+	if (fstat(cgroups->mount_fd, &root))
+		return -errno;
+	return root.st_ino == ROOT_INODE ? 0 : -EXDEV;
+}
+
+const char *cgroups_mount(const struct cgroups *cgroups)
+{
+	return cgroups->mount;
+}
+
+int cgroups_mount_fd(const struct cgroups *cgroups)
+{
+	return cgroups->mount_fd;
+}
+
+static unsigned count_levels(const char *path)
+{
+	unsigned n = 0;
+
+	for (const char *c = path; *c; c++)
+		n += *c != '/' && (c == path || c[-1] == '/');
+	return n;
+}
+
+/* ".." would lead out, and belie the number of levels. */
+static bool is_plain(const char *path)
+{
+	size_t len;
+
+	for (const char *c = path; *c; c += len + !!c[len]) {
+		len = strcspn(c, "/");
+		if (len && !strncmp(c, "..", len))
+			return false;
+	}
+	return true;
+}
+
+int cgroups_find(const struct cgroups *cgroups, const char *path, uint64_t *ret_id, unsigned *ret_level)
+{
+	const char *below = path + strspn(path, "/");
+	struct stat found;
+	int fd;
+
+	if (!is_plain(path))
+		return -ENOENT;
+	fd = openat(cgroups->mount_fd, *below ? below : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &found)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	*ret_id = found.st_ino;
+	*ret_level = count_levels(below);
+	return fd;
+}
+
+struct search {
+	const char *name;
+	char path[PATH_MAX]; /* of the directory at work */
+	char *found;
+	bool several;
+};
+
+static int note_found(struct search *s)
+{
+	s->several = s->found;
+	if (!s->found)
+		s->found = strdup(s->path);
+	return s->found ? 0 : -ENOMEM;
+}
+
+static int search_below(struct search *s, int parent, const char *name);
+
+static int search_entry(struct search *s, int parent, const struct dirent *entry)
+{
+	size_t len = strlen(s->path);
+	int err = 0;
+
+	if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+	    len + strlen(entry->d_name) + 2 > sizeof(s->path))
+		return 0;
+	snprintf(s->path + len, sizeof(s->path) - len, "/%s", entry->d_name);
+	if (!strcmp(entry->d_name, s->name))
+		err = note_found(s);
+	if (!err && !s->several)
+		err = search_below(s, parent, entry->d_name);
+	s->path[len] = 0;
+	return err;
+}
+
+static int search_below(struct search *s, int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	const struct dirent *entry;
+	DIR *dir;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno; /* it has just gone */
+	dir = fdopendir(fd);
+	if (!dir) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	while (!err && !s->several && (entry = readdir(dir)))
+		err = search_entry(s, fd, entry);
+	closedir(dir);
+	return err;
+}
+
+int cgroups_find_unit(const struct cgroups *cgroups, const char *unit, char **ret_path)
+{
+	struct search s = {.name = unit};
+	uint64_t id;
+	unsigned level;
+	int fd, err;
+
+	if (!*unit || strchr(unit, '/') || !is_plain(unit))
+		return -ENOENT;
+	snprintf(s.path, sizeof(s.path), "/system.slice/%s", unit);
+	fd = cgroups_find(cgroups, s.path, &id, &level);
+	if (fd >= 0) {
+		close(fd);
+		*ret_path = strdup(s.path);
+		return *ret_path ? 0 : -ENOMEM;
+	}
+	s.path[0] = 0;
+	err = search_below(&s, cgroups->mount_fd, ".");
+	if (!err && s.found && !s.several) {
+		*ret_path = s.found;
+		return 0;
+	}
+	free(s.found);
+	return err ?: s.several ? -EEXIST : -ENOENT;
 }

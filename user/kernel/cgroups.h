@@ -20,4 +20,18 @@ void cgroups_close(struct cgroups *cgroups); /* accepts NULL */
  */
 const char *cgroups_path(struct cgroups *cgroups, uint64_t id, uint32_t pid);
 
+/* 0: the mount shows the whole hierarchy; -ENOENT: there is none; -EXDEV: it shows a part, as in a container. */
+int cgroups_root(const struct cgroups *cgroups);
+/* Of the mount: holds as long as `cgroups`; NULL, -1: there is none. */
+const char *cgroups_mount(const struct cgroups *cgroups);
+int cgroups_mount_fd(const struct cgroups *cgroups);
+
+/* The cgroup of a path as above: a descriptor of its directory, or a negative errno; its id, and how many levels it lies below the root. */
+int cgroups_find(const struct cgroups *cgroups, const char *path, uint64_t *ret_id, unsigned *ret_level);
+/*
+ * The path of the cgroup of a systemd unit; free() it. System units come first, which are children of /system.slice; else any
+ * cgroup of that name. 0, -ENOENT, -EEXIST: there are several, or another negative errno.
+ */
+int cgroups_find_unit(const struct cgroups *cgroups, const char *unit, char **ret_path);
+
 #endif

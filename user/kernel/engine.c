@@ -16,12 +16,15 @@
 
 #include "base/timeutil.h"
 #include "gate.bpf.h"
+#include "kernel/answer.h"
 #include "kernel/attach.h"
 #include "kernel/conn_table.h"
 #include "kernel/counters.h"
 #include "kernel/distribution.h"
 #include "kernel/idle.h"
 #include "kernel/line.h"
+#include "kernel/patterns.h"
+#include "kernel/prefixes.h"
 #include "kernel/rules.h"
 #include "kernel/vectors.h"
 #include "shearpin.skel.h"
@@ -41,6 +44,7 @@ struct engine {
 	struct attachments *attachments;
 	struct raw *raw;
 	struct idle *idle;
+	struct answer *answer; /* NULL: no rule answers connections */
 	int n_cpus;
 	struct ring_buffer *capture_ring; /* NULL: no capture */
 	engine_record *on_record;
@@ -67,12 +71,12 @@ static bool uses_hook(const struct plan *plan, int hook)
 bool engine_has_resets(const struct engine *engine)
 {
 	for (size_t i = 0; i < engine->plan->n_steps; i++)
-		if (engine->plan->steps[i].fault.reset_ends)
+		if (plan_fault_walks(&engine->plan->steps[i].fault))
 			return true;
 	return false;
 }
 
-static int size_maps(struct engine *e, size_t n4, size_t n6)
+static int size_maps(struct engine *e)
 {
 	int highest = 1;
 	int err;
@@ -82,9 +86,7 @@ static int size_maps(struct engine *e, size_t n4, size_t n6)
 			highest = e->interfaces[i].ifindex;
 	err = bpf_map__set_max_entries(e->skel->maps.interfaces, highest + 1);
 	if (!err)
-		err = bpf_map__set_max_entries(e->skel->maps.prefixes4, n4 ?: 1);
-	if (!err)
-		err = bpf_map__set_max_entries(e->skel->maps.prefixes6, n6 ?: 1);
+		err = prefixes_size(e->plan, e->skel);
 	if (!err)
 		err = bpf_map__set_max_entries(e->skel->maps.counters, e->plan->n_slots ?: 1);
 	if (!err && rules_have_receipts(e->plan))
@@ -100,23 +102,14 @@ static int size_maps(struct engine *e, size_t n4, size_t n6)
 	return err;
 }
 
-static int fill_prefixes(struct engine *e, const struct prefix_rules *list, size_t n)
+static int fill_patterns(struct engine *e, const struct pattern_rules *list, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct prefix *p = &list[i].prefix;
-		bool is4 = p->family == AF_INET;
-		struct sp_prefix4 key4 = {.len = p->len};
-		struct sp_prefix6 key6 = {.len = p->len};
-		int err;
+	int err = 0;
 
-		memcpy(is4 ? (void *)&key4.addr : (void *)key6.addr, p->addr, is4 ? 4 : 16);
-		err = bpf_map_update_elem(
-			bpf_map__fd(is4 ? e->skel->maps.prefixes4 : e->skel->maps.prefixes6),
-			is4 ? (void *)&key4 : (void *)&key6, &list[i].rules, BPF_ANY);
-		if (err)
-			return err;
-	}
-	return 0;
+	for (size_t i = 0; !err && i < n; i++)
+		err = bpf_map_update_elem(bpf_map__fd(e->skel->maps.patterns), &list[i].pattern,
+					  &list[i].rules, BPF_ANY);
+	return err;
 }
 
 static bool rule_uses_interface(const struct plan_target *t, const char *name)
@@ -172,8 +165,7 @@ static int fill_control(struct sp_control *control, const struct plan *plan)
 	return 0;
 }
 
-static int fill(struct engine *e, const struct prefix_rules *list4, size_t n4,
-		const struct prefix_rules *list6, size_t n6)
+static int fill(struct engine *e)
 {
 	struct shearpin__bss *bss = e->skel->bss;
 	struct vectors v = {
@@ -182,14 +174,15 @@ static int fill(struct engine *e, const struct prefix_rules *list4, size_t n4,
 		.remote_ports = bss->remote_ports,
 		.any_prefix4 = &bss->any_prefix4,
 		.any_prefix6 = &bss->any_prefix6,
+		.any_owner = &bss->any_owner,
+		.owner_rules = &bss->owner_rules,
+		.process_rules = &bss->process_rules,
 		.control = &bss->control,
 	};
 	int err = fill_control(&bss->control, e->plan);
 
 	if (!err)
-		err = fill_prefixes(e, list4, n4);
-	if (!err)
-		err = fill_prefixes(e, list6, n6);
+		err = prefixes_fill(e->plan, e->skel);
 	if (!err)
 		err = fill_interfaces(e);
 	if (err)
@@ -197,6 +190,7 @@ static int fill(struct engine *e, const struct prefix_rules *list4, size_t n4,
 	vectors_fill(e->plan, &v);
 	rules_fill(e->plan, bss->rules);
 	rules_fill_meanings(e->plan, bss->meanings, &bss->control.content);
+	answer_choose_hooks(e->plan, &bss->control);
 	fill_distributions(e->plan, bss->distributions);
 	return 0;
 }
@@ -247,17 +241,39 @@ static int open_rings(struct engine *e)
 	return e->capture_ring ? 0 : -errno;
 }
 
-static int load(struct engine *e)
+/* Programs and maps for targets that name an owner. */
+static int choose_owners(struct shearpin *skel, const struct plan *plan)
 {
-	struct prefix_rules *list4 = NULL, *list6 = NULL;
-	size_t n4 = 0, n6 = 0;
+	bool owners = vectors_have_owners(plan), processes = vectors_have_processes(plan);
 	int err;
 
-	err = vectors_prefixes(e->plan, AF_INET, &list4, &n4);
+	skel->rodata->without_owners = !owners;
+	skel->rodata->without_processes = !processes;
+	bpf_program__set_autoload(skel->progs.note_maker, processes);
+	bpf_program__set_autoload(skel->progs.note_holders, processes);
+	bpf_program__set_autoload(skel->progs.name_process, processes);
+	err = bpf_map__set_autocreate(skel->maps.holders, processes);
 	if (!err)
-		err = vectors_prefixes(e->plan, AF_INET6, &list6, &n6);
+		err = bpf_map__set_autocreate(skel->maps.owner_processes, processes);
 	if (!err)
-		err = size_maps(e, n4, n6);
+		err = bpf_map__set_autocreate(skel->maps.owner_cgroups, owners);
+	if (!err)
+		err = bpf_map__set_autocreate(skel->maps.owned_flows, owners);
+	return err;
+}
+
+static int load(struct engine *e)
+{
+	struct pattern_rules *patterns = NULL;
+	size_t n_patterns = 0;
+	int err = patterns_list(e->plan, &patterns, &n_patterns);
+
+	if (!err)
+		err = size_maps(e);
+	if (!err)
+		err = bpf_map__set_max_entries(e->skel->maps.patterns, n_patterns ?: 1);
+	if (!err)
+		err = choose_owners(e->skel, e->plan);
 	if (err)
 		goto out;
 	e->skel->rodata->without_bends = !rules_bend(e->plan);
@@ -266,14 +282,16 @@ static int load(struct engine *e)
 	bpf_program__set_autoload(e->skel->progs.sockets, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.note_reset, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.xdp_in, uses_hook(e->plan, SP_HOOK_XDP));
+	answer_prepare(e->plan, e->skel);
 	err = shearpin__load(e->skel);
 	if (!err)
-		err = fill(e, list4, n4, list6, n6);
+		err = fill(e);
+	if (!err)
+		err = fill_patterns(e, patterns, n_patterns);
 	if (!err && e->line)
 		err = line_start(e->line, e->skel);
 out:
-	free(list4);
-	free(list6);
+	free(patterns);
 	return err;
 }
 
@@ -315,6 +333,7 @@ void engine_close(struct engine *engine)
 		return;
 	if (engine->skel && engine->skel->bss)
 		engine_disarm(engine);
+	answer_close(engine->answer);
 	attach_close(engine->attachments);
 	idle_close(engine->idle);
 	raw_close(engine->raw);
@@ -344,6 +363,10 @@ int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret
 	for (size_t i = 0; !err && i < engine->n_interfaces; i++) {
 		*ret_culprit = engine->interfaces[i].name;
 		err = attach_add(engine->attachments, engine->interfaces[i].ifindex);
+	}
+	if (!err && answer_is_needed(engine->plan)) {
+		*ret_culprit = ANSWER_PLACE;
+		err = answer_open(engine->skel, &engine->answer);
 	}
 	if (err) {
 		attach_close(engine->attachments);
@@ -382,6 +405,11 @@ static void fill_marks(const struct plan *plan, uint64_t zero_ns, __u64 *marks)
 		if (!kept || marks[kept - 1] != marks[i])
 			marks[kept++] = marks[i];
 	memset(marks + kept, 0xff, (SP_MAX_MARKS - kept) * sizeof(*marks));
+}
+
+int engine_retarget(struct engine *engine)
+{
+	return prefixes_fill(engine->plan, engine->skel);
 }
 
 int engine_observe(struct engine *engine)
@@ -503,6 +531,33 @@ int engine_reset_idle(struct engine *engine,
 		      void (*call)(void *arg, const struct sp_socket *socket, int error), void *arg)
 {
 	return idle_reset(engine->idle, call, arg);
+}
+
+struct pause {
+	const struct engine *engine;
+	const struct sp_rule *rule;
+};
+
+static int is_pause(const void *arg)
+{
+	const struct pause *p = arg;
+	uint32_t armed = __atomic_load_n(&p->engine->skel->bss->control.armed, __ATOMIC_ACQUIRE);
+
+	return !(armed & SP_ARMED_FAULTS) || window_at(p->rule, clock_mono_ns()) == WINDOW_CLOSED;
+}
+
+int engine_end_states(struct engine *engine, size_t rule, uint32_t slot, struct stalls_told *told)
+{
+	const struct pause pause = {engine, &engine->skel->bss->rules[rule]};
+	const struct stalls stalls = {
+		.states_fd = bpf_map__fd(engine->skel->maps.states),
+		.conns_fd = bpf_map__fd(engine->skel->maps.conns),
+		.raw = pause.rule->meaning == SP_MEANS_STALL ? engine->raw : NULL,
+		.is_over = is_pause,
+		.arg = &pause,
+	};
+
+	return stalls_end(&stalls, slot, told);
 }
 
 static int test_run_skb(int fd, int ifindex, const void *frame, size_t len)

@@ -14,6 +14,7 @@
 
 #include "abi.h"
 #include "kernel/flows.h"
+#include "kernel/stalls.h"
 #include "scenario/plan.h"
 
 struct engine;
@@ -40,6 +41,11 @@ void engine_close(struct engine *engine);
  * attached, and *ret_culprit is the interface's name (as long as the plan lives). */
 int engine_attach(struct engine *engine, enum attach_mode mode, const char **ret_culprit);
 const char *engine_attached_as(const struct engine *engine); /* "tcx", "clsact" */
+
+/* Addresses that each of a plan's names (plan_target.hosts) may gain after engine_open(). */
+#define ENGINE_HOST_ROOM 64
+/* The targets' `remotes` have grown since: match them from here on. What was matched stays so throughout. */
+int engine_retarget(struct engine *engine);
 
 /* From here on the observer follows the targets' flows, but for those of this process. */
 int engine_observe(struct engine *engine);
@@ -86,6 +92,12 @@ int engine_flows_open(struct engine *engine, uint32_t slot, struct flows **ret);
 int engine_reset_idle(struct engine *engine,
 		      void (*call)(void *arg, const struct sp_socket *socket, int error), void *arg);
 bool engine_has_resets(const struct engine *engine);
+
+/*
+ * What a rule with a meaning keeps of the flows of a window that is closed, or in a pause between bursts, is of no use any more: it is
+ * forgotten, and of a stall, who waits is told to go on (kernel/stalls.h). -EAGAIN: the next burst has begun.
+ */
+int engine_end_states(struct engine *engine, size_t rule, uint32_t slot, struct stalls_told *told);
 
 /*
  * Put one packet through the program of a hook as if every window were open, without touching anything: the rule that would

@@ -239,6 +239,17 @@ void lifeline_close(struct lifeline *lifeline)
 	free(lifeline);
 }
 
+static void map_address(const struct prefix *address, struct in6_addr *ret)
+{
+	*ret = (struct in6_addr){0};
+	if (address->family == AF_INET6) {
+		memcpy(ret->s6_addr, address->addr, 16);
+	} else {
+		ret->s6_addr[10] = ret->s6_addr[11] = 0xff;
+		memcpy(ret->s6_addr + 12, address->addr, 4);
+	}
+}
+
 int lifeline_protect(struct lifeline *lifeline, const char *text, const char *file, unsigned line)
 {
 	struct guarded flow = {.named = true, .why = "--protect", .file = file, .line = line};
@@ -247,12 +258,7 @@ int lifeline_protect(struct lifeline *lifeline, const char *text, const char *fi
 
 	if (err)
 		return -EINVAL;
-	if (address.family == AF_INET6) {
-		memcpy(flow.remote.s6_addr, address.addr, 16);
-	} else {
-		flow.remote.s6_addr[10] = flow.remote.s6_addr[11] = 0xff;
-		memcpy(flow.remote.s6_addr + 12, address.addr, 4);
-	}
+	map_address(&address, &flow.remote);
 	return add(lifeline, &flow);
 }
 
@@ -403,6 +409,45 @@ static void describe(const struct guarded *flow, char *text, size_t size)
 		snprintf(text, size, "%s with %s port %u", why, address, flow->remote_port);
 	else
 		snprintf(text, size, "%s with %s", why, address);
+}
+
+static bool in_ports(uint16_t port, const struct port_range *ranges, size_t n)
+{
+	for (size_t i = 0; port && i < n; i++)
+		if (port >= ranges[i].first && port <= ranges[i].last)
+			return true;
+	return !n || !port;
+}
+
+static bool covers_ports(const struct plan_target *t, uint16_t local, uint16_t remote)
+{
+	return in_ports(local, t->local_ports, t->n_local_ports) &&
+	       in_ports(remote, t->remote_ports, t->n_remote_ports);
+}
+
+static bool covers_flow(const struct plan_target *t, const struct guarded *flow)
+{
+	if (!flow->named && t->proto && t->proto != IPPROTO_TCP)
+		return false;
+	return covers_ports(t, flow->local_port, flow->remote_port) ||
+	       (flow->named && covers_ports(t, flow->remote_port, 0));
+}
+
+bool lifeline_covers(const struct lifeline *lifeline, const struct plan_target *target,
+		     const struct prefix *address, char *ret_flow, size_t size)
+{
+	struct in6_addr peer;
+
+	map_address(address, &peer);
+	for (size_t i = 0; i < lifeline->n; i++) {
+		const struct guarded *flow = &lifeline->flows[i];
+
+		if (!IN6_ARE_ADDR_EQUAL(&flow->remote, &peer) || !covers_flow(target, flow))
+			continue;
+		describe(flow, ret_flow, size);
+		return true;
+	}
+	return false;
 }
 
 int lifeline_check(struct lifeline *lifeline, struct engine *engine, const struct plan *plan,

@@ -25,6 +25,13 @@ struct lifeline_hit {
 	int rule;
 };
 
+/*
+ * By its protocol and its ports, would a target with this address as its peer cover one of these flows? Then ret_flow says
+ * which, for people. Asked about an address that joins when the programs are attached, and cannot be tried out any more.
+ */
+bool lifeline_covers(const struct lifeline *lifeline, const struct plan_target *target,
+		     const struct prefix *address, char *ret_flow, size_t size);
+
 /* 0: nothing of it would be hit; 1: *ret_hit would be; or a negative errno. */
 int lifeline_check(struct lifeline *lifeline, struct engine *engine, const struct plan *plan,
 		   const struct engine_interface *interfaces, size_t n, struct lifeline_hit *ret_hit);

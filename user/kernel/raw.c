@@ -202,6 +202,45 @@ int raw_reset(const struct raw *raw, const struct sp_socket *s)
 	return err;
 }
 
+#define STAMPS_FIRST 0x0101080a /* RFC 7323, appendix A: NOP, NOP, kind, length */
+
+/* With its checksum, and with time stamps if the connection has them. */
+static size_t fill_ack(const struct endpoint *from, const struct endpoint *to, int dir,
+		       const struct sp_state *state, struct tcphdr *tcp, uint32_t stamps[3])
+{
+	size_t len = sizeof(*tcp), more = state->flags[dir] & SP_STATE_STAMPED ? 3 * sizeof(*stamps) : 0;
+
+	*tcp = (struct tcphdr){.ack = 1, .doff = (len + more) / 4};
+	tcp->source = htons(from->port);
+	tcp->dest = htons(to->port);
+	tcp->seq = htonl(state->next_seq[dir]);
+	tcp->ack_seq = htonl(state->ack[dir]);
+	tcp->window = htons(state->window[dir]);
+	stamps[0] = htonl(STAMPS_FIRST);
+	stamps[1] = htonl(state->tsval[dir]);
+	stamps[2] = htonl(state->tsecr[dir]);
+	tcp->check = sum_finish(
+		sum_words(tcp, len, sum_words(stamps, more, sum_pseudo(from, to, IPPROTO_TCP, len + more))));
+	return more;
+}
+
+int raw_acknowledge(const struct raw *raw, const struct sp_flow_key *flow, int dir,
+		    const struct sp_state *state)
+{
+	struct endpoint local = {flow->local, flow->local_port}, remote = {flow->remote, flow->remote_port};
+	const struct endpoint *from = dir == SP_DIR_OUT ? &local : &remote;
+	const struct endpoint *to = dir == SP_DIR_OUT ? &remote : &local;
+	struct message m = {.len = 0};
+	uint32_t stamps[3];
+	struct tcphdr tcp;
+	size_t more = fill_ack(from, to, dir, state, &tcp, stamps);
+
+	put_ip(&m, from, to, IPPROTO_TCP, sizeof(tcp) + more);
+	put(&m, &tcp, sizeof(tcp));
+	put(&m, stamps, more);
+	return send_to(raw, &m, to, state->ifindex);
+}
+
 static struct icmphdr icmp_header(bool is4, uint8_t refuse)
 {
 	struct icmphdr icmp = {.type = is4 ? ICMP_DEST_UNREACH : ICMP6_DST_UNREACH};

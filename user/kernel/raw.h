@@ -23,4 +23,11 @@ int raw_reset(const struct raw *raw, const struct sp_socket *s);
 /* Answer the local SYN that the event tells of with the ICMP error of its rule (RFC 792, RFC 4443). */
 int raw_unreachable(const struct raw *raw, const struct sp_event *event);
 
+/*
+ * The pure ACK that the newest segment of the flow in this direction (enum sp_dir) was, as struct sp_state has it, from its sender
+ * to its receiver; both along the route, where neither is of this host.
+ */
+int raw_acknowledge(const struct raw *raw, const struct sp_flow_key *flow, int dir,
+		    const struct sp_state *state);
+
 #endif

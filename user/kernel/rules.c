@@ -124,16 +124,10 @@ static bool bends(const struct plan_fault *f)
 	return plan_fault_bends(f) || plan_fault_alters(f);
 }
 
+/* For a packet: connections are answered at connect(). */
 static bool means(const struct plan_fault *f)
 {
-	return f->meaning;
-}
-
-static bool keeps_state(const struct plan_fault *f)
-{
-	return f->meaning == PLAN_MEANS_HTTP || f->meaning == PLAN_MEANS_STALL ||
-	       f->meaning == PLAN_MEANS_LIMIT || f->meaning == PLAN_MEANS_RATE_LIMIT ||
-	       f->meaning == PLAN_MEANS_DISCONNECTS;
+	return f->meaning && f->meaning != PLAN_MEANS_ANSWER;
 }
 
 static bool reads_content(const struct plan_fault *f)
@@ -165,7 +159,7 @@ bool rules_have_receipts(const struct plan *plan)
 
 bool rules_keep_states(const struct plan *plan)
 {
-	return any(plan, keeps_state);
+	return any(plan, plan_fault_keeps_state);
 }
 
 void rules_fill_meanings(const struct plan *plan, struct sp_bits *meanings, struct sp_bits *content)

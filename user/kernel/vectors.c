@@ -43,6 +43,29 @@ static size_t count_bits(const struct plan *plan)
 	return n;
 }
 
+void vectors_bits(const struct plan *plan, size_t target, struct sp_bits *ret_bits)
+{
+	for (int t, bit = 0; (t = vectors_target(plan, bit)) >= 0; bit++)
+		if ((size_t)t == target)
+			bits_set(ret_bits, bit);
+}
+
+bool vectors_have_owners(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_targets; i++)
+		if (plan_target_has_owner(&plan->targets[i]))
+			return true;
+	return false;
+}
+
+bool vectors_have_processes(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_targets; i++)
+		if (plan->targets[i].pid)
+			return true;
+	return false;
+}
+
 /* The first bit of each target. */
 static void fill_observe(const struct plan *plan, size_t n_bits, struct sp_bits *observe)
 {
@@ -74,6 +97,19 @@ static void fill_protocols(const struct plan *plan, size_t n_bits, struct sp_bit
 	}
 }
 
+/* Who the owners are is told later (kernel/owned.h); until then their rules match nothing. */
+static void fill_owners(const struct plan *plan, size_t n_bits, const struct vectors *v)
+{
+	for (size_t r = 0; r < n_bits; r++) {
+		const struct plan_target *t = target_of(plan, r);
+
+		bits_set(plan_target_has_owner(t) ? v->owner_rules : v->any_owner, r);
+		if (t->pid)
+			bits_set(v->process_rules, r);
+	}
+	v->control->owners = vectors_have_owners(plan);
+}
+
 static void fill_ports(struct sp_bits *ports, size_t rule, const struct port_range *ranges, size_t n)
 {
 	static const struct port_range any = {0, SP_PORTS - 1};
@@ -93,6 +129,7 @@ void vectors_fill(const struct plan *plan, const struct vectors *v)
 
 	fill_protocols(plan, n_bits, v->protocols);
 	fill_observe(plan, n_bits, &v->control->observe);
+	fill_owners(plan, n_bits, v);
 	for (size_t r = 0; r < n_bits; r++) {
 		const struct plan_target *t = target_of(plan, r);
 

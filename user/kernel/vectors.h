@@ -26,18 +26,30 @@ static inline bool bits_any_set(const struct sp_bits *b)
 	return false;
 }
 
+static inline void bits_or_all(struct sp_bits *to, const struct sp_bits *with)
+{
+	for (int i = 0; i < SP_WORDS; i++)
+		to->w[i] |= with->w[i];
+}
+
 /* Tables in the programs' mapped memory, all zero before. */
 struct vectors {
 	struct sp_bits *protocols;    /* [256] */
 	struct sp_bits *local_ports;  /* [SP_PORTS] */
 	struct sp_bits *remote_ports; /* [SP_PORTS] */
 	struct sp_bits *any_prefix4, *any_prefix6;
+	struct sp_bits *any_owner, *owner_rules, *process_rules;
 	struct sp_control *control;
 };
 
 void vectors_fill(const struct plan *plan, const struct vectors *v);
 /* The target of a bit: of a rule, or one that no rule has; -1: the bit is not taken. */
 int vectors_target(const struct plan *plan, unsigned bit);
+/* All bits of a target, added to what *ret_bits has. */
+void vectors_bits(const struct plan *plan, size_t target, struct sp_bits *ret_bits);
+/* Does a target name an owner; a process? */
+bool vectors_have_owners(const struct plan *plan);
+bool vectors_have_processes(const struct plan *plan);
 
 /* The distinct prefixes of one family over all targets, each with the rules of all that cover it; free() it. */
 struct prefix_rules {

@@ -55,25 +55,50 @@ static bool has_ports(const struct model_target *t)
 	return given(t->node, "remote_port") || given(t->node, "local_port");
 }
 
+static const char *const owners[] = {"cgroup", "unit", "pid"};
+
+static bool has_owner(const struct model_target *t)
+{
+	return given(t->node, owners[0]) || given(t->node, owners[1]) || given(t->node, owners[2]);
+}
+
+static void check_owners(struct reader *r, const struct model_target *t)
+{
+	const char *first = NULL;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (!given(t->node, owners[i]))
+			continue;
+		if (first)
+			mistake(r->errors, node_get(t->node, owners[i])->key,
+				"`%s` beside `%s`, expected one of them", owners[i], first);
+		else
+			first = owners[i];
+	}
+}
+
 static void tell_unnamed(struct reader *r, const struct model_target *t)
 {
 	char text[QUOTED_SIZE];
 
 	if (t->node->origin)
 		mistake(r->errors, t->node,
-			"neither an address nor a port is named, expected --remote, --remote-port or "
-			"--local-port");
+			"neither an address nor a port nor an owner is named, expected --remote, --host, "
+			"--remote-port, --local-port, --cgroup, --unit or --pid");
 	else
 		mistake(r->errors, t->name.node,
-			"target %s names neither an address nor a port, expected `remote`, `remote_port` or "
-			"`local_port`, or `anything: true`",
+			"target %s names neither an address nor a port nor an owner, expected `remote`, "
+			"`host`, "
+			"`remote_port`, `local_port`, `cgroup`, `unit` or `pid`, or `anything: true`",
 			quote_value(t->name.s, text));
 }
 
 /* Nothing named, or a prefix of length 0: only on request. */
 static void check_width(struct reader *r, const struct model_target *t)
 {
-	if (has_ports(t) || given(t->node, "cgroup"))
+	if (has_ports(t) || has_owner(t))
+		return;
+	if (!given(t->node, "remote") && given(t->node, "host"))
 		return;
 	if (!given(t->node, "remote")) {
 		tell_unnamed(r, t);
@@ -116,6 +141,7 @@ static void check_target(struct reader *r, const struct model *m, const struct m
 	if (t->proto.node && t->proto.n == IPPROTO_ICMP && has_ports(t))
 		mistake(r->errors, t->proto.node,
 			"icmp has no ports, expected tcp, udp or any beside a port");
+	check_owners(r, t);
 	check_interfaces(r, m, t);
 }
 
@@ -218,12 +244,33 @@ static void check_duration(struct reader *r, const struct model *m)
 		end_text, last->name.s ? quote_value(last->name.s, name) : "without a name");
 }
 
+/* Without a fault nobody needs to be named. */
+static bool needs_targets(const struct model *m)
+{
+	bool clocks = m->n_steps;
+
+	for (size_t i = 0; i < m->n_steps; i++)
+		clocks = clocks && given(m->steps[i].node, "clock");
+	return !clocks && m->node->kind == NODE_MAP && !given(m->node, "abort");
+}
+
+static void check_scenario(struct reader *r, const struct model *m)
+{
+	if (needs_targets(m) && !given(m->node, "targets"))
+		mistake(r->errors, m->node, "a scenario needs `targets`");
+	if (given(m->node, "netns") && given(m->node, "container"))
+		mistake(r->errors, node_get(m->node, "container")->key,
+			"`container` beside `netns`, expected the one or the other");
+}
+
 void check_model(struct reader *r, struct model *m)
 {
+	check_scenario(r, m);
 	for (size_t i = 0; i < m->n_targets; i++)
 		check_target(r, m, &m->targets[i]);
 	for (size_t i = 0; i < m->n_steps; i++) {
 		check_unique(r, m, i);
+		check_step_kind(r, &m->steps[i]);
 		check_times(r, &m->steps[i]);
 		check_fault(r, &m->steps[i].fault);
 		resolve_targets(r, m, &m->steps[i]);
@@ -231,5 +278,6 @@ void check_model(struct reader *r, struct model *m)
 	for (size_t i = 0; i < m->n_slos; i++)
 		check_slo(r, m, &m->slos[i]);
 	check_totals(r, m);
+	check_clocks(r, m);
 	check_duration(r, m);
 }

@@ -58,7 +58,8 @@ static void check_percent(struct reader *r, const struct node *n, const struct n
 {
 	static const char *const own[] = {"loss", "duplicate", "corrupt", "reorder"};
 
-	if (!percent || given(n, "drop") || given(n, "delay") || given(n, "reset") || given(n, "refuse"))
+	if (!percent || meaning_key(n) || given(n, "drop") || given(n, "delay") || given(n, "reset") ||
+	    given(n, "refuse"))
 		return;
 	for (size_t i = 0; i < COUNT(own); i++)
 		if (given(n, own[i])) {
@@ -139,6 +140,7 @@ void check_fault(struct reader *r, const struct model_fault *f)
 	check_loss(r, f);
 	check_reorder(r, f);
 	check_times(r, f);
+	check_meaning(r, f);
 }
 
 /* What the fault asks of the target; told at the fault, since a target may serve several steps. */
@@ -162,4 +164,5 @@ void check_fit(struct reader *r, const struct model_fault *f, const struct model
 		mistake(r->errors, f->loss_as.node,
 			"`loss_as: local` acts on what goes out, expected another `direction` in target %s",
 			text);
+	check_meaning_fit(r, f, t);
 }

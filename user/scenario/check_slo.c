@@ -136,6 +136,8 @@ static bool is_unused(const struct model *m, size_t target)
 	for (size_t i = 0; i < m->n_steps; i++) {
 		const struct model_step *s = &m->steps[i];
 
+		if (given(s->node, "clock"))
+			continue;
 		if (!s->targets.count || has_target(s, NOWHERE) || has_target(s, target))
 			return false;
 	}
@@ -166,6 +168,16 @@ static void check_target(struct reader *r, const struct model *m, const struct m
 			quote_value(s->step.s, step), text);
 }
 
+static void check_step(struct reader *r, const struct model *m, const struct model_slo *s)
+{
+	char text[QUOTED_SIZE];
+
+	if (s->step_index >= 0 && given(m->steps[s->step_index].node, "clock"))
+		mistake(r->errors, s->step.node,
+			"step %s moves the clock, and has no windows to be judged by",
+			quote_value(s->step.s, text));
+}
+
 static int find(struct reader *r, const struct named *list, const struct text *name)
 {
 	return name->s ? (int)find_name(r, list, name) : -1;
@@ -189,6 +201,7 @@ void check_slo(struct reader *r, const struct model *m, struct model_slo *s)
 		return;
 	check_backoff(r, s, key);
 	check_whose(r, m, s, key);
+	check_step(r, m, s);
 	check_latency(r, m, s, key);
 	if (s->target_index >= 0)
 		check_target(r, m, s, key);

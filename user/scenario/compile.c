@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/json.h"
 #include "base/timeutil.h"
 #include "scenario/model.h"
 
@@ -60,6 +61,7 @@ static bool compile_target(const struct model_target *m, struct plan_target *t)
 	t->proto = m->proto.n;
 	t->direction = or_default(&m->direction, PLAN_BOTH);
 	t->share = or_default(&m->share, PLAN_ALWAYS);
+	t->pid = m->pid.n;
 	return copy_text(m->name.s, &t->name) &&
 	       copy_items(m->remotes.items, m->remotes.count, sizeof(*t->remotes), &t->remotes,
 			  &t->n_remotes) &&
@@ -67,7 +69,9 @@ static bool compile_target(const struct model_target *m, struct plan_target *t)
 			  &t->remote_ports, &t->n_remote_ports) &&
 	       copy_items(m->local_ports.items, m->local_ports.count, sizeof(*t->local_ports),
 			  &t->local_ports, &t->n_local_ports) &&
-	       copy_texts(&m->interfaces, &t->interfaces, &t->n_interfaces);
+	       copy_texts(&m->interfaces, &t->interfaces, &t->n_interfaces) &&
+	       copy_texts(&m->hosts, &t->hosts, &t->n_hosts) && copy_text(m->cgroup.s, &t->cgroup) &&
+	       copy_text(m->unit.s, &t->unit);
 }
 
 /* The first address of the host, in numbers; 0, -ENOMEM, or -EHOSTUNREACH after a mistake. */
@@ -115,10 +119,30 @@ static int compile_probe(struct reader *r, const struct model_probe *m, struct p
 	return err == -EHOSTUNREACH ? 0 : err;
 }
 
+/* In place of a fault's text, so that the log and the report say what the step does. */
+static char *clock_text(const struct offset *clock)
+{
+	struct buf out = {0};
+	struct json j;
+
+	json_begin(&j, &out);
+	json_object(&j, NULL);
+	json_string(&j, "clock", clock->node->text);
+	json_end_object(&j);
+	return buf_take(&out);
+}
+
 static bool compile_step(const struct model_step *m, struct plan_step *s)
 {
 	s->line = m->node->line;
 	s->window = model_window(m);
+	if (m->clock.node) {
+		s->kind = STEP_CLOCK;
+		s->clock_offset_ns = m->clock.ns;
+		s->fault.retry_after_s = -1;
+		s->fault.text = clock_text(&m->clock);
+		return s->fault.text && copy_text(m->name.s, &s->name);
+	}
 	return copy_text(m->name.s, &s->name) && compile_fault(&m->fault, &s->fault) &&
 	       copy_items(m->target_index, m->targets.count, sizeof(*s->targets), &s->targets, &s->n_targets);
 }
@@ -182,7 +206,9 @@ static int compile_scalars(const struct model *m, const char *source, struct pla
 	p->seed = m->seed.n;
 	p->seed_given = m->seed.node;
 	if (!copy_text(m->name.s, &p->name) || !copy_text(m->description.s, &p->description) ||
-	    !copy_text(source, &p->source) || !copy_texts(&m->interfaces, &p->interfaces, &p->n_interfaces))
+	    !copy_text(source, &p->source) || !copy_text(m->netns.s, &p->netns) ||
+	    !copy_text(m->container.s, &p->container) ||
+	    !copy_texts(&m->interfaces, &p->interfaces, &p->n_interfaces))
 		return -ENOMEM;
 	return p->seed_given ? 0 : draw_seed(&p->seed);
 }

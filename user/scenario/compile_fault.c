@@ -78,6 +78,7 @@ static char *fault_text(const struct model_fault *f)
 	add_word(&j, "checksum", &f->checksum);
 	add_reorder(&j, &f->reorder);
 	add_word(&j, "reorder_correlation", &f->reorder_correlation);
+	add_meaning(&j, f);
 	add_word(&j, "percent", &f->percent);
 	add_word(&j, "loss_as", &f->loss_as);
 	json_end_object(&j);
@@ -103,7 +104,7 @@ static void compile_loss(const struct model_fault *m, struct plan_fault *f)
 
 static void compile_hold(const struct model_fault *m, struct plan_fault *f)
 {
-	if (m->delay.node)
+	if (m->delay.node) /* beside a meaning, `percent` is not allowed */
 		f->delay_below = or_default(&m->percent, PLAN_ALWAYS);
 	f->delay_ns = m->delay.n;
 	f->jitter_ns = m->jitter.n;
@@ -136,5 +137,5 @@ bool compile_fault(const struct model_fault *m, struct plan_fault *f)
 	f->refuse = m->refuse.n;
 	f->flow_below = f->reset_ends || f->refuse ? or_default(&m->percent, PLAN_ALWAYS) : 0;
 	f->text = fault_text(m);
-	return f->text;
+	return f->text && compile_meaning(m, f);
 }

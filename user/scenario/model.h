@@ -9,6 +9,8 @@
 
 #include "scenario/tree.h"
 
+struct json;
+
 static inline bool given(const struct node *map, const char *key)
 {
 	return map && node_get(map, key);
@@ -21,11 +23,20 @@ static inline bool given(const struct node *map, const char *key)
 #define MOST_META 256
 #define MOST_INTERFACES 64
 #define MOST_ITEMS 4096 /* addresses or ports of one target */
+#define MOST_HOSTS 64
+#define MOST_PATTERNS 64
+#define MOST_HEADERS 32
 #define NAME_SIZE 64
 
 /* A scalar: a time in nanoseconds, a count, a threshold, a word's number. node is NULL: not given, or wrong. */
 struct value {
 	uint64_t n;
+	const struct node *node;
+};
+
+/* A time that may be negative, in nanoseconds. */
+struct offset {
+	int64_t ns;
 	const struct node *node;
 };
 
@@ -58,7 +69,9 @@ struct model_target {
 	struct value proto, direction, share, anything;
 	struct model_remotes remotes;
 	struct model_ports remote_ports, local_ports;
-	struct texts interfaces;
+	struct texts interfaces, hosts;
+	struct text cgroup, unit;
+	struct value pid;
 };
 
 struct model_gemodel {
@@ -72,6 +85,26 @@ struct model_reorder {
 	struct value percent, by, gap, jitter;
 };
 
+/* ntp: `+80ms`, or `+80ms..-80ms over 60s` */
+struct model_ntp {
+	const struct node *node;
+	int64_t from_ns, to_ns;
+	uint64_t over_ns;
+};
+
+struct model_header {
+	const char *name, *value;
+};
+
+/* answer: a status, or a mapping */
+struct model_answer {
+	const struct node *node;
+	struct value status;
+	struct model_header *headers;
+	size_t n_headers;
+	struct text body, certificate, key;
+};
+
 struct model_fault {
 	const struct node *node;
 	struct value drop, loss, loss_every, loss_correlation, reset, refuse, percent, loss_as;
@@ -82,6 +115,11 @@ struct model_fault {
 	struct value corrupt, corrupt_correlation, checksum;
 	struct model_reorder reorder;
 	struct value reorder_correlation;
+	struct value dns, http, retry_after, stall, limit, then, mtu, icmp, slow_close, half_open, rate_limit,
+		disconnects;
+	struct texts names, paths;
+	struct model_ntp ntp;
+	struct model_answer answer;
 };
 
 struct model_repeat {
@@ -98,6 +136,8 @@ struct model_step {
 	const struct node *node;
 	struct text name;
 	struct value at, length;
+	struct offset clock;
+	bool is_later; /* it has a key of a later version, so that what it needs is not known */
 	struct model_fault fault;
 	struct texts targets;
 	size_t *target_index; /* of each of `targets`; SIZE_MAX: there is no such target */
@@ -144,6 +184,7 @@ struct model {
 	struct text name, description;
 	struct value version, seed, anything, baseline, recovery, evidence, capture;
 	struct texts interfaces;
+	struct text netns, container;
 	struct model_meta *meta;
 	size_t n_meta;
 	struct {
@@ -197,10 +238,22 @@ struct named named_targets(const struct model *m);
 
 /* Parts of the above: names that an objective refers to, and what fits together within it. */
 void check_slo(struct reader *r, const struct model *m, struct model_slo *s);
+/* A step is a fault on targets, or a move of the clock; and what goes with either. */
+void check_step_kind(struct reader *r, const struct model_step *s);
+void check_clocks(struct reader *r, const struct model *m);
 /* What fits together within a fault, and with its target; a fault into the plan (false: no memory). */
 void check_fault(struct reader *r, const struct model_fault *f);
 void check_fit(struct reader *r, const struct model_fault *f, const struct model_target *t);
 bool compile_fault(const struct model_fault *m, struct plan_fault *f);
+
+/* The key of the fault's meaning, "dns"; NULL: it has none. */
+const char *meaning_key(const struct node *fault);
+/* The same three for what a fault means; nothing, where it means nothing. */
+void check_meaning(struct reader *r, const struct model_fault *f);
+void check_meaning_fit(struct reader *r, const struct model_fault *f, const struct model_target *t);
+bool compile_meaning(const struct model_fault *m, struct plan_fault *f);
+/* Its keys, as those of a fault's text. */
+void add_meaning(struct json *j, const struct model_fault *f);
 
 /* The windows of a step; its missing or wrong values count as 0. */
 struct plan_window model_window(const struct model_step *s);

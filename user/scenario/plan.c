@@ -20,8 +20,26 @@ static void free_targets(struct plan *plan)
 		free(t->remote_ports);
 		free(t->local_ports);
 		free_texts(t->interfaces, t->n_interfaces);
+		free_texts(t->hosts, t->n_hosts);
+		free(t->cgroup);
+		free(t->unit);
 	}
 	free(plan->targets);
+}
+
+static void free_answer(struct plan_answer *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < a->n_headers; i++) {
+		free(a->headers[i].name);
+		free(a->headers[i].value);
+	}
+	free(a->headers);
+	free(a->body);
+	free(a->certificate);
+	free(a->key);
+	free(a);
 }
 
 static void free_steps(struct plan *plan)
@@ -29,6 +47,8 @@ static void free_steps(struct plan *plan)
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		free(plan->steps[i].name);
 		free(plan->steps[i].fault.text);
+		free_texts(plan->steps[i].fault.patterns, plan->steps[i].fault.n_patterns);
+		free_answer(plan->steps[i].fault.answer);
 		free(plan->steps[i].targets);
 	}
 	free(plan->steps);
@@ -64,5 +84,7 @@ void plan_free(struct plan *plan)
 	free(plan->name);
 	free(plan->description);
 	free(plan->source);
+	free(plan->netns);
+	free(plan->container);
 	free(plan);
 }

@@ -170,12 +170,26 @@ static inline bool plan_fault_alters(const struct plan_fault *f)
 	       f->meaning == PLAN_MEANS_HALF_OPEN;
 }
 
+/* Does a meaning keep anything of a flow? */
+static inline bool plan_fault_keeps_state(const struct plan_fault *f)
+{
+	return f->meaning == PLAN_MEANS_HTTP || f->meaning == PLAN_MEANS_STALL ||
+	       f->meaning == PLAN_MEANS_LIMIT || f->meaning == PLAN_MEANS_RATE_LIMIT ||
+	       f->meaning == PLAN_MEANS_DISCONNECTS;
+}
+
 /* Does the fault answer packets in somebody's place? */
 static inline bool plan_fault_answers(const struct plan_fault *f)
 {
 	return f->reset_ends || f->refuse || f->meaning == PLAN_MEANS_DNS || f->meaning == PLAN_MEANS_LIMIT ||
 	       f->meaning == PLAN_MEANS_MTU || f->meaning == PLAN_MEANS_RATE_LIMIT ||
 	       f->meaning == PLAN_MEANS_DISCONNECTS;
+}
+
+/* Does the fault reset connections that send nothing, so that sockets are looked for? */
+static inline bool plan_fault_walks(const struct plan_fault *f)
+{
+	return f->reset_ends || f->meaning == PLAN_MEANS_DISCONNECTS;
 }
 
 /* Does the fault do something to packets that arrive all the same? */
@@ -235,6 +249,7 @@ struct plan_step {
 #define PLAN_HOOK_XDP 1
 #define PLAN_HOOK_TC_IN 2
 #define PLAN_HOOK_TC_OUT 4
+#define PLAN_HOOK_CONNECT 8 /* no hook of packets: PLAN_MEANS_ANSWER alone, and then no other */
 
 /* One rule a (step, target) pair. Instance i of rule r counts in slot r.first_slot + i. */
 struct plan_rule {

@@ -82,6 +82,13 @@ static void add_target(struct json *j, const struct plan_target *t)
 	add_texts(j, "interface", t->interfaces, t->n_interfaces);
 	json_string(j, "direction", direction_names[t->direction]);
 	json_double(j, "share", (double)t->share / PLAN_ALWAYS);
+	add_texts(j, "host", t->hosts, t->n_hosts);
+	json_string(j, "cgroup", t->cgroup);
+	json_string(j, "unit", t->unit);
+	if (t->pid)
+		json_u64(j, "pid", t->pid);
+	else
+		json_null(j, "pid");
 	json_end_object(j);
 }
 
@@ -113,7 +120,13 @@ static void add_step(struct json *j, const struct plan *plan, const struct plan_
 	json_object(j, NULL);
 	json_string(j, "name", s->name);
 	json_u64(j, "line", s->line);
-	json_raw(j, "fault", s->fault.text);
+	json_string(j, "kind", s->kind == STEP_CLOCK ? "clock" : "fault");
+	if (s->kind == STEP_CLOCK) {
+		json_null(j, "fault");
+		json_i64(j, "clock_offset_ns", s->clock_offset_ns);
+	} else {
+		json_raw(j, "fault", s->fault.text);
+	}
 	json_array(j, "targets");
 	for (size_t i = 0; i < s->n_targets; i++)
 		json_string(j, NULL, plan->targets[s->targets[i]].name);
@@ -150,6 +163,8 @@ static void add_rule(struct json *j, const struct plan *plan, size_t i)
 		add_hook(j, "tc-ingress", r->why_in);
 	if (r->hooks & PLAN_HOOK_TC_OUT)
 		add_hook(j, "tc-egress", r->why_out);
+	if (r->hooks & PLAN_HOOK_CONNECT)
+		add_hook(j, "connect", r->why_out);
 	json_end_array(j);
 	json_end_object(j);
 }
@@ -208,6 +223,8 @@ static void add_head(struct json *j, const struct plan *plan)
 	json_string(j, "source", plan->source);
 	json_u64(j, "seed", plan->seed);
 	add_texts(j, "interfaces", plan->interfaces, plan->n_interfaces);
+	json_string(j, "netns", plan->netns);
+	json_string(j, "container", plan->container);
 	json_object(j, "meta");
 	for (size_t i = 0; i < plan->n_meta; i++)
 		json_string(j, plan->meta[i].key, plan->meta[i].value);

@@ -5,23 +5,14 @@
 
 #include "scenario/values.h"
 
-/* One of the words; its value is that of the same place. */
-static void read_choice(struct reader *r, const struct node *n, const char *const *words,
-			const uint8_t *values, size_t count, struct value *into)
-{
-	int i = read_word(r, n, words, count);
-
-	if (i >= 0)
-		*into = (struct value){values[i], n};
-}
-
-static void read_drop(struct reader *r, const struct node *n, void *into)
+void read_true(struct reader *r, const struct node *n, void *into)
 {
 	struct value value = {0};
 
 	read_bool(r, n, &value);
 	if (value.node && !value.n)
-		wrong_value(r, n, "fault", "`drop: true`, or no `drop` at all");
+		mistake(r->errors, n, "false is no fault, expected `%s: true`, or no `%s` at all",
+			n->key->text, n->key->text);
 	else
 		*(struct value *)into = value;
 }
@@ -130,10 +121,9 @@ static void read_reorder(struct reader *r, const struct node *n, void *into)
 }
 
 #define FAULT(key, read) #key, read, offsetof(struct model_fault, key), false
-#define LATER(key) #key, NULL, 0, false
 
 static const struct field fault_fields[] = {
-	{FAULT(drop, read_drop)},
+	{FAULT(drop, read_true)},
 	{"loss", read_loss, 0, false},
 	{FAULT(loss_correlation, read_correlation)},
 	{FAULT(reset, read_reset)},
@@ -153,16 +143,22 @@ static const struct field fault_fields[] = {
 	{FAULT(reorder_correlation, read_correlation)},
 	{FAULT(percent, read_share)},
 	{FAULT(loss_as, read_loss_as)},
-	{LATER(stall)},
-	{LATER(mtu)},
-	{LATER(icmp)},
-	{LATER(limit)},
-	{LATER(then)},
-	{LATER(dns)},
-	{LATER(names)},
-	{LATER(http)},
-	{LATER(retry_after)},
-	{LATER(ntp)},
+	{FAULT(dns, read_dns)},
+	{FAULT(names, read_query_names)},
+	{FAULT(http, read_status)},
+	{FAULT(paths, read_paths)},
+	{FAULT(retry_after, read_retry_after)},
+	{FAULT(ntp, read_ntp)},
+	{FAULT(stall, read_true)},
+	{FAULT(limit, read_limit)},
+	{FAULT(then, read_then)},
+	{FAULT(mtu, read_mtu)},
+	{FAULT(icmp, read_bool)},
+	{FAULT(slow_close, read_slow_close)},
+	{FAULT(half_open, read_true)},
+	{FAULT(rate_limit, read_rate_limit)},
+	{FAULT(disconnects, read_disconnects)},
+	{FAULT(answer, read_answer)},
 };
 
 void read_fault(struct reader *r, const struct node *n, void *into)

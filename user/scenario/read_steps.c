@@ -44,19 +44,29 @@ static void read_burst(struct reader *r, const struct node *n, void *into)
 static const struct field step_fields[] = {
 	{"name", read_name, offsetof(struct model_step, name), true},
 	{"at", read_duration, offsetof(struct model_step, at), true},
-	{"fault", read_fault, offsetof(struct model_step, fault), true},
-	{"target", read_names, offsetof(struct model_step, targets), true},
+	{"fault", read_fault, offsetof(struct model_step, fault), false},
+	{"target", read_names, offsetof(struct model_step, targets), false},
 	{"for", read_positive_duration, offsetof(struct model_step, length), true},
 	{"repeat", read_repeat, offsetof(struct model_step, repeat), false},
 	{"burst", read_burst, offsetof(struct model_step, burst), false},
 	{"signal", NULL, 0, false},
 	{"exec", NULL, 0, false},
 	{"file", NULL, 0, false},
-	{"clock", NULL, 0, false},
+	{"clock", read_clock, offsetof(struct model_step, clock), false},
 	{"link", NULL, 0, false},
 	{"expect", NULL, 0, false},
 	{"undo", NULL, 0, false},
 };
+
+static bool is_later(const struct node *n)
+{
+	static const char *const keys[] = {"signal", "exec", "file", "link", "expect", "undo"};
+	bool later = false;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		later = later || given(n, keys[i]);
+	return later;
+}
 
 void read_steps(struct reader *r, const struct node *n, void *into)
 {
@@ -67,6 +77,7 @@ void read_steps(struct reader *r, const struct node *n, void *into)
 	m->steps = read_items(r, n, NODE_LIST, MOST_STEPS, sizeof(*m->steps), expected, &m->n_steps);
 	for (size_t i = 0; m->steps && i < m->n_steps; i++, child = child->next) {
 		m->steps[i].node = child;
+		m->steps[i].is_later = is_later(child);
 		read_map(r, child, "a step", FIELDS(step_fields), &m->steps[i]);
 	}
 }

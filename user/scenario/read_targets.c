@@ -110,7 +110,10 @@ static const struct field target_fields[] = {
 	{"interface", read_interfaces, offsetof(struct model_target, interfaces), false},
 	{"share", read_share, offsetof(struct model_target, share), false},
 	{"anything", read_bool, offsetof(struct model_target, anything), false},
-	{"cgroup", NULL, 0, false},
+	{"host", read_hosts, offsetof(struct model_target, hosts), false},
+	{"cgroup", read_cgroup, offsetof(struct model_target, cgroup), false},
+	{"unit", read_unit, offsetof(struct model_target, unit), false},
+	{"pid", read_pid, offsetof(struct model_target, pid), false},
 	{"min_size", NULL, 0, false},
 	{"max_size", NULL, 0, false},
 };

@@ -47,6 +47,7 @@ struct inject_words {
 	const char *netem; /* more of the fault, in the words of tc-netem(8) */
 	const char *duration, *proto, *remote, *remote_port, *local_port, *direction, *share, *repeat, *burst;
 	const char *interface, *seed;
+	const char *host, *cgroup, *unit, *pid;
 	bool anything;
 };
 

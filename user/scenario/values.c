@@ -190,6 +190,15 @@ out:
 	return found;
 }
 
+void read_choice(struct reader *r, const struct node *n, const char *const *words, const uint8_t *values,
+		 size_t count, struct value *into)
+{
+	int i = read_word(r, n, words, count);
+
+	if (i >= 0)
+		*into = (struct value){values[i], n};
+}
+
 static void read_time(struct reader *r, const struct node *n, struct value *into, bool positive)
 {
 	uint64_t ns = 0;
@@ -278,7 +287,8 @@ void read_rate(struct reader *r, const struct node *n, void *into)
 		*(struct value *)into = (struct value){bytes, n};
 }
 
-void read_size(struct reader *r, const struct node *n, void *into)
+void read_size_within(struct reader *r, const struct node *n, uint64_t most, const char *range,
+		      struct value *into)
 {
 	uint64_t bytes = 0;
 	int err;
@@ -288,14 +298,18 @@ void read_size(struct reader *r, const struct node *n, void *into)
 	err = parse_size(n->text, &bytes);
 	if (err == -EINVAL)
 		wrong_value(r, n, "size", "a number with a unit (B, KB, MB, KiB, MiB), such as 64KB");
-	else if (err || !bytes || bytes > MOST_SIZE)
-		mistake(r->errors, n, "%.40s is out of range, expected 1B to 1GiB", n->text);
+	else if (err || !bytes || bytes > most)
+		mistake(r->errors, n, "%.40s is out of range, expected %s", n->text, range);
 	else
-		*(struct value *)into = (struct value){bytes, n};
+		*into = (struct value){bytes, n};
 }
 
-static void read_number(struct reader *r, const struct node *n, uint64_t least, uint64_t most,
-			struct value *into)
+void read_size(struct reader *r, const struct node *n, void *into)
+{
+	read_size_within(r, n, MOST_SIZE, "1B to 1GiB", into);
+}
+
+void read_within(struct reader *r, const struct node *n, uint64_t least, uint64_t most, struct value *into)
 {
 	char expected[80];
 	uint64_t value;
@@ -316,23 +330,23 @@ static void read_number(struct reader *r, const struct node *n, uint64_t least, 
 
 void read_count(struct reader *r, const struct node *n, void *into)
 {
-	read_number(r, n, 1, UINT32_MAX, into);
+	read_within(r, n, 1, UINT32_MAX, into);
 }
 
 void read_count_or_none(struct reader *r, const struct node *n, void *into)
 {
-	read_number(r, n, 0, UINT32_MAX, into);
+	read_within(r, n, 0, UINT32_MAX, into);
 }
 
 void read_big_count(struct reader *r, const struct node *n, void *into)
 {
-	read_number(r, n, 1, INT64_MAX, into);
+	read_within(r, n, 1, INT64_MAX, into);
 }
 
 /* JSON readers take integers up to 2^63 - 1. */
 void read_seed(struct reader *r, const struct node *n, void *into)
 {
-	read_number(r, n, 0, INT64_MAX, into);
+	read_within(r, n, 0, INT64_MAX, into);
 }
 
 void read_bool(struct reader *r, const struct node *n, void *into)

@@ -37,6 +37,15 @@ void wrong_value(struct reader *r, const struct node *n, const char *noun, const
 /* Of words, the one that n is: its index, or -1 and a mistake. */
 int read_word(struct reader *r, const struct node *n, const char *const *words, size_t n_words);
 
+/* A whole number, and a size in bytes of at most `most`, which `range` says for people. */
+void read_within(struct reader *r, const struct node *n, uint64_t least, uint64_t most, struct value *into);
+void read_size_within(struct reader *r, const struct node *n, uint64_t most, const char *range,
+		      struct value *into);
+
+/* One of the words; its value is that of the same place. */
+void read_choice(struct reader *r, const struct node *n, const char *const *words, const uint8_t *values,
+		 size_t count, struct value *into);
+
 /* An address or a prefix; false after a mistake. */
 bool read_prefix(struct reader *r, const struct node *n, struct prefix *into);
 
@@ -56,8 +65,18 @@ read_fn read_correlation;
 read_fn read_share_or_none, read_count_or_none;
 /* Bytes per second, and bytes. */
 read_fn read_rate, read_size;
+/* `true` alone. */
+read_fn read_true;
 /* Into a struct texts. */
-read_fn read_interfaces, read_names;
+read_fn read_interfaces, read_names, read_hosts, read_query_names, read_paths;
+/* Into a struct text. */
+read_fn read_cgroup, read_unit, read_netns, read_container;
+read_fn read_pid;
+/* What a fault means. */
+read_fn read_dns, read_status, read_retry_after, read_limit, read_then, read_mtu, read_slow_close,
+	read_rate_limit, read_disconnects, read_ntp, read_answer;
+/* Into a struct offset. */
+read_fn read_clock;
 /* Parts of a scenario, into the struct model. */
 read_fn read_targets, read_steps, read_probes, read_slos;
 

@@ -45,6 +45,40 @@ static struct node *scalar(struct reading *x, const char *text, size_t len)
 	return copy ? node_scalar(x->arena, x->word, copy) : NULL;
 }
 
+/* What stands for a letter behind a backslash in double quotation marks; 0: nothing does. */
+static char escaped(char letter)
+{
+	return letter == 'n' ? '\n' : letter == 't' ? '\t' : letter == '"' || letter == '\\' ? letter : 0;
+}
+
+/* "slow down\n", or 'it''s'; x->s is at the opening mark. NULL: it has no end, or an escape that is none. */
+static struct node *quoted(struct reading *x)
+{
+	char mark = *x->s++, *text = arena_text(x->arena, x->s, strlen(x->s)), *out = text;
+	struct node *n;
+
+	if (!text)
+		return NULL;
+	for (; *x->s && (*x->s != mark || (mark == '\'' && x->s[1] == mark)); x->s++) {
+		if (*x->s == mark) { /* one of two that stand for one */
+			*out++ = *++x->s;
+		} else if (*x->s == '\\' && mark == '"') {
+			*out = escaped(*++x->s);
+			if (!*out++)
+				return malformed(x);
+		} else {
+			*out++ = *x->s;
+		}
+	}
+	*out = '\0';
+	if (!*x->s++)
+		return malformed(x);
+	n = node_scalar(x->arena, x->word, text);
+	if (n)
+		n->plain = false;
+	return n;
+}
+
 /* From behind the opening brace to behind the closing one. */
 static struct node *read_braces(struct reading *x, unsigned depth)
 {
@@ -63,6 +97,8 @@ static struct node *read_braces(struct reading *x, unsigned depth)
 		if (*x->s == '{') {
 			x->s++;
 			value = depth ? read_braces(x, depth - 1) : malformed(x);
+		} else if (*x->s == '"' || *x->s == '\'') {
+			value = quoted(x);
 		} else {
 			len = strcspn(x->s, ",{}");
 			value = scalar(x, x->s, len);
@@ -127,6 +163,8 @@ struct node *word_value(struct arena *a, struct errors *errors, const char *word
 		n = read_braces(&x, TREE_DEPTH);
 		return n && *x.s ? malformed(&x) : n;
 	}
+	if (!strcmp(key, "names") || !strcmp(key, "paths"))
+		return node_split(a, word, value);
 	if (!len)
 		return node_scalar(a, word, value);
 	if (value[len] == '=' || !strchr(value, '='))

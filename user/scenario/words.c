@@ -81,7 +81,8 @@ static void add_fault(struct words_tree *t, struct node *fault, const char *word
 		errors_add(&t->errors, 0, 0, word, "`%s` is given twice", key);
 		return;
 	}
-	if (!*equals && !strcmp(key, "drop"))
+	if (!*equals && (!strcmp(key, "drop") || !strcmp(key, "stall") || !strcmp(key, "half_open") ||
+			 !strcmp(key, "icmp")))
 		value = "true";
 	n = word_value(&t->arena, &t->errors, word, key, value);
 	if (!n) {
@@ -96,8 +97,9 @@ static void add_fault(struct words_tree *t, struct node *fault, const char *word
 /* The step's name: its first fault that is one, so not `percent`. */
 static const char *step_name(const struct node *fault)
 {
-	static const char *const others[] = {"percent",      "loss_as", "jitter",
-					     "distribution", "burst",   "checksum"};
+	static const char *const others[] = {"percent",     "loss_as",  "jitter", "distribution",
+					     "burst",       "checksum", "names",  "paths",
+					     "retry_after", "then",     "icmp"};
 
 	for (const struct node *n = fault->first; n; n = n->next) {
 		bool other = strstr(n->key->text, "_correlation");
@@ -141,6 +143,10 @@ static void add_target(struct words_tree *t, struct node *root, const struct inj
 	add_list(t, target, "local_port", "--local-port", w->local_port);
 	add_text(t, target, "direction", "--direction", w->direction);
 	add_text(t, target, "share", "--share", w->share);
+	add_list(t, target, "host", "--host", w->host);
+	add_text(t, target, "cgroup", "--cgroup", w->cgroup);
+	add_text(t, target, "unit", "--unit", w->unit);
+	add_text(t, target, "pid", "--pid", w->pid);
 	add_text(t, target, "anything", "--anything", w->anything ? "true" : NULL);
 }
 

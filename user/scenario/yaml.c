@@ -8,7 +8,7 @@
 #include "scenario/text.h"
 #include "scenario/tree.h"
 
-#define LONGEST_SCALAR 8192 /* bytes */
+#define LONGEST_SCALAR 65536 /* bytes */
 
 struct level {
 	struct node *node;

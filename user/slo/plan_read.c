@@ -2,6 +2,7 @@
 #include "slo/plan_read.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,6 +74,18 @@ static const struct port_range *take_ports(struct results *r, const json_t *list
 	return ports;
 }
 
+static void add_owner(struct buf *words, const json_t *target)
+{
+	static const char *const keys[] = {"cgroup", "unit"};
+	uint64_t pid = get_u64(target, "pid");
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (get_string(target, keys[i]))
+			buf_printf(words, " of the %s %s", keys[i], get_string(target, keys[i]));
+	if (pid != NO_NS)
+		buf_printf(words, " of the process %" PRIu64, pid);
+}
+
 static void add_target(struct results *r, const json_t *json)
 {
 	const json_t *remote = json_object_get(json, "remote_port"),
@@ -85,8 +98,10 @@ static void add_target(struct results *r, const json_t *json)
 		return;
 	buf_puts(&words, proto ? proto : "any");
 	add_list(&words, " ", json_object_get(json, "remote"));
+	add_list(&words, " ", json_object_get(json, "host"));
 	add_list(&words, " ports ", remote);
 	add_list(&words, " local ports ", local);
+	add_owner(&words, json);
 	r->failed |= words.failed;
 	target = &r->targets[r->n_targets++];
 	*target = (struct result_target){.name = results_keep(r, name), .words = results_keep(r, words.data)};

@@ -160,6 +160,21 @@ static bool answers(const struct sp_rule *r)
 	return r->reset_ends || r->refuse;
 }
 
+/* What a rule with a meaning did, beside its losses and its lots of altering and delaying. */
+static enum replay_answer replay_meant(const struct sp_rule *r, const struct path *p,
+				       const struct replay_packet *packet)
+{
+	enum draw what = r->meaning == SP_MEANS_DNS ? DRAW_QUERY : DRAW_ANSWER;
+
+	if (!replay_is_answered(r, packet->flow))
+		return REPLAY_OTHER;
+	if (r->meaning == SP_MEANS_HTTP || r->meaning == SP_MEANS_DISCONNECTS)
+		return REPLAY_OPEN; /* of responses and times the log doesn't say enough */
+	if (r->meaning_below < SP_ALWAYS)
+		return draw_at(p, what, packet->index) < r->meaning_below ? REPLAY_SAME : REPLAY_OTHER;
+	return r->flow_below < SP_ALWAYS ? REPLAY_SAME : REPLAY_CERTAIN;
+}
+
 static enum replay_answer replay_drop(const struct sp_rule *r, const struct path *p,
 				      const struct replay_packet *packet)
 {
@@ -176,7 +191,7 @@ static enum replay_answer replay_drop(const struct sp_rule *r, const struct path
 	if (r->reset_ends && r->reset_ends != (SP_END_LOCAL | SP_END_REMOTE) &&
 	    replay_is_answered(r, packet->flow))
 		return REPLAY_OPEN;
-	return REPLAY_OTHER;
+	return r->meaning ? replay_meant(r, p, packet) : REPLAY_OTHER;
 }
 
 static enum replay_answer replay_answered(const struct sp_rule *r, const struct replay_packet *packet)
@@ -195,7 +210,7 @@ static enum replay_answer replay_bent(const struct sp_rule *r, const struct path
 	bool altered = wins(p, DRAW_CORRUPT, r->corrupt_below, r->corrupt_correlation, packet->index);
 
 	if (packet->verdict == SP_ALTER)
-		return altered ? REPLAY_SAME : REPLAY_OTHER;
+		return altered ? REPLAY_SAME : r->meaning ? replay_meant(r, p, packet) : REPLAY_OTHER;
 	if (packet->verdict == SP_DUPLICATE ? !copied : copied || !(r->flags & SP_RULE_HOLDS))
 		return REPLAY_OTHER;
 	if (altered)
@@ -219,13 +234,13 @@ enum replay_answer replay_packet(const struct sp_rule *r, const struct replay_pa
 	if (r->drop_below >= SP_ALWAYS || is_lost_at_random(r, &p, packet->index))
 		return REPLAY_OTHER;
 	if (packet->verdict == SP_RESET || packet->verdict == SP_REFUSE)
-		return replay_answered(r, packet);
+		return r->meaning ? replay_meant(r, &p, packet) : replay_answered(r, packet);
 	return replay_bent(r, &p, packet);
 }
 
 bool replay_is_closed(const struct sp_rule *r)
 {
-	return !answers(r) && !(r->corrupt_below && r->flags & SP_RULE_CORRUPT_VALID);
+	return !answers(r) && !r->meaning && !(r->corrupt_below && r->flags & SP_RULE_CORRUPT_VALID);
 }
 
 /* Lots of one kind from the first packet on: as lot_at(), without looking back each time. */

@@ -32,6 +32,14 @@ bool replay_flow(const char *text, uint64_t *ret_flow);
 bool replay_takes_part(const struct sp_rule *r, uint64_t flow);
 bool replay_is_answered(const struct sp_rule *r, uint64_t flow);
 
+/* Is whatever the rule does, not only its resets and refusals, done to that percentage of connections alone? */
+static inline bool replay_goes_by_connection(const struct sp_rule *r)
+{
+	return r->meaning && r->flow_below < SP_ALWAYS && !r->drop_below && !(r->flags & SP_RULE_GEMODEL) &&
+	       !r->drop_every && !r->duplicate_below && !r->corrupt_below &&
+	       (!(r->flags & SP_RULE_HOLDS) || r->meaning == SP_MEANS_SLOW_CLOSE);
+}
+
 /* A packet that the rule did something to, by its own account. */
 struct replay_packet {
 	uint64_t flow;

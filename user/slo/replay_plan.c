@@ -81,6 +81,38 @@ static bool take_answers(const json_t *fault, struct sp_rule *r)
 	return !(r->reset_ends || r->refuse) || take_percent(fault, "percent", &r->flow_below);
 }
 
+/* Its percentage is one of queries, responses or answers, or of connections: see struct sp_rule. */
+static bool take_meaning(const json_t *fault, struct sp_rule *r)
+{
+	static const struct {
+		const char *key;
+		enum sp_meaning meaning;
+	} keys[] = {
+		{"dns", SP_MEANS_DNS},
+		{"http", SP_MEANS_HTTP},
+		{"ntp", SP_MEANS_NTP},
+		{"stall", SP_MEANS_STALL},
+		{"limit", SP_MEANS_LIMIT},
+		{"mtu", SP_MEANS_MTU},
+		{"slow_close", SP_MEANS_SLOW_CLOSE},
+		{"half_open", SP_MEANS_HALF_OPEN},
+		{"rate_limit", SP_MEANS_RATE_LIMIT},
+		{"disconnects", SP_MEANS_DISCONNECTS},
+		{"answer", SP_MEANS_ANSWER},
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (json_object_get(fault, keys[i].key))
+			r->meaning = keys[i].meaning;
+	r->meaning_below = SP_ALWAYS;
+	if (!r->meaning)
+		return true;
+	if (r->meaning == SP_MEANS_SLOW_CLOSE)
+		r->flags |= SP_RULE_HOLDS;
+	return r->meaning <= SP_MEANS_NTP ? take_percent(fault, "percent", &r->meaning_below)
+					  : take_percent(fault, "percent", &r->flow_below);
+}
+
 static bool take_reorder(const json_t *fault, struct sp_rule *r)
 {
 	const json_t *reorder = json_object_get(fault, "reorder");
@@ -121,7 +153,8 @@ static bool take_bends(const json_t *fault, struct sp_rule *r)
 
 static bool take_fault(const json_t *fault, struct sp_rule *r)
 {
-	return json_is_object(fault) && take_loss(fault, r) && take_answers(fault, r) && take_bends(fault, r);
+	return json_is_object(fault) && take_loss(fault, r) && take_answers(fault, r) &&
+	       take_bends(fault, r) && take_meaning(fault, r);
 }
 
 static const json_t *find_target(const json_t *plan, const char *name)

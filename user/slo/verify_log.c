@@ -319,7 +319,8 @@ static bool on_flow_hit(struct verify_log *log, const json_t *json, struct told 
 
 	if (!read_flow(log, json, t) || verdict == SP_VERDICTS)
 		return false;
-	if (!takes_part(log, t) || (verdict != SP_RESET && verdict != SP_REFUSE))
+	if (!takes_part(log, t) ||
+	    (verdict != SP_RESET && verdict != SP_REFUSE && !replay_goes_by_connection(&t->rule->rule)))
 		return true;
 	if (t->rule->rule.flow_below >= SP_ALWAYS)
 		log->answered.certain++;

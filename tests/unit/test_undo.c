@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The undo journal: what is in it at every moment, and what is taken back of it by those who find it. */
+#include "unit/run_dir.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <jansson.h>
+
+#include "drill/undo.h"
+#include "drill/undo_replay.h"
+
+#define SOON "{\"undo\":1,\"run\":\"/runs/a\",\"pid\":77,\"boot_id\":\"another\"}\n"
+
+/* How many journals a directory has; the name of one. */
+static size_t journals(const struct run_dir *dir, char name[300])
+{
+	DIR *list = opendir(dir->path);
+	const struct dirent *entry;
+	size_t n = 0;
+
+	assert_non_null(list);
+	while ((entry = readdir(list))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, 300, "%s", entry->d_name);
+		n++;
+	}
+	closedir(list);
+	return n;
+}
+
+/* What the kind was asked to take back, in order. */
+struct taken {
+	int values[8];
+	bool this_boot[8];
+	size_t n;
+	int refuses; /* this value fails */
+};
+
+static enum undo_result take(void *arg, const json_t *data, bool this_boot, char *ret_reason, size_t size)
+{
+	struct taken *t = arg;
+	int value = json_integer_value(json_object_get(data, "value"));
+
+	assert_true(t->n < 8);
+	t->this_boot[t->n] = this_boot;
+	t->values[t->n++] = value;
+	snprintf(ret_reason, size, "%d it is", value);
+	return value == t->refuses ? UNDO_FAILED : value % 2 ? UNDO_TAKEN_BACK : UNDO_NOT_NEEDED;
+}
+
+/* What was told, a line each. */
+static void note(void *arg, const struct undone *undone)
+{
+	static const char *const results[] = {"taken back", "not needed", "failed"};
+	char *text = arg;
+
+	snprintf(text + strlen(text), 1024 - strlen(text), "%s %d %s %s %s: %s\n", undone->run ?: "-",
+		 (int)undone->pid, undone->kind ?: "-", undone->data ?: "-", results[undone->result],
+		 undone->reason);
+}
+
+static void replay(const struct run_dir *dir, struct taken *taken, char told[1024])
+{
+	const struct undo_kind kinds[] = {{"other", NULL, NULL}, {"number", take, taken}};
+
+	told[0] = '\0';
+	assert_int_equal(undo_replay(dir->path, kinds, 2, note, told), 0);
+}
+
+static struct undo *begin(const struct run_dir *dir)
+{
+	struct undo *undo;
+
+	assert_int_equal(undo_open(dir->path, &undo), 0);
+	assert_int_equal(undo_begin(undo, "/runs/mine"), 0);
+	return undo;
+}
+
+static unsigned arm(struct undo *undo, const char *data)
+{
+	unsigned id = 0;
+
+	assert_int_equal(undo_arm(undo, "number", data, &id), 0);
+	return id;
+}
+
+static void has_lines_before_the_call_returns(void **state)
+{
+	const struct run_dir *dir = *state;
+	char name[300], boot_id[UNDO_BOOT_ID_SIZE], expected[512];
+	struct undo *undo = begin(dir);
+	char *text;
+
+	assert_int_equal(arm(undo, "{\"value\":5}"), 1);
+	assert_int_equal(arm(undo, "{\"value\":6}"), 2);
+	assert_int_equal(undo_done(undo, 1), 0);
+	assert_int_equal(undo_boot_id(boot_id), 0);
+	assert_int_equal(journals(dir, name), 1);
+	text = get_file(dir->fd, name, NULL);
+	snprintf(expected, sizeof(expected),
+		 "{\"undo\":1,\"run\":\"/runs/mine\",\"pid\":%d,\"boot_id\":\"%s\"}\n"
+		 "{\"arm\":1,\"kind\":\"number\",\"data\":{\"value\":5}}\n"
+		 "{\"arm\":2,\"kind\":\"number\",\"data\":{\"value\":6}}\n"
+		 "{\"done\":1}\n",
+		 getpid(), boot_id);
+	assert_string_equal(text, expected);
+	free(text);
+	undo_close(undo);
+	assert_int_equal(journals(dir, name), 1); /* 2 is still to be taken back */
+}
+
+static void goes_when_all_is_done(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct undo *undo = begin(dir);
+	char name[300];
+
+	assert_int_equal(undo_done(undo, arm(undo, "{}")), 0);
+	assert_int_equal(journals(dir, name), 1);
+	undo_close(undo);
+	assert_int_equal(journals(dir, name), 0);
+	undo_close(begin(dir)); /* nothing was armed */
+	assert_int_equal(journals(dir, name), 0);
+	undo_close(NULL);
+}
+
+static void is_of_one_process_at_a_time(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct undo *undo = begin(dir), *second;
+	struct taken taken = {0};
+	char told[1024], name[300];
+
+	arm(undo, "{\"value\":1}");
+	assert_int_equal(undo_open(dir->path, &second), -EBUSY);
+	replay(dir, &taken, told);
+	assert_string_equal(told, ""); /* its owner lives */
+	assert_int_equal(taken.n, 0);
+	assert_int_equal(journals(dir, name), 1);
+	undo_close(undo);
+}
+
+/* A process that arms and is killed. */
+static void die_armed(const struct run_dir *dir)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct undo *undo = begin(dir);
+
+		arm(undo, "{\"value\":1}");
+		arm(undo, "{\"value\":2}");
+		undo_done(undo, 2);
+		arm(undo, "{\"value\":3}");
+		arm(undo, "{\"value\":4}");
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+static void is_taken_back_last_first(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct taken taken = {0};
+	char told[1024], name[300];
+
+	die_armed(dir);
+	replay(dir, &taken, told);
+	assert_int_equal(taken.n, 3);
+	assert_int_equal(taken.values[0], 4);
+	assert_int_equal(taken.values[1], 3);
+	assert_int_equal(taken.values[2], 1);
+	assert_true(taken.this_boot[0] && taken.this_boot[2]);
+	assert_non_null(strstr(told, "/runs/mine "));
+	assert_non_null(strstr(told, " number {\"value\":4} not needed: 4 it is\n"));
+	assert_non_null(strstr(told, " number {\"value\":3} taken back: 3 it is\n"));
+	assert_int_equal(journals(dir, name), 0);
+	replay(dir, &taken, told);
+	assert_int_equal(taken.n, 3);
+}
+
+static void keeps_what_could_not_be_taken_back(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct taken taken = {.refuses = 3};
+	char told[1024], name[300];
+
+	die_armed(dir);
+	replay(dir, &taken, told);
+	assert_int_equal(taken.n, 3);
+	assert_non_null(strstr(told, " {\"value\":3} failed: 3 it is\n"));
+	assert_int_equal(journals(dir, name), 1);
+	taken = (struct taken){0};
+	replay(dir, &taken, told);
+	assert_int_equal(taken.n, 1);
+	assert_int_equal(taken.values[0], 3);
+	assert_int_equal(journals(dir, name), 0);
+}
+
+static void put(const struct run_dir *dir, const char *name, const char *text, size_t len)
+{
+	put_file(dir->fd, name, text, len);
+}
+
+static void tells_another_boot(void **state)
+{
+	static const char text[] = SOON "{\"arm\":1,\"kind\":\"number\",\"data\":{\"value\":1}}\n";
+	struct taken taken = {0};
+	char told[1024];
+
+	put(*state, "run-a.jsonl", text, strlen(text));
+	replay(*state, &taken, told);
+	assert_int_equal(taken.n, 1);
+	assert_false(taken.this_boot[0]);
+	assert_string_equal(told, "/runs/a 77 number {\"value\":1} taken back: 1 it is\n");
+}
+
+static void leaves_out_half_a_line(void **state)
+{
+	static const char text[] = SOON "{\"arm\":1,\"kind\":\"number\",\"data\":{\"value\":1}}\n"
+					"{\"arm\":2,\"kind\":\"number\",\"data\":{\"val";
+	static const char zeros[] = SOON "{\"arm\":1,\"kind\":\"number\",\"data\":{\"value\":1}}\n\0\0\0\0";
+	struct taken taken = {.refuses = 1};
+	char told[1024], name[300];
+
+	put(*state, "run-a.jsonl", text, strlen(text));
+	put(*state, "run-b.jsonl", zeros, sizeof(zeros) - 1);
+	replay(*state, &taken, told);
+	assert_int_equal(taken.n, 2);
+	taken = (struct taken){0};
+	replay(*state, &taken, told); /* what was marked stands behind whole lines */
+	assert_int_equal(taken.n, 2);
+	assert_int_equal(journals(*state, name), 0);
+}
+
+static void does_not_touch_what_it_does_not_know(void **state)
+{
+	static const char newer[] = "{\"undo\":2,\"run\":\"/runs/a\",\"pid\":77,\"boot_id\":\"another\"}\n";
+	static const char kind[] = SOON "{\"arm\":1,\"kind\":\"moon\",\"data\":{}}\n";
+	static const char ids[] = SOON "{\"arm\":99999999999,\"kind\":\"number\",\"data\":{}}\n";
+	static const char done[] = SOON "{\"done\":1}\n";
+	static const struct {
+		const char *text, *told;
+	} cases[] = {
+		{newer, "- 0 - - failed: it is no undo journal\n"},
+		{"rubbish\n", "- 0 - - failed: it is no undo journal\n"},
+		{ids, "/runs/a 77 - - failed: it is no undo journal\n"},
+		{done, "/runs/a 77 - - failed: it is no undo journal\n"},
+		{kind, "/runs/a 77 moon {} failed: this version knows no change of that kind\n"},
+	};
+	struct taken taken = {0};
+	char told[1024], name[300];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		put(*state, "run-a.jsonl", cases[i].text, strlen(cases[i].text));
+		replay(*state, &taken, told);
+		assert_string_equal(told, cases[i].told);
+		assert_int_equal(journals(*state, name), 1);
+	}
+	put(*state, "run-a.jsonl", "", 0); /* killed before it wrote a word */
+	replay(*state, &taken, told);
+	assert_string_equal(told, "");
+	assert_int_equal(journals(*state, name), 0);
+	put(*state, "notes.txt", "rubbish", 7);
+	replay(*state, &taken, told);
+	assert_string_equal(told, "");
+	assert_int_equal(journals(*state, name), 1);
+}
+
+static void makes_its_directory(void **state)
+{
+	const struct run_dir *dir = *state;
+	char path[128], told[1024] = "";
+	struct undo *undo;
+
+	snprintf(path, sizeof(path), "%s/a/b", dir->path);
+	assert_int_equal(undo_replay(path, NULL, 0, note, told), 0);
+	assert_int_equal(undo_open(path, &undo), 0);
+	undo_close(undo);
+	assert_int_equal(rmdir(path), 0);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path), 0);
+	put(dir, "file", "", 0);
+	snprintf(path, sizeof(path), "%s/file/b", dir->path);
+	assert_int_equal(undo_open(path, &undo), -ENOTDIR);
+	assert_int_equal(undo_replay(path, NULL, 0, note, told), -ENOTDIR);
+}
+
+/* A disk that is full in the middle of a line: the change is not made, and what was armed before can be marked. */
+static void survives_a_full_disk(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct rlimit before, limit;
+	char name[300];
+	struct undo *undo = begin(dir);
+	struct stat st;
+	unsigned id = arm(undo, "{\"value\":1}"), second = 0;
+
+	assert_int_equal(journals(dir, name), 1);
+	assert_int_equal(fstatat(dir->fd, name, &st, 0), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = st.st_size + 20;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(undo_arm(undo, "number", "{\"value\":2}", &second), -EFBIG);
+	assert_int_equal(undo_done(undo, id), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	undo_close(undo);
+	assert_int_equal(journals(dir, name), 0);
+}
+
+#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, run_dir_setup, run_dir_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_DIR(has_lines_before_the_call_returns),
+		IN_DIR(goes_when_all_is_done),
+		IN_DIR(is_of_one_process_at_a_time),
+		IN_DIR(is_taken_back_last_first),
+		IN_DIR(keeps_what_could_not_be_taken_back),
+		IN_DIR(tells_another_boot),
+		IN_DIR(leaves_out_half_a_line),
+		IN_DIR(does_not_touch_what_it_does_not_know),
+		IN_DIR(makes_its_directory),
+		IN_DIR(survives_a_full_disk),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

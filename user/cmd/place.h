@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where a command takes place: --netns and --container, or what the scenario says. */
+#ifndef SHEARPIN_PLACE_H
+#define SHEARPIN_PLACE_H
+
+#include "cmd/options.h"
+#include "scenario/plan.h"
+
+/* At most one of the two; NULL, NULL: here. */
+struct place {
+	const char *netns;     /* a name of `ip netns`, a path, or the number of a process */
+	const char *container; /* of docker or podman: a name or an id */
+};
+
+#define PLACE_OPTIONS(type, member, what)                                                                    \
+	{"netns",                                                                                            \
+	 0,                                                                                                  \
+	 OPTION_STRING,                                                                                      \
+	 offsetof(type, member.netns),                                                                       \
+	 "NAME",                                                                                             \
+	 NULL,                                                                                               \
+	 what " this network namespace (a name of `ip netns`, a path, or the number of a process)"},         \
+	{                                                                                                    \
+		"container", 0, OPTION_STRING, offsetof(type, member.container), "NAME", NULL,               \
+			what " the network namespace of this container (of docker or podman)"                \
+	}
+
+/* The command line's, or else the plan's (which may be NULL). */
+struct place place_choose(const struct place *given, const struct plan *plan);
+/*
+ * The path that the namespace is opened by; "": here. STATUS_OK, or the status to leave with, when all is said: STATUS_USAGE,
+ * or STATUS_REFUSED for a container that is not there.
+ */
+int place_path(const struct command_spec *command, const struct place *place, char *ret_path, size_t size);
+/* Go there, for good. The result is as above. */
+int place_enter(const struct command_spec *command, const struct place *place);
+
+#endif

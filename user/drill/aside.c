@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drill/aside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/timeutil.h"
+#include "drill/leftovers.h"
+
+int aside_open(struct aside *a, const struct setup *setup, const struct plan *plan, const char *directory,
+	       struct windows *windows, struct journal *journal, struct fault_events *fault_events)
+{
+	char *run = realpath(directory, NULL);
+	int err = 0;
+
+	a->hosts = setup->hosts;
+	a->context = (struct hosts_gate_context){.setup = setup, .plan = plan, .windows = windows};
+	a->gate = hosts_gate(&a->context);
+	a->journal = journal;
+	if (setup->undo)
+		err = undo_begin(setup->undo, run ?: directory);
+	if (!err)
+		err = clock_steps_open(plan, &clock_of_host, setup->undo, journal, fault_events, &a->clock);
+	free(run);
+	return err;
+}
+
+void aside_close(struct aside *a)
+{
+	clock_steps_close(a->clock);
+	a->clock = NULL;
+}
+
+struct begin {
+	struct journal *journal;
+	bool failed;
+};
+
+static void on_undone(void *arg, const struct undone *undone)
+{
+	static const char *const results[] = {
+		[UNDO_TAKEN_BACK] = "taken back", [UNDO_NOT_NEEDED] = "not needed", [UNDO_FAILED] = "failed"};
+	struct begin *b = arg;
+	struct json *data;
+
+	if (undone->result == UNDO_TAKEN_BACK)
+		journal_clock(b->journal);
+	data = journal_data(b->journal);
+	json_string(data, "kind", undone->kind);
+	json_string(data, "result", results[undone->result]);
+	json_string(data, "reason", undone->reason && undone->reason[0] ? undone->reason : NULL);
+	json_string(data, "run", undone->run);
+	json_i64(data, "pid", undone->pid);
+	json_string(data, "journal", undone->path);
+	if (undone->data)
+		json_raw(data, "data", undone->data);
+	journal_write(b->journal, clock_mono_ns(), "step.undo", NULL);
+	b->failed |= undone->result == UNDO_FAILED;
+}
+
+/* What is still on the clock would add to what this run puts there. */
+int aside_begin(struct aside *a)
+{
+	struct begin b = {.journal = a->journal};
+	int err = leftovers_take_back(UNDO_DIRECTORY, on_undone, &b);
+
+	hosts_tell(a->hosts, a->journal);
+	a->what = "take back what a dead run left (`shearpin clear` tells more)";
+	if (!err && b.failed)
+		err = -EBUSY;
+	return a->clock ? err : 0;
+}
+
+void aside_set_zero(struct aside *a, uint64_t zero_ns)
+{
+	hosts_set_zero(a->hosts, zero_ns);
+	clock_steps_set_zero(a->clock, zero_ns);
+}
+
+int aside_run(struct aside *a, uint64_t now, uint64_t *ret_next)
+{
+	uint64_t next;
+	int err = clock_steps_run(a->clock, now, ret_next);
+
+	a->what = "move the clock";
+	if (err)
+		return err;
+	a->what = "follow the names of the targets";
+	err = hosts_run(a->hosts, &a->gate, a->journal, now, &next);
+	if (next < *ret_next)
+		*ret_next = next;
+	return err;
+}
+
+int aside_cut(struct aside *a)
+{
+	a->what = "take the clock back (`shearpin clear` tries again)";
+	return clock_steps_cut(a->clock);
+}
+
+bool aside_all_done(const struct aside *a)
+{
+	return clock_steps_all_done(a->clock);
+}
+
+uint64_t aside_last_close(const struct aside *a)
+{
+	return clock_steps_last_close(a->clock);
+}

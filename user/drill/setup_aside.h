@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Parts of setup_open(): what a run needs for what it does beside faults on packets. Outcomes and reasons are as there. */
+#ifndef SHEARPIN_SETUP_ASIDE_H
+#define SHEARPIN_SETUP_ASIDE_H
+
+#include "drill/setup.h"
+
+/* May the plan's clock steps be made? Then there is an undo journal, and its guard. To be called before there are threads. */
+enum drill_outcome setup_clock(struct setup *s, const struct plan *plan, char *ret_reason, size_t size);
+
+/* The addresses of the plan's names, written into it. */
+enum drill_outcome setup_names(struct setup *s, struct plan *plan, int cancel_fd, char *ret_reason,
+			       size_t size);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drill/undo_replay.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "drill/undo.h"
+
+#define MAX_BYTES (1024 * 1024)
+#define MAX_CHANGES 65536
+
+struct replay {
+	const struct undo_kind *kinds;
+	size_t n;
+	void (*call)(void *arg, const struct undone *undone);
+	void *arg;
+	char boot_id[UNDO_BOOT_ID_SIZE];
+};
+
+struct journal_file {
+	int fd;
+	char path[512];
+	json_t *header;
+	json_t **armed; /* by id, from 1; NULL: done, or never armed */
+	size_t n;       /* one more than the highest id */
+};
+
+static void tell(const struct replay *r, const struct journal_file *f, const json_t *entry,
+		 enum undo_result result, const char *reason)
+{
+	char *data = json_dumps(json_object_get(entry, "data"), JSON_COMPACT);
+	const struct undone undone = {
+		.path = f->path,
+		.run = json_string_value(json_object_get(f->header, "run")),
+		.pid = json_integer_value(json_object_get(f->header, "pid")),
+		.kind = json_string_value(json_object_get(entry, "kind")),
+		.data = data,
+		.result = result,
+		.reason = reason,
+	};
+
+	r->call(r->arg, &undone);
+	free(data);
+}
+
+static int take_armed(struct journal_file *f, json_t *line, json_int_t id)
+{
+	json_t **armed;
+
+	if (id < 1 || id > MAX_CHANGES)
+		return -EBADMSG;
+	if ((size_t)id >= f->n) {
+		armed = reallocarray(f->armed, id + 1, sizeof(*armed));
+		if (!armed)
+			return -ENOMEM;
+		memset(armed + f->n, 0, (id + 1 - f->n) * sizeof(*armed));
+		f->armed = armed;
+		f->n = id + 1;
+	}
+	json_decref(f->armed[id]);
+	f->armed[id] = json_incref(line);
+	return 0;
+}
+
+static int take_done(struct journal_file *f, json_int_t id)
+{
+	if (id < 1 || (size_t)id >= f->n)
+		return -EBADMSG;
+	json_decref(f->armed[id]);
+	f->armed[id] = NULL;
+	return 0;
+}
+
+static int take_line(struct journal_file *f, const char *text, size_t len)
+{
+	json_t *line = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *arm = json_object_get(line, "arm"), *done = json_object_get(line, "done");
+	int err = -EBADMSG;
+
+	if (!f->header) {
+		if (json_integer_value(json_object_get(line, "undo")) == UNDO_VERSION) {
+			f->header = json_incref(line);
+			err = 0;
+		}
+	} else if (json_is_integer(arm)) {
+		err = take_armed(f, line, json_integer_value(arm));
+	} else if (json_is_integer(done)) {
+		err = take_done(f, json_integer_value(done));
+	}
+	json_decref(line);
+	return err;
+}
+
+/*
+ * A last line without its end, or the zeros that a file system may leave there, was not synced, so that what it announces
+ * was not done: it goes, since lines are to follow.
+ */
+static int read_lines(struct journal_file *f, const char *text, off_t size)
+{
+	const char *from = text, *end;
+	int err = 0;
+
+	for (; !err && (end = strchr(from, '\n')); from = end + 1)
+		err = take_line(f, from, end - from);
+	if (!err && from - text < size && ftruncate(f->fd, from - text))
+		err = -errno;
+	return err;
+}
+
+static int read_file(struct journal_file *f)
+{
+	struct stat st;
+	char *text;
+	ssize_t len;
+	int err;
+
+	if (fstat(f->fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size > MAX_BYTES)
+		return -EBADMSG;
+	text = calloc(1, st.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	len = pread(f->fd, text, st.st_size, 0);
+	err = len < 0 ? -errno : read_lines(f, text, len);
+	free(text);
+	return err;
+}
+
+static int mark_done(const struct journal_file *f, size_t id)
+{
+	char line[64];
+	int len = snprintf(line, sizeof(line), "{\"done\":%zu}\n", id);
+
+	if (write(f->fd, line, len) != len)
+		return -EIO;
+	return fsync(f->fd) ? -errno : 0;
+}
+
+static const struct undo_kind *find_kind(const struct replay *r, const json_t *entry)
+{
+	const char *name = json_string_value(json_object_get(entry, "kind"));
+
+	for (size_t i = 0; name && i < r->n; i++)
+		if (!strcmp(r->kinds[i].name, name))
+			return &r->kinds[i];
+	return NULL;
+}
+
+/* False: it is still to be taken back. */
+static bool replay_entry(const struct replay *r, const struct journal_file *f, size_t id)
+{
+	const char *boot_id = json_string_value(json_object_get(f->header, "boot_id"));
+	const struct undo_kind *kind = find_kind(r, f->armed[id]);
+	enum undo_result result;
+	char reason[256] = "";
+
+	if (!kind) {
+		tell(r, f, f->armed[id], UNDO_FAILED, "this version knows no change of that kind");
+		return false;
+	}
+	result = kind->take_back(kind->arg, json_object_get(f->armed[id], "data"),
+				 boot_id && !strcmp(boot_id, r->boot_id), reason, sizeof(reason));
+	tell(r, f, f->armed[id], result, reason);
+	/* Unmarked, it is found not to be needed the next time. */
+	return result != UNDO_FAILED && !mark_done(f, id);
+}
+
+static void replay_locked(const struct replay *r, struct journal_file *f)
+{
+	int err = read_file(f);
+	bool clean = true;
+
+	if (err) {
+		tell(r, f, NULL, UNDO_FAILED, err == -EBADMSG ? "it is no undo journal" : strerror(-err));
+		return;
+	}
+	for (size_t id = f->n; id-- > 1;)
+		if (f->armed[id])
+			clean &= replay_entry(r, f, id);
+	if (clean)
+		unlink(f->path);
+}
+
+static void replay_file(const struct replay *r, int dirfd, const char *directory, const char *name)
+{
+	struct journal_file f = {0};
+	struct stat st;
+
+	snprintf(f.path, sizeof(f.path), "%.240s/%.255s", directory, name);
+	f.fd = openat(dirfd, name, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (f.fd < 0) {
+		if (errno != ENOENT)
+			tell(r, &f, NULL, UNDO_FAILED, strerror(errno));
+		return;
+	}
+	/* Without a name any more, somebody else has just dealt with it. */
+	if (!flock(f.fd, LOCK_EX | LOCK_NB) && !fstat(f.fd, &st) && st.st_nlink)
+		replay_locked(r, &f);
+	for (size_t i = 0; f.armed && i < f.n; i++)
+		json_decref(f.armed[i]);
+	free(f.armed);
+	json_decref(f.header);
+	close(f.fd);
+}
+
+static bool is_journal(const char *name)
+{
+	size_t len = strlen(name);
+
+	return name[0] != '.' && len > 6 && !strcmp(name + len - 6, ".jsonl");
+}
+
+int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n,
+		void (*call)(void *arg, const struct undone *undone), void *arg)
+{
+	struct replay r = {.kinds = kinds, .n = n, .call = call, .arg = arg};
+	const struct dirent *entry;
+	DIR *dir = opendir(directory);
+	int err;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	err = undo_boot_id(r.boot_id);
+	while (!err && (entry = readdir(dir)))
+		if (is_journal(entry->d_name))
+			replay_file(&r, dirfd(dir), directory, entry->d_name);
+	closedir(dir);
+	return err;
+}

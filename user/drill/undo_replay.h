@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What dead runs left in their undo journals (undo.h), taken back: of each journal the changes that are armed and not done,
+ * last in, first out. A journal of which everything is done is removed. Whoever lives holds the lock on his journal, and
+ * it is left alone. May be called at any time, any number of times, also by several processes at once.
+ */
+#ifndef SHEARPIN_UNDO_REPLAY_H
+#define SHEARPIN_UNDO_REPLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json_t; /* jansson.h */
+
+enum undo_result {
+	UNDO_TAKEN_BACK,
+	UNDO_NOT_NEEDED, /* it is back already; the reason says why */
+	UNDO_FAILED,     /* stays in the journal */
+};
+
+struct undo_kind {
+	const char *name;
+	/* this_boot: the kernel has not been booted since. The reason is for people; "" if there is none. */
+	enum undo_result (*take_back)(void *arg, const struct json_t *data, bool this_boot, char *ret_reason,
+				      size_t size);
+	void *arg;
+};
+
+struct undone {
+	const char *path; /* of the journal */
+	const char *run;  /* the run directory; NULL: the journal can't be read */
+	int64_t pid;      /* of the dead run */
+	const char *kind; /* NULL: it is about the journal as a whole */
+	const char *data; /* of the change: a JSON object; NULL with the kind */
+	enum undo_result result;
+	const char *reason;
+};
+
+/* 0, also where there is no such directory; or a negative errno if it could not be looked into. */
+int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n,
+		void (*call)(void *arg, const struct undone *undone), void *arg);
+
+#endif

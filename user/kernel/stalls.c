@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/stalls.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include <bpf/bpf.h>
+
+#define BATCH 1024
+
+struct batch {
+	struct sp_flow_key keys[BATCH];
+	struct sp_state values[BATCH];
+};
+
+/* What the observer has not taken up is told by the FIN that the rule has seen. */
+static bool is_ended(const struct stalls *stalls, const struct sp_flow_key *key, bool fin)
+{
+	struct sp_flow_key conn_key = *key;
+	struct sp_conn conn;
+
+	conn_key.slot = 0;
+	if (bpf_map_lookup_elem(stalls->conns_fd, &conn_key, &conn))
+		return fin;
+	return conn.flags & SP_CONN_ENDED;
+}
+
+/* A window that is 0 without the fault is the peer's own affair. */
+static bool is_kept_from(const struct stalls *stalls, const struct sp_flow_key *key,
+			 const struct sp_state *state, int dir)
+{
+	return state->flags[dir] & SP_STATE_SEEN && state->window[dir] &&
+	       !is_ended(stalls, key, state->flags[dir] & SP_STATE_ENDED);
+}
+
+static void tell(const struct stalls *stalls, const struct sp_flow_key *key, const struct sp_state *state,
+		 struct stalls_told *told)
+{
+	for (int dir = 0; dir < SP_DIRS; dir++) {
+		if (!is_kept_from(stalls, key, state, dir))
+			continue;
+		if (raw_acknowledge(stalls->raw, key, dir, state))
+			told->failed++;
+		else
+			told->sent++;
+	}
+}
+
+static int end_batch(const struct stalls *stalls, uint32_t slot, const struct batch *b, uint32_t n,
+		     struct stalls_told *told)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct sp_state state;
+		int err;
+
+		if (b->keys[i].slot != slot)
+			continue;
+		if (!stalls->is_over(stalls->arg))
+			return -EAGAIN;
+		err = bpf_map_lookup_elem(stalls->states_fd, &b->keys[i], &state); /* as it is by now */
+		if (!err)
+			err = bpf_map_delete_elem(stalls->states_fd, &b->keys[i]);
+		if (err && err != -ENOENT)
+			return err;
+		if (!err && stalls->raw)
+			tell(stalls, &b->keys[i], &state, told);
+	}
+	return 0;
+}
+
+int stalls_end(const struct stalls *stalls, uint32_t slot, struct stalls_told *told)
+{
+	struct batch *b = malloc(sizeof(*b));
+	bool started = false, last = false;
+	int err = b ? 0 : -ENOMEM;
+	__u32 position, n;
+
+	while (!err && !last) {
+		n = BATCH;
+		err = bpf_map_lookup_batch(stalls->states_fd, started ? &position : NULL, &position, b->keys,
+					   b->values, &n, NULL);
+		last = err == -ENOENT;
+		if (err && !last)
+			break;
+		started = true;
+		err = end_batch(stalls, slot, b, n, told);
+	}
+	free(b);
+	return err;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The end of a stall (bpf/stall.bpf.h). A sender whose peer's window is 0 asks again with probes that come ever more rarely (RFC
+ * 9293, 3.8.6.1), so that seconds would pass until it learns that the fault is over. Instead it is sent the acknowledgement that it was kept
+ * from, in its peer's name.
+ */
+#ifndef SHEARPIN_STALLS_H
+#define SHEARPIN_STALLS_H
+
+#include <linux/types.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "kernel/raw.h"
+
+struct stalls {
+	int states_fd, conns_fd; /* the maps */
+	const struct raw *raw;   /* NULL: nobody is told anything */
+	/* May the stall be ended now? It is asked for each connection: this process may have been stopped. */
+	int (*is_over)(const void *arg);
+	const void *arg;
+};
+
+struct stalls_told {
+	uint64_t sent, failed; /* acknowledgements */
+};
+
+/*
+ * Take the flows of a slot out of the table of states, and tell their senders, unless the connection has ended. Adds to *told.
+ * 0 or a negative errno: -EAGAIN, if it was not over any more; the rest of the flows stay.
+ */
+int stalls_end(const struct stalls *stalls, uint32_t slot, struct stalls_told *told);
+
+#endif
