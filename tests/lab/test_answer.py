@@ -303,6 +303,24 @@ class Shares(AnswerTest):
             told = [e["data"]["index"] for e in run.events("conn.answered") if e["flow"].startswith(f"?>{quoted(THERE[family])}")]
             self.assertEqual(told, [i for i, hit in enumerate(taken[family]) if hit])
 
+    def test_verify(self):
+        """The log has each of them, and the seed draws them again; one that is told as another is found."""
+        self.serve()
+        self.outcomes(self.begin(503, fault={"percent": "40%"}, target={"share": "70%"}, evidence="packets"), 20)
+        run = self.lab.runs[-1]
+        done = self.lab.call("verify", run.out)
+        self.assertEqual(done.status, 0, done.stdout)
+        self.assertRegex(done.stdout, r"PASS packets: [1-9]\d* packets in the log, as many as were counted")
+        self.assertRegex(done.stdout, r"PASS connections: [1-9]\d* connections, .* are as the seed draws them")
+        plan = os.path.join(run.out, "plan.json")
+        with open(plan, encoding="utf-8") as f:
+            text = f.read()
+        with open(plan, "w", encoding="utf-8") as f:
+            f.write(text.replace('"percent":"40%"', '"percent":"5%"'))
+        done = self.lab.call("verify", run.out)
+        self.assertEqual(done.status, 1, done.stdout)
+        self.assertIn("is told as answered, and its lot says that it isn't", done.stdout)
+
     def test_share(self):
         """Who is none of the share of the target does not count."""
         self.serve()

@@ -64,6 +64,16 @@ static bool read_proto(const char *text, uint8_t *ret_proto)
 	return text[0] >= '0' && text[0] <= '9' && !*end && number <= UINT8_MAX;
 }
 
+/* "?": not known yet, and no part of the draw. */
+static bool read_local(const char *text, size_t len, uint32_t words[4], uint16_t *ret_port)
+{
+	if (len != 1 || text[0] != '?')
+		return read_end(text, len, words, ret_port);
+	memset(words, 0, 4 * sizeof(*words));
+	*ret_port = 0;
+	return true;
+}
+
 bool replay_flow(const char *text, uint64_t *ret_flow)
 {
 	const char *between = strchr(text, '>'), *slash = strrchr(text, '/');
@@ -72,7 +82,7 @@ bool replay_flow(const char *text, uint64_t *ret_flow)
 	uint8_t proto;
 
 	if (!between || !slash || slash < between || !read_proto(slash + 1, &proto) ||
-	    !read_end(text, between - text, local, &local_port) ||
+	    !read_local(text, between - text, local, &local_port) ||
 	    !read_end(between + 1, slash - between - 1, remote, &remote_port))
 		return false;
 	*ret_flow = flow_hash(local, remote, local_port, remote_port, proto);
@@ -92,6 +102,12 @@ bool replay_takes_part(const struct sp_rule *r, uint64_t flow)
 bool replay_is_answered(const struct sp_rule *r, uint64_t flow)
 {
 	return is_drawn(r, flow, DRAW_FLOW, r->flow_below);
+}
+
+bool replay_is_taken(const struct sp_rule *r, uint64_t flow, uint32_t index)
+{
+	return (r->share >= SP_ALWAYS || draw(r->seed, DRAW_SHARE, flow, 0, index) < r->share) &&
+	       (r->flow_below >= SP_ALWAYS || draw(r->seed, DRAW_TAKEN, flow, 0, index) < r->flow_below);
 }
 
 /* With its probability a lot is that of the packet before: back to the one whose lot is its own. */

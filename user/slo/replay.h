@@ -25,12 +25,16 @@ struct replay_rule {
 /* The rules of a plan.json in their order; free() them. -EBADMSG: a fault is not as this version writes it; -ENOMEM. */
 int replay_rules(const json_t *plan, struct replay_rule **ret_rules, size_t *ret_n);
 
-/* "10.1.0.1:53122>10.1.0.2:40001/tcp" -> the number that stands for it in every draw. False: it is no flow. */
+/* "10.1.0.1:53122>10.1.0.2:40001/tcp", or "?>10.1.0.2:443/tcp", to the number that stands for it in every draw. False: it is no
+ * flow. */
 bool replay_flow(const char *text, uint64_t *ret_flow);
 
 /* Is it one of the share of flows that the rule is about; and, of a reset or refusal, one of the percentage? */
 bool replay_takes_part(const struct sp_rule *r, uint64_t flow);
 bool replay_is_answered(const struct sp_rule *r, uint64_t flow);
+
+/* Of a rule that answers: is this connection, the index-th to its remote end in the window, taken to the responder? */
+bool replay_is_taken(const struct sp_rule *r, uint64_t flow, uint32_t index);
 
 /* Is whatever the rule does, not only its resets and refusals, done to that percentage of connections alone? */
 static inline bool replay_goes_by_connection(const struct sp_rule *r)

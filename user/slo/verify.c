@@ -343,7 +343,7 @@ static void check_seed(struct verification *v, const struct verify_log *log)
 	else
 		say(v, VERIFY_PASS, "seed", "%" PRIu64, log->plan_seed);
 	check_tally(v, "shares", &log->takes_part, "flows, by the share of a target,", "");
-	check_tally(v, "connections", &log->answered, "connections that were reset or refused", "");
+	check_tally(v, "connections", &log->answered, "connections, by a fault's percentage of them,", "");
 	check_tally(v, "lots", &log->packets, "packets",
 		    "their verdict also depends on what they held, or on packets before them");
 	check_tally(v, "flows", &log->flows, "flows' numbers of packets that were hit",

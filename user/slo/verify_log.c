@@ -333,6 +333,26 @@ static bool on_flow_hit(struct verify_log *log, const json_t *json, struct told 
 	return true;
 }
 
+/* A connection that was taken to the responder: of its rule, no packet is told of. */
+static bool on_answered(struct verify_log *log, const json_t *json, struct told *t)
+{
+	uint64_t index = get_u64(t->data, "index");
+
+	if (!read_flow(log, json, t) || index > UINT32_MAX)
+		return false;
+	t->window->events[SP_ALTER]++;
+	if (t->rule->rule.flow_below >= SP_ALWAYS && t->rule->rule.share >= SP_ALWAYS)
+		log->answered.certain++;
+	else if (replay_is_taken(&t->rule->rule, t->hash, index))
+		log->answered.right++;
+	else
+		WRONG(&log->answered, t->event,
+		      "%s: connection %" PRIu64
+		      " of the flow %s is told as answered, and its lot says that it isn't",
+		      t->rule->step, index, t->flow);
+	return true;
+}
+
 static void judge_packet(struct verify_log *log, const struct told *t, const struct replay_packet *packet)
 {
 	if (!replay_takes_part(&t->rule->rule, t->hash)) {
@@ -465,9 +485,10 @@ static const struct {
 	const char *type;
 	bool (*call)(struct verify_log *log, const json_t *json, struct told *t);
 } handlers[] = {
-	{"packet", on_packet},         {"flow.hit", on_flow_hit},       {"flow.end", on_flow_end},
-	{"fault.open", on_fault_open}, {"fault.close", on_fault_close}, {"lost", on_lost},
-	{"budget", on_budget},         {"run.start", on_run_start},     {"run.end", on_run_end},
+	{"packet", on_packet},          {"flow.hit", on_flow_hit},       {"flow.end", on_flow_end},
+	{"fault.open", on_fault_open},  {"fault.close", on_fault_close}, {"lost", on_lost},
+	{"budget", on_budget},          {"run.start", on_run_start},     {"run.end", on_run_end},
+	{"conn.answered", on_answered},
 };
 
 bool verify_log_event(struct verify_log *log, const struct event *event)
