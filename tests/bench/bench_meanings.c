@@ -21,7 +21,7 @@
 #include "tests/bench/bare.skel.h"
 
 #define ROUNDS 3000
-#define ROUNDS_MAX 20000
+#define ROUNDS_MAX MEDIAN_MOST
 #define MOST_NS 6000
 
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))

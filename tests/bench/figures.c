@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "bench/figures.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ROUNDS_MAX 64
 
 static int ascending(const void *a, const void *b)
 {
@@ -16,10 +15,10 @@ static int ascending(const void *a, const void *b)
 
 double median(const double *values, size_t n)
 {
-	double sorted[ROUNDS_MAX];
+	double sorted[MEDIAN_MOST];
 
-	if (!n || n > ROUNDS_MAX)
-		return 0;
+	if (!n || n > MEDIAN_MOST)
+		return NAN;
 	memcpy(sorted, values, n * sizeof(*values));
 	qsort(sorted, n, sizeof(*sorted), ascending);
 	return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;

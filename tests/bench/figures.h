@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define MEDIAN_MOST 4096
+
+/* NaN, which meets no limit, of none or more than MEDIAN_MOST. */
 double median(const double *values, size_t n);
 
 /* Print "PASS" or "FAIL" with what is compared; false: at_most is exceeded (judge_least: not reached). */
