@@ -312,6 +312,7 @@ static __always_inline void limit_note_cut(struct packet *p, __u32 keep, bool fi
 {
 	if (p->dir != SP_DIR_IN)
 		return;
+	p->ip_len -= p->payload_len - keep;
 	p->payload_len = keep;
 	p->tcp_flags = fin ? p->tcp_flags | TCP_FIN : p->tcp_flags & ~TCP_FIN;
 }
@@ -332,6 +333,8 @@ __noinline int limit_cut(struct __sk_buff *skb, struct work *w, __u32 rule)
 		keep = most;
 		fin = false;
 	}
+	if (keep && w->p.l3 + w->p.ip_len - w->p.payload_len + keep >= skb->len)
+		return 0; /* another rule has cut it so short */
 	if ((!keep && !fin) || cut_segment(skb, &w->p, keep, keep ? w->p.seq : top, fin))
 		return -1;
 	limit_note_cut(&w->p, keep, fin);

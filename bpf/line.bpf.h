@@ -86,7 +86,7 @@ static __always_inline void parcel_fill(const struct __sk_buff *skb, const struc
 	parcel->slot = bend->slot;
 	parcel->mark = skb->mark;
 	parcel->priority = skb->priority;
-	parcel->segments = parcel->total = w->segments;
+	parcel->segments = parcel->total = skb->gso_size ? w->segments : 1; /* `limit` may have left one */
 	parcel->draw = bend->draw;
 	parcel->l4 = w->p.l4;
 	parcel->payload = payload_at(&w->p);
@@ -95,19 +95,18 @@ static __always_inline void parcel_fill(const struct __sk_buff *skb, const struc
 	parcel->proto = w->p.proto;
 }
 
-static __always_inline void count_entry(const struct work *w, const struct bend *bend,
-					const struct sp_parcel *parcel)
+static __always_inline void count_entry(const struct bend *bend, const struct sp_parcel *parcel)
 {
-	__u32 slot = parcel->slot;
+	__u32 slot = parcel->slot, segments = parcel->total;
 	struct sp_receipt *receipt = bpf_map_lookup_elem(&receipts, &slot);
 	__u32 bucket = bucket_of(bend->requested);
 
 	if (!receipt)
 		return;
-	add(receipt->entered, w->segments);
-	add(receipt->requested_sum_ns, bend->requested * w->segments);
+	add(receipt->entered, segments);
+	add(receipt->requested_sum_ns, bend->requested * segments);
 	if (bucket < SP_BUCKETS)
-		add(receipt->requested[bucket], w->segments);
+		add(receipt->requested[bucket], segments);
 }
 
 static __always_inline void count_full(const struct work *w, const struct bend *bend)
@@ -149,7 +148,7 @@ __noinline int line_send(struct __sk_buff *skb, const struct work *w, const stru
 		if (bpf_skb_set_tstamp(skb, parcel->release_ns, BPF_SKB_TSTAMP_DELIVERY_MONO))
 			goto cannot;
 	}
-	count_entry(w, bend, parcel);
+	count_entry(bend, parcel);
 	if (copy)
 		return bpf_clone_redirect(skb, ifindex, 0) ? SP_TC_NEXT : 0;
 	return bpf_redirect(ifindex, 0);

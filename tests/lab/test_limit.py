@@ -137,6 +137,17 @@ class Transfers(LimitTest):
     def test_drop_without_offloads(self):
         self.check("drop", V6, False)
 
+    def test_drop_in_the_delay_line(self):
+        """A GSO packet that was cut enters the line as one segment: none of the others is told as lost there."""
+        run = self.limit("drop", "delay=3ms")
+        for upload in (False, True):
+            with self.subTest(upload=upload):
+                self.transfer(V4, "drop", upload)
+        self.assertEqual(run.stop(), 130)
+        receipt = run.counters()["receipt"]
+        self.assertGreater(receipt["entered"], 0)
+        self.assertEqual((receipt["entered"], receipt["lost"]), (receipt["returned"], 0))
+
 
 class Lossy(LimitTest):
     """With packets lost at the same time, to selective acknowledgements and retransmissions: no byte less, no byte more."""

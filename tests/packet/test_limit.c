@@ -29,15 +29,35 @@ static struct captured captured;
 static struct ran ran;
 static unsigned flow; /* each a connection of its own */
 
-static int load(enum plan_then then, uint64_t amount)
+static void add_rule(enum plan_then then, uint64_t amount)
 {
 	const struct plan_target anything = {0};
 	const struct plan_fault fault = {
 		.meaning = PLAN_MEANS_LIMIT, .meaning_below = PLAN_ALWAYS, .then = then, .amount = amount};
 
+	scene_rule(scene, &anything, &fault, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
+}
+
+static int load(enum plan_then then, uint64_t amount)
+{
 	if (scene_new(NEAR_END, &scene))
 		return -1;
-	scene_rule(scene, &anything, &fault, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
+	add_rule(then, amount);
+	if (scene_load(scene))
+		return -1;
+	scene_arm(scene);
+	return 0;
+}
+
+/* Three limits, of which the second is the lowest. */
+static int load_several(void **state)
+{
+	(void)state;
+	if (scene_new(NEAR_END, &scene))
+		return -1;
+	add_rule(PLAN_THEN_DROP, AMOUNT + 100);
+	add_rule(PLAN_THEN_DROP, AMOUNT);
+	add_rule(PLAN_THEN_FIN, AMOUNT + 200);
 	if (scene_load(scene))
 		return -1;
 	scene_arm(scene);
@@ -206,6 +226,20 @@ static void cuts_to_any_length(void **state)
 		expect_ran(&s, PASSES);
 	}
 	assert_int_equal(counters().failed, 0);
+}
+
+/* What one has cut no other fills up again. */
+static void several_cut_to_the_lowest(void **state)
+{
+	(void)state;
+	for (unsigned variant = 0; variant < 4; variant++, flow++) {
+		bool out = variant & 1;
+		struct spec s = segment(variant & 2 ? 6 : 4, out, 0, SEGMENT);
+
+		run_as(&s, out, SP_ALTER);
+		s = cut_to(&s, AMOUNT);
+		expect_ran(&s, PASSES);
+	}
 }
 
 static void counts_by_sequence_numbers(void **state)
@@ -613,6 +647,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(cuts_to_any_length, drop),
+		TEST(several_cut_to_the_lowest, several),
 		TEST(counts_by_sequence_numbers, drop),
 		TEST(the_last_byte_passes, drop),
 		TEST(both_directions_share, drop),

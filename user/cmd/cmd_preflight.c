@@ -24,7 +24,7 @@ static const struct option_spec options[] = {
 	 "give a variable of the scenario another value"},
 	{"interface", 'i', OPTION_STRING, offsetof(struct preflight_args, interface), "IF", NULL,
 	 "as of `run`: act on this interface"},
-	PLACE_OPTIONS(struct preflight_args, place, "look from inside"),
+	PLACE_OPTIONS(offsetof(struct preflight_args, place), "look from inside"),
 	{"hook", 0, OPTION_STRING, offsetof(struct preflight_args, hook), "auto|xdp|tc", "auto",
 	 "as of `run`: where faults on arriving packets act"},
 	{"attach", 0, OPTION_STRING, offsetof(struct preflight_args, attach), "auto|tcx|clsact", "auto",

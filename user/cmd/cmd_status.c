@@ -27,7 +27,7 @@ struct status_args {
 static const struct option_spec options[] = {
 	{"json", 0, OPTION_FLAG, offsetof(struct status_args, json), NULL, NULL,
 	 "one JSON document on standard output; messages go to standard error"},
-	PLACE_OPTIONS(struct status_args, place, "only runs inside"),
+	PLACE_OPTIONS(offsetof(struct status_args, place), "only runs inside"),
 };
 
 static const struct command_spec command = {

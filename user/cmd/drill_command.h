@@ -25,7 +25,7 @@ struct drill_args {
 	 "IF",                                                                                               \
 	 NULL,                                                                                               \
 	 "act on this interface; otherwise the routes to the targets decide"},                               \
-		PLACE_OPTIONS(type, drill.place, "act inside"),                                              \
+		PLACE_OPTIONS(offsetof(type, drill.place), "act inside"),                                    \
 		{"out",                                                                                      \
 		 'o',                                                                                        \
 		 OPTION_STRING,                                                                              \

@@ -12,16 +12,17 @@ struct place {
 	const char *container; /* of docker or podman: a name or an id */
 };
 
-#define PLACE_OPTIONS(type, member, what)                                                                    \
+/* at: the offset of a struct place among the arguments. */
+#define PLACE_OPTIONS(at, what)                                                                              \
 	{"netns",                                                                                            \
 	 0,                                                                                                  \
 	 OPTION_STRING,                                                                                      \
-	 offsetof(type, member.netns),                                                                       \
+	 (at) + offsetof(struct place, netns),                                                               \
 	 "NAME",                                                                                             \
 	 NULL,                                                                                               \
 	 what " this network namespace (a name of `ip netns`, a path, or the number of a process)"},         \
 	{                                                                                                    \
-		"container", 0, OPTION_STRING, offsetof(type, member.container), "NAME", NULL,               \
+		"container", 0, OPTION_STRING, (at) + offsetof(struct place, container), "NAME", NULL,       \
 			what " the network namespace of this container (of docker or podman)"                \
 	}
 

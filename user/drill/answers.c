@@ -45,9 +45,10 @@ struct answers {
 
 static int slot_now(const struct answering *a)
 {
-	uint64_t ends;
+	uint64_t changes;
 
-	return a->answers->engine ? answer_slot(a->answers->engine, a->rule, clock_mono_ns(), &ends) : CLOSED;
+	return a->answers->engine ? answer_slot(a->answers->engine, a->rule, clock_mono_ns(), &changes)
+				  : CLOSED;
 }
 
 static bool is_open(void *arg)
@@ -157,13 +158,21 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* A window may have come and gone since the last look: its connections are those that are there while none is open. */
+static bool is_over(struct answering *a, int slot)
+{
+	if (a->slot != CLOSED)
+		return slot != a->slot;
+	return slot == CLOSED && a->end_them == UINT64_MAX && !responder_is_idle(a->responder);
+}
+
 /* Whoever holds a connection of a window that is over meets its end now. Returns when to look again. */
 static uint64_t keep(struct answering *a, uint64_t now)
 {
-	uint64_t ends;
-	int slot = answer_slot(a->answers->engine, a->rule, now, &ends);
+	uint64_t changes;
+	int slot = answer_slot(a->answers->engine, a->rule, now, &changes);
 
-	if (a->slot != CLOSED && slot != a->slot) {
+	if (is_over(a, slot)) {
 		responder_drop(a->responder, false);
 		a->end_them = now + DROP_NS;
 	} else if (now >= a->end_them) {
@@ -172,7 +181,7 @@ static uint64_t keep(struct answering *a, uint64_t now)
 		a->end_them = UINT64_MAX;
 	}
 	a->slot = slot;
-	return earlier(ends, a->end_them);
+	return earlier(changes, a->end_them);
 }
 
 static void *keep_all(void *arg)

@@ -12,6 +12,12 @@
 
 #define ALL_PACKETS 4294967296.0
 
+/* slow_close holds nothing but the end of a connection. */
+static bool delays_path(const struct plan_fault *f)
+{
+	return f->delay_below && f->meaning != PLAN_MEANS_SLOW_CLOSE;
+}
+
 static enum fault_kind kind_of(const struct plan_fault *f)
 {
 	bool loss = f->drop_below || f->drop_every || f->gemodel;
@@ -22,7 +28,7 @@ static enum fault_kind kind_of(const struct plan_fault *f)
 		return FAULT_KIND_REFUSE;
 	if (f->drop_below >= PLAN_ALWAYS)
 		return FAULT_KIND_DROP;
-	if (f->delay_below)
+	if (delays_path(f))
 		return loss ? FAULT_KIND_COMBINED : f->jitter_ns ? FAULT_KIND_JITTER : FAULT_KIND_LATENCY;
 	return loss ? FAULT_KIND_LOSS : FAULT_KIND_OTHER;
 }
@@ -76,7 +82,7 @@ int narrow_log_tell(struct fault_events *log, const struct plan *plan, const str
 		.kind = kind_of(&step->fault),
 		.duration_ns = step->window.for_ns,
 		.loss_percent = loss_percent(&step->fault),
-		.delay_ns = step->fault.delay_below ? step->fault.delay_ns : 0,
+		.delay_ns = delays_path(&step->fault) ? step->fault.delay_ns : 0,
 		.jitter_ns = step->fault.jitter_ns,
 	};
 	int err = -ENOMEM;

@@ -271,6 +271,16 @@ void responder_drop(struct responder *responder, bool at_once)
 	pthread_mutex_unlock(&responder->lock);
 }
 
+bool responder_is_idle(struct responder *responder)
+{
+	bool idle;
+
+	pthread_mutex_lock(&responder->lock);
+	idle = !responder->connections;
+	pthread_mutex_unlock(&responder->lock);
+	return idle;
+}
+
 void responder_close(struct responder *responder)
 {
 	if (!responder)

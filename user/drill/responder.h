@@ -43,6 +43,8 @@ uint16_t responder_port(const struct responder *responder, int family); /* 0: it
 /* Close the connections: what was asked before is still answered, or with `at_once` it isn't. */
 void responder_drop(struct responder *responder, bool at_once);
 
+bool responder_is_idle(struct responder *responder); /* there is no connection */
+
 /* Stop listening, close every connection, and wait for the threads. */
 void responder_close(struct responder *responder); /* accepts NULL */
 

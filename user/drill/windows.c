@@ -36,6 +36,7 @@ struct window {
 	uint64_t next_batch;
 	uint64_t idle_reset, idle_failed;
 	uint64_t next_pause; /* of a stall: when its burst or window closes, and who waits is to be told */
+	bool untold;         /* the rule's next window was open by then */
 	struct stalls_told told;
 };
 
@@ -280,15 +281,22 @@ static bool is_under_way(struct window *w, const struct sp_counters *counters,
 	return w->graces++ < LINE_GRACES && w->still <= CLOSE_GRACES;
 }
 
-/* The last look finds what was under way at the closing. */
+/* The last look finds what was under way at the closing. Where windows follow each other closely, all is told behind the last. */
 static int end_states(struct windows *ws, struct window *w)
 {
-	int err;
+	int err = 0;
 
 	if (!plan_fault_keeps_state(&w->step->fault))
 		return 0;
-	err = engine_end_states(ws->engine, w->rule_index, w->slot, &w->told);
-	return err == -EAGAIN ? 0 : err;
+	for (struct window *each = ws->items + w->rule->first_slot; !err && each <= w; each++) {
+		if (each != w && !each->untold)
+			continue;
+		err = engine_end_states(ws->engine, w->rule_index, each->slot, &w->told);
+		each->untold = err == -EAGAIN;
+		if (each->untold)
+			err = 0;
+	}
+	return err;
 }
 
 static int close_window(struct windows *ws, struct window *w)

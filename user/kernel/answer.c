@@ -147,16 +147,33 @@ void answer_beat(struct engine *engine, uint64_t now)
 	__atomic_store_n(&engine_programs(engine)->bss->answer_beat_ns, now, __ATOMIC_RELAXED);
 }
 
-int answer_slot(struct engine *engine, size_t rule, uint64_t now, uint64_t *ret_ends)
+/* After a time at which the rule's window is closed; UINT64_MAX: it does not open again. */
+static uint64_t next_opening(const struct sp_rule *r, uint64_t now)
+{
+	uint64_t period = r->burst_on_ns + r->burst_off_ns, n, into, burst;
+
+	if (now < r->start_ns)
+		return r->start_ns;
+	n = (now - r->start_ns) / r->every_ns;
+	into = now - r->start_ns - n * r->every_ns;
+	if (n >= r->times)
+		return UINT64_MAX;
+	burst = r->burst_off_ns ? (into / period + 1) * period : UINT64_MAX;
+	if (burst < r->length_ns)
+		return r->start_ns + n * r->every_ns + burst;
+	return n + 1 < r->times ? r->start_ns + (n + 1) * r->every_ns : UINT64_MAX;
+}
+
+int answer_slot(struct engine *engine, size_t rule, uint64_t now, uint64_t *ret_changes)
 {
 	const struct shearpin__bss *bss = engine_programs(engine)->bss;
 	int slot;
 
-	*ret_ends = UINT64_MAX;
+	*ret_changes = UINT64_MAX;
 	if (!(__atomic_load_n(&bss->control.armed, __ATOMIC_ACQUIRE) & SP_ARMED_FAULTS))
 		return WINDOW_CLOSED;
 	slot = window_at(&bss->rules[rule], now);
-	if (slot != WINDOW_CLOSED)
-		*ret_ends = window_ends(&bss->rules[rule], now, slot);
+	*ret_changes = slot != WINDOW_CLOSED ? window_ends(&bss->rules[rule], now, slot)
+					     : next_opening(&bss->rules[rule], now);
 	return slot;
 }

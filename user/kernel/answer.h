@@ -43,7 +43,10 @@ void answer_set_port(struct engine *engine, size_t rule, int family, uint16_t po
 /* The responders are alive: to be called more often than every SP_ANSWER_LOST_NS, or connections pass. Any thread. */
 void answer_beat(struct engine *engine, uint64_t now);
 
-/* The slot of the rule's window that is open at `now`, and when that ends; -1: none, or nothing is armed. Any thread. */
-int answer_slot(struct engine *engine, size_t rule, uint64_t now, uint64_t *ret_ends);
+/*
+ * The slot of the rule's window that is open at `now`, -1: none, or nothing is armed; and when that changes: its end, or the next
+ * opening. Any thread.
+ */
+int answer_slot(struct engine *engine, size_t rule, uint64_t now, uint64_t *ret_changes);
 
 #endif

@@ -56,7 +56,7 @@ static int end_batch(const struct stalls *stalls, uint32_t slot, const struct ba
 
 		if (b->keys[i].slot != slot)
 			continue;
-		if (!stalls->is_over(stalls->arg))
+		if (stalls->raw && !stalls->is_over(stalls->arg))
 			return -EAGAIN;
 		err = bpf_map_lookup_elem(stalls->states_fd, &b->keys[i], &state); /* as it is by now */
 		if (!err)

@@ -27,7 +27,7 @@ struct stalls_told {
 
 /*
  * Take the flows of a slot out of the table of states, and tell their senders, unless the connection has ended. Adds to *told.
- * 0 or a negative errno: -EAGAIN, if it was not over any more; the rest of the flows stay.
+ * 0 or a negative errno: -EAGAIN, if it was not over any more and there is somebody to tell; the rest of the flows stay.
  */
 int stalls_end(const struct stalls *stalls, uint32_t slot, struct stalls_told *told);
 
