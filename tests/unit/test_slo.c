@@ -411,11 +411,49 @@ static void a_whole_run(void **state)
 	results_free(r);
 }
 
+/* A step that moves the clock has windows, too, which probes recover from; their times are those of the unmoved clock. */
+static void measures_a_moved_clock(void **state)
+{
+	static const char plan[] =
+		"{\"version\":1,\"name\":\"t\",\"seed\":7,\"probes\":[{\"name\":\"p\"}],\"targets\":[],"
+		"\"steps\":[{\"name\":\"cut\",\"kind\":\"clock\",\"fault\":null,\"targets\":[],"
+		"\"for_ns\":1000000000,\"times\":1}],\"slo\":[]}";
+	static const char moves[] = "{\"kind\":\"clock\",\"offset_ns\":-5000000000,\"opens_ns\":1000000000,"
+				    "\"closes_ns\":2000000000,\"cut\":false}";
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, plan);
+	const struct result_window *w;
+	struct results *r;
+
+	target = NULL;
+	up(log, 900);
+	put_event(log, 1001, "step.start", 1, "%s", moves);
+	down(log, 1201);
+	put_event(log, 2002, "step.end", 1, "%s", moves);
+	up(log, 2402);
+	target = "front";
+	r = finish(dir, log);
+	assert_int_equal(r->n_windows, 1);
+	w = r->windows[0];
+	assert_string_equal(w->words, "clock=-5s");
+	assert_int_equal(w->n_parts, 0);
+	assert_true(w->closed && !w->cut);
+	assert_int_equal(w->opened_ns, 1001 * MS);
+	assert_int_equal(w->closed_ns, 2002 * MS);
+	assert_int_equal(w->opened_ts_ns, OFFSET + 6001 * MS);
+	assert_int_equal(w->closed_ts_ns, OFFSET + 2002 * MS);
+	assert_int_equal(w->probes[0].detection_ns, 200 * MS);
+	assert_int_equal(w->probes[0].recovery_ns, 400 * MS);
+	assert_int_equal(r->n_incomplete, 0);
+	results_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(percentiles_are_nearest_rank),
 		IN_DIR(measures_a_window),
+		IN_DIR(measures_a_moved_clock),
 		IN_DIR(next_opening_ends_the_search),
 		IN_DIR(no_percentile_hides_a_censored_window),
 		IN_DIR(undetected_window_has_its_recovery),

@@ -154,6 +154,27 @@ static void on_fault_close(struct collector *c)
 	current_changed(&c->current);
 }
 
+/* Of a step of packet faults, its windows tell everything. */
+static void on_step(struct collector *c, bool closes)
+{
+	const char *kind = get_string(c->data, "kind");
+
+	if (!kind || strcmp(kind, "clock") != 0)
+		return;
+	c->unreadable += !parts_clock(c->r, c->track, c->event, c->json, closes);
+	current_changed(&c->current);
+}
+
+static void on_step_start(struct collector *c)
+{
+	on_step(c, false);
+}
+
+static void on_step_end(struct collector *c)
+{
+	on_step(c, true);
+}
+
 static void on_baseline_end(struct collector *c)
 {
 	uint64_t zero_ns = get_u64(c->data, "zero_ns");
@@ -325,6 +346,8 @@ static handler *find_handler(const char *type)
 		{"baseline.end", on_baseline_end},
 		{"fault.open", on_fault_open},
 		{"fault.close", on_fault_close},
+		{"step.start", on_step_start},
+		{"step.end", on_step_end},
 		{"lost", on_lost},
 		{"abort", on_abort},
 		{"budget", on_budget},

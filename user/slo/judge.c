@@ -76,6 +76,8 @@ static void judge_parts(struct results *r, const struct result_window *w)
 {
 	const struct result_part *p;
 
+	if (!w->n_parts && !w->closed)
+		results_lack(r, "%s #%u: the log has no step.end", w->step, w->instance);
 	for (size_t i = 0; i < w->n_parts; i++) {
 		p = &w->parts[i];
 		if (!p->closed)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/timeutil.h"
 #include "slo/fidelity.h"
 #include "slo/get.h"
 
@@ -235,5 +236,50 @@ bool parts_close(struct results *r, struct track *track, const struct event *eve
 		return true;
 	take_closing(r, event, data, part);
 	span_parts(track, w, get_u64(data, "closes_ns"));
+	return true;
+}
+
+/* As the scenario has it: {"clock":"+5s"} */
+static void take_clock(struct results *r, struct result_window *w, int64_t offset_ns)
+{
+	char text[32];
+	json_t *fault;
+
+	format_duration_exact(offset_ns < 0 ? 0 - (uint64_t)offset_ns : (uint64_t)offset_ns, text,
+			      sizeof(text));
+	fault = json_pack("{s:s++}", "clock", offset_ns < 0 ? "-" : "+", text, "");
+	if (!fault)
+		r->failed = true;
+	take_fault(r, w, fault);
+	json_decref(fault);
+}
+
+bool parts_clock(struct results *r, struct track *track, const struct event *event, const json_t *json,
+		 bool closes)
+{
+	const json_t *data = json_object_get(json, "data"), *offset = json_object_get(data, "offset_ns");
+	struct result_window *w;
+	uint64_t ts_ns = event->ts_ns;
+
+	if (!is_documented(json) || !json_is_integer(offset))
+		return false;
+	w = track_window(track, get_string(json, "step"), get_u64(json, "instance"),
+			 get_u64(data, "opens_ns"));
+	if (!w)
+		return true;
+	take_clock(r, w, json_integer_value(offset));
+	if (closes) {
+		w->closed = true;
+		w->cut = get_true(data, "cut");
+		w->closed_ns = event->mono_ns;
+		w->closed_ts_ns = ts_ns;
+	} else {
+		w->opened_ns = event->mono_ns;
+		w->opened_ts_ns = ts_ns - json_integer_value(offset); /* it has been moved already */
+		w->closed_ns = get_u64(data, "closes_ns");
+	}
+	if (w->closed_ns < w->opened_ns)
+		w->closed_ns = w->opened_ns;
+	track_moved(track, w);
 	return true;
 }

@@ -13,4 +13,11 @@
 bool parts_open(struct results *results, struct track *track, const struct event *event, const json_t *json);
 bool parts_close(struct results *results, struct track *track, const struct event *event, const json_t *json);
 
+/*
+ * A step.start or step.end of a step that moves the clock: a window without parts, from the one move to the other, in the time
+ * that the clock would have shown unmoved. False: as above.
+ */
+bool parts_clock(struct results *results, struct track *track, const struct event *event, const json_t *json,
+		 bool closes);
+
 #endif
