@@ -75,7 +75,7 @@ static int run(char **argv, struct said *ret)
 {
 	int out = memfd_create("stdout", MFD_CLOEXEC), err = memfd_create("stderr", MFD_CLOEXEC);
 	int e = out < 0 || err < 0 ? -errno : 0;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (!e)
 		e = spawn(argv, out, err, &pid);

@@ -135,7 +135,7 @@ static int find_process(struct owned *o, const struct plan_target *t, struct own
 			const struct reason *r)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
-	bool here;
+	bool here = false;
 	int err;
 
 	item->kind = OWNED_PROCESS;
