@@ -17,17 +17,25 @@ static __always_inline __u64 ring_wake(void *ring)
 		       : BPF_RB_NO_WAKEUP;
 }
 
+/* NULL: there is no room, which is counted. */
+static __always_inline void *reserve_event(__u64 size)
+{
+	void *e = bpf_ringbuf_reserve(&events, size, 0);
+
+	if (!e)
+		count_stat(SP_STAT_RING_LOST);
+	return e;
+}
+
 __noinline int emit(const struct work *w, __u32 type)
 {
 	struct sp_event *e;
 
 	if (!w)
 		return 0;
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e) {
-		count_stat(SP_STAT_RING_LOST);
+	e = reserve_event(sizeof(*e));
+	if (!e)
 		return 0;
-	}
 	e->ns = w->now;
 	e->type = type;
 	e->rule = w->rule;
@@ -51,11 +59,9 @@ __noinline int emit_packet(const struct work *w)
 
 	if (!w)
 		return 0;
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e) {
-		count_stat(SP_STAT_RING_LOST);
+	e = reserve_event(sizeof(*e));
+	if (!e)
 		return 0;
-	}
 	e->ns = w->now;
 	e->type = SP_EVENT_PACKET;
 	e->rule = w->rule;

@@ -148,13 +148,11 @@ static long ask_next(__u64 __attribute__((unused)) i, struct opening *o)
 
 static __always_inline void emit_answer(const struct opening *o)
 {
-	struct sp_answer_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	struct sp_answer_event *e = reserve_event(sizeof(*e));
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (!e) {
-		count_stat(SP_STAT_RING_LOST);
+	if (!e)
 		return;
-	}
 	__builtin_memset(e, 0, sizeof(*e));
 	e->ns = o->w.now;
 	e->type = SP_EVENT_ANSWER;

@@ -162,6 +162,17 @@ struct {
 	__uint(max_entries, 4096);
 } captures SEC(".maps");
 
+/*
+ * The one value of a map that has one for each CPU: what is too large for the stack, of the packet that this CPU is at work on.
+ * Never NULL, which the verifier doesn't know.
+ */
+static __always_inline void *at_work(void *map)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(map, &key);
+}
+
 #define RING_WAKE_BYTES                                                                                      \
 	(1024 * 1024) /* the loader polls; for most events it is woken only when this much waits */
 

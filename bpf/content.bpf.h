@@ -46,9 +46,7 @@ struct {
 
 static __always_inline struct content *content_at_work(void)
 {
-	__u32 key = 0;
-
-	return bpf_map_lookup_elem(&contents, &key);
+	return at_work(&contents);
 }
 
 /* What should be altered and can't be passes. */

@@ -214,6 +214,13 @@ static __always_inline enum sp_verdict milder_verdict(struct work *w, __u32 rule
 	return bent > verdict ? bent : verdict;
 }
 
+/* What the rule would do to the packet is not known, but that it is one that might. */
+static __always_inline enum sp_verdict crowd_out(const struct work *w, const struct sp_rule *r,
+						 const struct passage *a)
+{
+	return r->meaning || r->flags & SP_RULE_BENDS ? count_failed(w, a) : SP_PASS;
+}
+
 static __always_inline void note_owed(const struct work *w, const struct passage *a, struct sp_flow *flow)
 {
 	if (a->owed && flow)
@@ -262,8 +269,8 @@ __noinline int decide_rule(struct work *w, __u32 rule)
 	flow = flow_pass(w, c, a);
 	verdict = rule_verdict(r, rule, w, a);
 	note_owed(w, a, flow);
-	if (!(without_bends && without_meanings) && verdict == SP_PASS && bent->n_parts < MOST_PARTS)
-		verdict = milder_verdict(w, rule, a, flow);
+	if (!(without_bends && without_meanings) && verdict == SP_PASS)
+		verdict = bent->n_parts < MOST_PARTS ? milder_verdict(w, rule, a, flow) : crowd_out(w, r, a);
 	contend(w, rule, a, verdict);
 	return 0;
 }

@@ -124,10 +124,10 @@ static long next_backwards(__u64 i, struct name_walk *walk)
 static __always_inline bool read_question(struct __sk_buff *skb, __u32 at, __u32 size)
 {
 	struct name_walk walk = {.question = NULL};
-	__u32 key = 0, loaded = size < SP_PATTERN_SIZE ? size : SP_PATTERN_SIZE;
+	__u32 loaded = size < SP_PATTERN_SIZE ? size : SP_PATTERN_SIZE;
 
 	walk.content = content_at_work();
-	walk.question = bpf_map_lookup_elem(&questions, &key);
+	walk.question = at_work(&questions);
 	if (!walk.content || !walk.question || !loaded ||
 	    bpf_skb_load_bytes(skb, at, walk.question->bytes, one_to(loaded, SP_PATTERN_SIZE)))
 		return false;

@@ -34,13 +34,6 @@ struct {
 	__type(value, struct http_text);
 } http_texts SEC(".maps");
 
-static __always_inline struct http_text *http_text_at_work(void)
-{
-	__u32 key = 0;
-
-	return bpf_map_lookup_elem(&http_texts, &key);
-}
-
 static __always_inline bool is_digit(__u8 c)
 {
 	return c >= '0' && c <= '9';
@@ -208,7 +201,7 @@ static __always_inline __u8 peek_response(struct content *content, const __u8 *h
 __noinline int peek_http(struct __sk_buff *skb, struct work *w)
 {
 	struct content *content = content_at_work();
-	struct http_text *text = http_text_at_work();
+	struct http_text *text = at_work(&http_texts);
 	__u32 at, len;
 	__u8 *head;
 
@@ -397,7 +390,7 @@ static __always_inline void say_retry_after(__u8 *to, __u32 odd, __u32 seconds)
 static __always_inline int write_retry_after(struct __sk_buff *skb, const struct packet *p, __u32 date_at,
 					     __u32 seconds)
 {
-	struct http_text *text = http_text_at_work();
+	struct http_text *text = at_work(&http_texts);
 	__u32 at = payload_at(p) + (date_at & ~1U);
 	__s64 diff;
 	int err;

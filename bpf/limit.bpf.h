@@ -208,8 +208,8 @@ struct summing {
 
 static long sum_next(__u64 __attribute__((unused)) i, struct summing *s)
 {
-	__u32 key = 0, len = s->left < SUM_BYTES ? s->left : SUM_BYTES;
-	struct sum_buffer *b = bpf_map_lookup_elem(&sum_buffers, &key);
+	__u32 len = s->left < SUM_BYTES ? s->left : SUM_BYTES;
+	struct sum_buffer *b = at_work(&sum_buffers);
 
 	s->err = -1;
 	if (!b)

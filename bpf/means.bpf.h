@@ -83,7 +83,7 @@ __noinline int mean_verdict(struct work *w, __u32 rule, const struct passage *a)
 	n = bent->n_meant;
 	opaque(n);
 	if (n >= MOST_MEANT)
-		return SP_PASS;
+		return count_failed(w, a);
 	bent->meant[n] = rule;
 	bent->n_meant = n + 1;
 	return SP_ALTER;

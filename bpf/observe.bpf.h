@@ -32,11 +32,9 @@ __noinline int emit_conn(const struct work *w, const struct sp_conn *conn, __u32
 
 	if (!w || !conn)
 		return 0;
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e) {
-		count_stat(SP_STAT_RING_LOST);
+	e = reserve_event(sizeof(*e));
+	if (!e)
 		return 0;
-	}
 	e->ns = w->now;
 	e->type = type;
 	e->dir = w->p.dir;
@@ -315,6 +313,25 @@ static __always_inline void observe_tcp(const struct work *w, const struct sp_fl
 		conn_end(w, c, syn ? SP_CONN_REFUSED : SP_CONN_RESET, NO_DIR);
 }
 
+/* The loader's port is another's by now. */
+static __always_inline bool is_passed_on(const struct work *w, const struct sp_conn *c)
+{
+	return c->flags & SP_CONN_OWN && w->p.dir == SP_DIR_OUT && !w->is_local;
+}
+
+static __always_inline struct sp_conn *take_flow(const struct work *w, const struct sp_flow_key *key,
+						 __u64 flags)
+{
+	struct sp_conn *c = conn_new(w, key, flags);
+
+	if (!c || !w->is_local)
+		return c;
+	note_process(w, c);
+	if (is_over(c))
+		emit_conn(w, c, SP_EVENT_CONN_ATTEMPT, 0);
+	return c;
+}
+
 static __always_inline void observe_udp(const struct work *w, const struct sp_flow_key *key,
 					struct sp_conn *c)
 {
@@ -322,9 +339,9 @@ static __always_inline void observe_udp(const struct work *w, const struct sp_fl
 
 	if (!has_arrived(w))
 		return;
-	if (!c)
-		c = conn_new(w, key, BPF_NOEXIST);
-	if (!c)
+	if (!c || is_passed_on(w, c))
+		c = take_flow(w, key, c ? BPF_ANY : BPF_NOEXIST);
+	if (!c || is_over(c))
 		return;
 	add(c->packets[w->p.dir & 1], w->segments);
 	take_payload(w, c, w->p.ip_len > headers ? w->p.ip_len - headers : 0);

@@ -50,8 +50,8 @@ struct {
 /* The sum of the quoted headers in front of the transport header: an IP header and what follows it. */
 static __always_inline __s64 sum_headers(struct __sk_buff *skb, const struct packet *p)
 {
-	__u32 len = p->l4 - p->l3, key = 0;
-	void *headers = bpf_map_lookup_elem(&quotes, &key);
+	__u32 len = p->l4 - p->l3;
+	void *headers = at_work(&quotes);
 
 	if (!headers || !is_within(len, sizeof(struct iphdr), QUOTE_MAX))
 		return -1;

@@ -201,6 +201,37 @@ static __always_inline bool is_in_call(const struct __sk_buff *skb)
 	return !tcp || ((struct sock *)tcp)->sk_lock.owned;
 }
 
+/*
+ * A datagram of a socket of the loader's own, as it asks a name server. That the current process is the loader does not tell:
+ * what waited for the address of a neighbour leaves in whatever runs just then. Not inline: its variables would be on the stack
+ * all the time.
+ */
+static __noinline int is_loaders(const struct __sk_buff *skb)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct bpf_sock *known = skb->sk;
+	struct sock *sk = NULL;
+	const struct cred *opener = NULL;
+	struct socket *socket = NULL;
+	struct file *file = NULL;
+
+	if (!known || (__u32)task->tgid != own_pid)
+		return false;
+	/* The same, but not bound to what struct bpf_sock shows. */
+	bpf_probe_read_kernel(&sk, sizeof(sk), &known);
+	bpf_probe_read_kernel(&socket, sizeof(socket), &sk->sk_socket);
+	if (socket)
+		bpf_probe_read_kernel(&file, sizeof(file), &socket->file);
+	if (file)
+		bpf_probe_read_kernel(&opener, sizeof(opener), &file->f_cred);
+	return opener && opener == task->cred;
+}
+
+static __always_inline bool is_local(const struct __sk_buff *skb, const struct packet *p)
+{
+	return p->proto == IPPROTO_UDP ? is_loaders(skb) : is_syn(p) && is_in_call(skb);
+}
+
 /* Carry out the verdict, and count it. */
 static __always_inline int carry_out(struct __sk_buff *skb, struct work *w)
 {
@@ -251,7 +282,7 @@ static __always_inline int handle_skb(struct __sk_buff *skb, enum sp_hook hook)
 	w.p.content = 0;
 	if (!without_meanings && bits_meet(&w.match, &control.content))
 		peek_skb(skb, &w);
-	w.is_local = observed && hook == SP_HOOK_TC_OUT && is_syn(&w.p) && is_in_call(skb);
+	w.is_local = observed && hook == SP_HOOK_TC_OUT && is_local(skb, &w.p);
 	w.segments = count_segments(skb, &w.p);
 	w.bytes = w.p.ip_len;
 	if (judge(&w, hook))

@@ -9,8 +9,9 @@
 
 #define NO_SLOT 0xffffffffU
 #define NO_COUNT 0xffffffffU
-#define MOST_MEANT 4 /* rules whose meaning alters one packet; further ones let it pass */
-#define MOST_PARTS 8 /* rules that delay, duplicate or alter one packet; further ones let it pass */
+/* What is too many lets the packet pass, and counts it as failed. */
+#define MOST_MEANT 4 /* rules whose meaning alters one packet */
+#define MOST_PARTS 8 /* rules that delay, duplicate or alter one packet */
 
 /* What a rule's verdict depends on beside the packet. */
 struct passage {
@@ -78,7 +79,7 @@ struct work {
 	__u8 verdict; /* enum sp_verdict, its */
 	__u8 hook;
 	__u8 is_bent;  /* there is a bend of it */
-	__u8 is_local; /* it opens a connection of a socket of this host, whose process is the current one */
+	__u8 is_local; /* it opens a connection of the current process, or is a datagram of the loader's */
 };
 
 static __always_inline void undecided(struct work *w)
@@ -98,8 +99,7 @@ static __always_inline struct sp_rule *rule_at(__u32 rule)
 /* The packet's; a fresh one, when it is the first rule that asks. */
 static __always_inline struct bent *bent_of(struct work *w)
 {
-	__u32 key = 0;
-	struct bent *bent = bpf_map_lookup_elem(&bends, &key);
+	struct bent *bent = at_work(&bends);
 
 	if (bent && !w->is_bent) {
 		__builtin_memset(bent, 0, offsetof(struct bent, parts));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command table, and the way into it. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,9 +76,24 @@ static int dispatch(int argc, char **argv)
 	return run_command(argc - 1, argv + 1);
 }
 
+#define LARGE_BYTES (256 * 1024)
+
+/*
+ * Large blocks are given back to the system as soon as they are freed. By itself malloc() moves its limits up with the largest block
+ * that was freed, and tables and texts that have grown leave holes behind that are too small for what comes next.
+ */
+static void set_memory_limits(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BYTES);
+}
+
 int main(int argc, char **argv)
 {
-	int status = dispatch(argc, argv);
+	int status;
+
+	set_memory_limits();
+	status = dispatch(argc, argv);
 
 	if ((fflush(stdout) || ferror(stdout)) && status == STATUS_OK) {
 		perror("shearpin: standard output");

@@ -66,13 +66,21 @@ struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	struct dst_entry *sk_dst_cache;
+	struct socket *sk_socket;
 	int sk_rx_dst_ifindex;
 	__u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
+struct cred;
+
+struct file {
+	const struct cred *f_cred; /* of who opened it */
+};
+
 struct socket {
 	struct sock *sk;
+	struct file *file;
 };
 
 struct nsproxy {
@@ -85,12 +93,11 @@ struct css_set {
 
 struct task_struct {
 	int tgid;
+	const struct cred *cred; /* each process has its own; its threads share it */
 	char comm[16];
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 };
-
-struct file;
 
 struct tcp_sock {
 	__u32 rcv_nxt;

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import unittest
 
+from again import Again
 from lab import DEVICE, PEER_DEVICE, TCP, THERE, UDP, V4, V6, LabTest, wait_until
 
 PORT = 4000
@@ -22,7 +23,7 @@ ETC_AND_RUN = ('mount -t tmpfs none /etc; echo "hosts: files dns" > /etc/nsswitc
                'ln -s "$PWD/resolv.conf" /etc/resolv.conf; mkdir /etc/shearpin; eval "$1"; shift; exec "$@"')
 
 
-class HostTest(LabTest):
+class HostTest(Again, LabTest):
     def setUp(self):
         super().setUp()
         self.lab.there.call("ip", "addr", "add", f"{SECOND[V4]}/24", "dev", PEER_DEVICE)
@@ -47,7 +48,7 @@ class HostTest(LabTest):
         self.write("hosts", "".join(f"{address} {name}.test\n" for name, list_ in names.items() for address in list_))
 
     def resolver(self, address):
-        self.write("resolv.conf", f"nameserver {address}\noptions timeout:1 attempts:1\n")
+        self.write("resolv.conf", f"nameserver {address}\noptions timeout:30 attempts:1\n")
 
     def wrapper(self, script=":"):
         return ("unshare", "--mount", "sh", "-euc", ETC_AND_RUN, "sh", script)
@@ -169,7 +170,7 @@ class Start(HostTest):
     def test_interrupted(self):
         """Ctrl-C counts while the resolver is silent."""
         silent = self.lab.socket(self.lab.there, V4, UDP, DNS_PORT)
-        self.write("resolv.conf", f"nameserver {THERE[V4]}\noptions timeout:30 attempts:1\n")
+        self.resolver(THERE[V4])
         run = self.refuse()
         silent.recv(512)  # it is asking
         run.signal(signal.SIGINT)
@@ -313,10 +314,34 @@ class Resolver(HostTest):
         self.assert_hit(*both, SECOND[V4])
         self.assert_ends_clean(run)
 
+    def test_own_questions(self):
+        """The run's questions are no flows of the system under test; a question of somebody else is one."""
+        self.serve(THERE[V4])
+        scenario = {"version": 1, "name": "t", "interface": DEVICE,
+                    "targets": {"dns": {"proto": "udp", "remote": THERE[V4], "remote_port": DNS_PORT},
+                                "target": {"proto": "tcp", "host": NAME, "remote_port": PORT}},
+                    "steps": [{"name": "slow", "at": "0s", "fault": {"delay": "1ms"}, "target": "dns", "for": "300s"},
+                              {"name": "cut", "at": "0s", "fault": {"drop": True}, "target": "target", "for": "300s"}]}
+        run = self.lab.run(scenario, wrapper=self.wrapper())
+        run.opened()
+        self.serve(SECOND[V4])
+        self.assertEqual(self.resolved(run, 2)[1]["added"], [SECOND[V4]])
+        client = self.lab.socket(self.lab.here, V4, UDP, 0)
+        client.sendto(bytes.fromhex("abcd01000001000000000000") + b"\3api\4test\0\0\1\0\1", (THERE[V4], DNS_PORT))
+        client.recv(512)
+        self.assert_ends_clean(run)
+        flow = f"{self.lab.address(self.lab.here, V4)}:{client.getsockname()[1]}>{THERE[V4]}:{DNS_PORT}/udp"
+        told = {e["flow"] for e in run.events() if e["type"].startswith("conn.")}
+        self.assertEqual(told, {flow})
+        self.assertEqual(run.events("conns")[0]["data"]["seen"], 1)
+        hits = run.events("flow.hit")
+        self.assertEqual([e["flow"] for e in hits if not e["data"]["probe"]], [flow])
+        self.assertGreaterEqual(len([e for e in hits if e["data"]["probe"]]), 1)
+
     def test_drill_breaks_the_resolver_itself(self):
         """Lookups hang; the windows close at their time all the same."""
         self.serve(THERE[V4])
-        self.write("resolv.conf", f"nameserver {THERE[V4]}\noptions timeout:30 attempts:1\n")
+        self.resolver(THERE[V4])
         scenario = {"version": 1, "name": "t", "interface": DEVICE, "recovery": "0s",
                     "targets": {"dns": {"proto": "udp", "remote": THERE[V4], "remote_port": DNS_PORT},
                                 "target": {"proto": "tcp", "host": NAME, "remote_port": PORT}},

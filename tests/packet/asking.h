@@ -5,16 +5,9 @@
 
 #include "packet/frame.h"
 #include "packet/message.h"
-#include "packet/scene.h"
-
-#define ASKING_PASSED (-1) /* a program's return value */
-
-/* What a program made of the last frame. */
-extern struct ran asked;
+#include "packet/single.h"
 
 struct plan_fault asking_fault(uint8_t rcode);
-/* The production programs with these rules, for every packet, armed; nothing is attached. NULL: it can't be loaded. */
-struct scene *asking_scene(const struct plan_fault *faults, size_t n);
 
 /* With the message as payload. */
 struct spec asking_packet(int family, uint8_t proto, bool out, const struct message *m);
@@ -24,7 +17,6 @@ struct spec asking_packet(int family, uint8_t proto, bool out, const struct mess
  * the kernel's tests know that. It must still be true afterwards.
  */
 void asking_run(const struct scene *s, const struct frame *f, bool out);
-void asking_untouched(const struct frame *f);
 /* Sent back to the sender of the query. */
 void asking_answered(const struct spec *query, const struct message *answer);
 

@@ -15,7 +15,6 @@
 
 #include "packet/frame.h"
 
-#define TIMEOUT_MS 1000
 #define MAC_BYTES 12
 #define TAG_BYTES 4
 
@@ -85,7 +84,7 @@ int capture_next(int fd, struct captured *ret)
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	ssize_t len;
 
-	if (poll(&wait, 1, TIMEOUT_MS) != 1)
+	if (poll(&wait, 1, CAPTURE_TIMEOUT_MS) != 1)
 		return -ETIMEDOUT;
 	len = recvmsg(fd, &msg, 0);
 	if (len < 0)

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CAPTURE_TIMEOUT_MS 10000 /* of a busy machine; what comes at all comes at once */
+
 struct captured {
 	uint8_t data[70000];
 	size_t len;
@@ -18,7 +20,7 @@ struct captured {
 /* A socket that hears (but for its own) all frames that come in at `name` from now on, and sends on it. */
 int capture_open(const char *name);
 
-/* The next frame that came in, with its VLAN tag back in place. -ETIMEDOUT: none within a second. */
+/* The next frame that came in, with its VLAN tag back in place. -ETIMEDOUT: none within CAPTURE_TIMEOUT_MS. */
 int capture_next(int fd, struct captured *ret);
 
 /* Have nothing but what was captured so far come in at `fd`? Sends a mark from the other end and waits for it. */

@@ -200,6 +200,7 @@ struct sp_counters counters_of(struct deciding *d, uint32_t slot)
 			sum.last_ns = each[i].last_ns;
 		sum.flows += each[i].flows;
 		sum.untracked += each[i].untracked;
+		sum.failed += each[i].failed;
 	}
 	return sum;
 }

@@ -10,14 +10,11 @@
 #include <stdint.h>
 
 #include "packet/frame.h"
-#include "packet/scene.h"
+#include "packet/single.h"
 
 #define REQUEST "GET /index HTTP/1.1\r\nHost: a\r\n\r\n"
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
 #define OK_NOW "HTTP/1.1 503 OK\r\nContent-Length: 3\r\n\r\nabc"
-
-extern struct scene *scene;
-extern struct ran ran; /* the last */
 
 /* A connection's two directions, with what each has sent so far. */
 extern struct talk {
@@ -29,9 +26,7 @@ extern struct talk {
 /* 503 for each response, with nothing else. */
 struct plan_fault http_fault(void);
 void exchange_open(const struct plan_fault *fault);
-/* For cmocka, of a test. */
-int exchange_close(void **state);
-void expect_counted(uint64_t altered, uint64_t failed);
+void expect_responses(uint64_t altered, uint64_t failed);
 
 /* Of the connection, with the text as payload. */
 struct spec segment(bool out, const char *text);

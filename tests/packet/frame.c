@@ -221,15 +221,43 @@ static void put_transport(const struct spec *s, struct frame *f)
 	}
 }
 
-static void set_checksum(const struct spec *s, struct frame *f)
+size_t checksum_at(uint8_t proto)
 {
-	size_t len = f->len - f->l4;
-	uint16_t sum = ~sum_fold(sum_bytes(f->data + f->l4, len, sum_pseudo(s, s->proto, len)));
+	switch (proto) {
+	case IPPROTO_TCP:
+		return 16;
+	case IPPROTO_UDP:
+		return 6;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return 2;
+	default:
+		return 0;
+	}
+}
 
-	if (s->proto == IPPROTO_TCP)
-		set16(f, f->l4 + 16, sum);
-	else if (s->proto == IPPROTO_UDP)
-		set16(f, f->l4 + 6, sum ?: 0xffff);
+uint16_t transport_sum(const struct spec *s, const uint8_t *frame, size_t l4, size_t end)
+{
+	uint32_t pseudo = s->proto == IPPROTO_ICMP ? 0 : sum_pseudo(s, s->proto, end - l4);
+
+	return sum_fold(sum_bytes(frame + l4, end - l4, pseudo));
+}
+
+static void set_checksum(const struct spec *s, struct frame *f, size_t end)
+{
+	size_t at = checksum_at(s->proto);
+	uint16_t sum;
+
+	if (!at)
+		return;
+	set16(f, f->l4 + at, 0);
+	sum = ~transport_sum(s, f->data, f->l4, end);
+	set16(f, f->l4 + at, !sum && s->proto == IPPROTO_UDP ? 0xffff : sum);
+}
+
+void frame_checksum(const struct spec *s, struct frame *f)
+{
+	set_checksum(s, f, f->len - s->padding);
 }
 
 void frame_build(const struct spec *s, struct frame *ret)
@@ -242,9 +270,10 @@ void frame_build(const struct spec *s, struct frame *ret)
 		put_ip6(s, ret);
 	ret->l4 = ret->len;
 	put_transport(s, ret);
+	ret->payload = ret->len;
 	for (unsigned i = 0; i < s->payload; i++)
 		put8(ret, s->data ? s->data[i] : i * 7 + 3);
-	set_checksum(s, ret);
+	set_checksum(s, ret, ret->len);
 	if (s->family == 4) {
 		set16(ret, ret->l3 + 2, ret->len - ret->l3);
 		set16(ret, ret->l3 + 10, ~sum_fold(sum_bytes(ret->data + ret->l3, ret->l4 - ret->l3, 0)));

@@ -51,7 +51,7 @@ struct spec {
 
 struct frame {
 	size_t len;
-	size_t l3, l4; /* offsets */
+	size_t l3, l4, payload; /* offsets */
 	uint8_t data[40000];
 };
 
@@ -60,6 +60,13 @@ extern const struct end near_end, far_end;
 /* A packet between the two ends: near to far if `out`. With a payload, PSH and ACK for TCP. */
 struct spec packet(int family, uint8_t proto, bool out);
 void frame_build(const struct spec *s, struct frame *ret);
+
+/* Of a transport's checksum, in its header; 0: it has none. */
+size_t checksum_at(uint8_t proto);
+/* Make the transport's checksum agree with what is in the built frame now. */
+void frame_checksum(const struct spec *s, struct frame *f);
+/* The sum over the transport of such a frame, which ends at `end`: 0xffff if its checksum agrees. */
+uint16_t transport_sum(const struct spec *s, const uint8_t *frame, size_t l4, size_t end);
 
 /* The RST that an end should get for the segment: to its sender (swapped), or on to its receiver. */
 struct spec rst_for(const struct spec *segment, bool to_sender);

@@ -12,8 +12,6 @@
 
 #include <linux/pkt_cls.h>
 
-#define TCP_CHECK 16
-#define UDP_CHECK 6
 #define ICMP_BYTES 8
 
 static uint16_t get16(const uint8_t *at)
@@ -57,7 +55,7 @@ static void expect_ip6(const struct spec *s, const uint8_t *ip, size_t payload)
  */
 static void expect_quote(const struct spec *s, const struct frame *f, const uint8_t *quote, size_t transport)
 {
-	size_t l4 = f->l4 - f->l3, check = l4 + (s->proto == IPPROTO_TCP ? TCP_CHECK : UDP_CHECK);
+	size_t l4 = f->l4 - f->l3, check = l4 + checksum_at(s->proto);
 	uint16_t completed = ~sum_fold(sum_bytes(quote + l4, transport, 0));
 
 	if (s->proto != IPPROTO_TCP && s->proto != IPPROTO_UDP) {

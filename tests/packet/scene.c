@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +74,11 @@ void scene_rule(struct scene *s, const struct plan_target *target, const struct 
 	s->target_of_rule[n] = n;
 	s->steps[n].targets = &s->target_of_rule[n];
 	s->steps[n].n_targets = 1;
-	s->rules[n] = (struct plan_rule){
-		.step = n, .target = n, .first_slot = s->plan.n_slots++, .seed = 0x5eed + n, .hooks = hooks};
+	s->rules[n] = (struct plan_rule){.step = n,
+					 .target = n,
+					 .first_slot = s->plan.n_slots++,
+					 .seed = SCENE_SEED + n,
+					 .hooks = hooks};
 	s->plan.n_targets = s->plan.n_steps = n + 1;
 }
 
@@ -89,7 +93,28 @@ int scene_load(struct scene *s)
 
 void scene_arm(struct scene *s)
 {
-	engine_arm(s->engine, clock_mono_ns());
+	engine_set_zero(s->engine, clock_mono_ns());
+	engine_arm(s->engine);
+}
+
+int scene_of(const struct plan_target *target, const struct plan_fault *faults, size_t n, struct scene **ret)
+{
+	static const struct plan_target anything;
+	struct scene *s;
+	int err = scene_new(NEAR_END, &s);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < n; i++)
+		scene_rule(s, target ?: &anything, &faults[i], PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
+	err = scene_load(s);
+	if (err) {
+		scene_free(s);
+		return err;
+	}
+	scene_arm(s);
+	*ret = s;
+	return 0;
 }
 
 int scene_program(const struct scene *s, enum sp_hook hook)
@@ -152,4 +177,20 @@ int run_at(const struct scene *s, enum sp_hook hook, const void *frame, size_t l
 	if (hook == SP_HOOK_XDP)
 		return run_xdp(fd, s->interface.ifindex, 1, frame, len, ret);
 	return run_skb(fd, s->interface.ifindex, 0, 1, frame, len, ret);
+}
+
+int run_tc(const struct scene *s, const struct frame *f, bool out, uint32_t flags, struct ran *ret)
+{
+	return run_skb(scene_program(s, out ? SP_HOOK_TC_OUT : SP_HOOK_TC_IN), s->interface.ifindex, flags, 1,
+		       f->data, f->len, ret);
+}
+
+bool can_complete(int fd, int ifindex)
+{
+	static struct ran ran;
+	struct spec s = packet(0, IPPROTO_UDP, false);
+	struct frame f;
+
+	frame_build(&s, &f);
+	return !run_skb(fd, ifindex, TEST_CHECKSUM_COMPLETE, 1, f.data, f.len, &ran);
 }

@@ -17,47 +17,23 @@
 
 #include "base/timeutil.h"
 #include "chance.bpf.h"
-#include "packet/capture.h"
 #include "packet/deciding.h"
 #include "packet/frame.h"
+#include "packet/pair.h"
 #include "packet/passing.h"
+#include "packet/single.h"
 
-#define PASS_TC (-1)
-#define TEST_CHECKSUM_COMPLETE (1U << 2) /* BPF_F_TEST_SKB_CHECKSUM_COMPLETE, Linux 6.16 */
 #define SECOND NS_PER_S
-
-static int near_fd, far_fd;
-static struct captured captured;
 
 static int world_open(void **state)
 {
-	if (passing_open(state))
-		return -1;
-	near_fd = capture_open(NEAR_END);
-	far_fd = capture_open(FAR_END);
-	return near_fd < 0 || far_fd < 0 ? -1 : 0;
+	return passing_open(state) || pair_listen();
 }
 
 static int world_close(void **state)
 {
-	close(near_fd);
-	close(far_fd);
+	pair_close(state);
 	return passing_close(state);
-}
-
-static void expect_silence(void)
-{
-	assert_true(capture_is_silent(far_fd, near_fd));
-	assert_true(capture_is_silent(near_fd, far_fd));
-}
-
-static void expect_frame(const uint8_t *data, size_t len, const struct spec *expected)
-{
-	struct frame f;
-
-	frame_build(expected, &f);
-	assert_int_equal(len, f.len);
-	assert_memory_equal(data, f.data, f.len);
 }
 
 static void expect_counts(uint64_t matched, enum sp_verdict verdict, uint64_t of_it)
@@ -95,12 +71,12 @@ static void eat(struct spec *s, bool out)
 	for (size_t i = 0; i < sizeof(kinds); i++) {
 		s->flags = kinds[i];
 		pass_packet(s, out, 0, &f);
-		assert_int_equal(passed.action, out ? TC_ACT_REDIRECT : TC_ACT_SHOT); /* to nowhere */
+		assert_int_equal(passed.action, LOST(out));
 	}
 	s->flags = RST | ACK;
 	s->payload = 5; /* a reason, as RFC 9293, 3.5.2 allows */
 	pass_packet(s, out, 0, &f);
-	assert_int_equal(passed.action, out ? TC_ACT_REDIRECT : TC_ACT_SHOT);
+	assert_int_equal(passed.action, LOST(out));
 	expect_silence();
 }
 
@@ -122,8 +98,8 @@ static void strip(struct spec *s, bool out)
 		s->payload = expected.payload = payload;
 		expected.flags = PSH | ACK;
 		pass_packet(s, out, 0, &f);
-		assert_int_equal(passed.action, PASS_TC);
-		expect_frame(passed.frame, passed.len, &expected);
+		assert_int_equal(passed.action, PASSES);
+		expect_frame(&expected, passed.frame, passed.len);
 	}
 }
 
@@ -139,16 +115,13 @@ static void half_open_takes_the_fin_off_payload(void **state)
 /* A device's sum over the whole packet must stay true, or the stack takes the segment for damaged. */
 static void half_open_keeps_the_devices_checksum_true(void **state)
 {
-	struct spec s = packet(4, IPPROTO_TCP, false);
 	int fd = bpf_program__fd(bare.skel->progs.tc_in);
-	static struct ran ran;
 	struct frame f;
+	struct spec s;
 
 	(void)state;
 	add_half_open();
-	s.flags = ACK;
-	frame_build(&s, &f);
-	if (run_skb(fd, bare.ifindex, TEST_CHECKSUM_COMPLETE, 1, f.data, f.len, &ran))
+	if (!can_complete(fd, bare.ifindex))
 		skip();
 	for (int family = 4; family <= 6; family += 2) {
 		s = packet(family, IPPROTO_TCP, false);
@@ -158,7 +131,7 @@ static void half_open_keeps_the_devices_checksum_true(void **state)
 		assert_int_equal(run_skb(fd, bare.ifindex, TEST_CHECKSUM_COMPLETE, 1, f.data, f.len, &ran),
 				 0);
 		s.flags = ACK;
-		expect_frame(ran.frame, ran.len, &s);
+		expect_frame(&s, ran.frame, ran.len);
 	}
 }
 
@@ -171,13 +144,13 @@ static void spare(struct spec *s, bool out)
 		s->flags = kinds[i];
 		s->payload = i & 1 ? 40 : 0;
 		pass_packet(s, out, 0, &f);
-		assert_int_equal(passed.action, PASS_TC);
-		expect_frame(passed.frame, passed.len, s);
+		assert_int_equal(passed.action, PASSES);
+		expect_frame(s, passed.frame, passed.len);
 	}
 	s->proto = IPPROTO_UDP;
 	pass_packet(s, out, 0, &f);
-	assert_int_equal(passed.action, PASS_TC);
-	expect_frame(passed.frame, passed.len, s);
+	assert_int_equal(passed.action, PASSES);
+	expect_frame(s, passed.frame, passed.len);
 }
 
 static void half_open_spares_the_rest(void **state)
@@ -256,8 +229,7 @@ static void slow_close_lets_the_payload_go_ahead(void **state)
 		pass_packet(&s, out, 0, &f);
 		expect_held(&f, ++ticket, before);
 		s.flags = PSH | ACK;
-		assert_int_equal(capture_next(onward_fd(out), &captured), 0);
-		expect_frame(captured.data, captured.len, &s);
+		expect_captured(onward_fd(out), &s);
 	}
 	expect_silence();
 	expect_counts(4, SP_DELAY, 4);
@@ -303,21 +275,20 @@ static void rate_limit_answers(void **state)
 		expected.seq = 0;
 		pass_packet(&s, out, 0, &f);
 		assert_int_equal(passed.action, TC_ACT_REDIRECT);
-		expect_frame(passed.frame, passed.len, &expected);
+		expect_frame(&expected, passed.frame, passed.len);
 
 		r->then = SP_THEN_RESET;
 		s.seq++;
 		pass_packet(&s, out, 0, &f);
-		assert_int_equal(passed.action, PASS_TC);
+		assert_int_equal(passed.action, PASSES);
 		s.flags = PSH | ACK;
 		s.payload = 10;
 		pass_packet(&s, out, 0, &f);
-		assert_int_equal(passed.action, PASS_TC);
+		assert_int_equal(passed.action, PASSES);
 		expected = rst_for(&s, false);
-		expect_frame(passed.frame, passed.len, &expected);
+		expect_frame(&expected, passed.frame, passed.len);
 		expected = rst_for(&s, true);
-		assert_int_equal(capture_next(out ? near_fd : far_fd, &captured), 0);
-		expect_frame(captured.data, captured.len, &expected);
+		expect_captured(out ? near_fd : far_fd, &expected);
 	}
 	expect_silence();
 	assert_int_equal(bare_counters(&bare, 0).verdict[SP_REFUSE], 4);
@@ -491,23 +462,23 @@ static void exact_on_all_cpus_at_once(void **state)
 	assert_int_equal(c.verdict[SP_REFUSE], THREADS * ATTEMPTS - 50);
 }
 
-#define PASSES(test) cmocka_unit_test_setup(test, use_user)
+#define ALONE(test) cmocka_unit_test_setup(test, use_user)
 #define DECIDES(test) cmocka_unit_test_setup_teardown(test, deciding_open, deciding_close)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PASSES(half_open_eats_fin_and_rst),
-		PASSES(half_open_takes_the_fin_off_payload),
-		PASSES(half_open_keeps_the_devices_checksum_true),
-		PASSES(half_open_spares_the_rest),
-		PASSES(slow_close_spares_the_rest),
-		PASSES(slow_close_holds_a_fin),
-		PASSES(slow_close_lets_the_payload_go_ahead),
-		PASSES(slow_close_of_a_share),
+		ALONE(half_open_eats_fin_and_rst),
+		ALONE(half_open_takes_the_fin_off_payload),
+		ALONE(half_open_keeps_the_devices_checksum_true),
+		ALONE(half_open_spares_the_rest),
+		ALONE(slow_close_spares_the_rest),
+		ALONE(slow_close_holds_a_fin),
+		ALONE(slow_close_lets_the_payload_go_ahead),
+		ALONE(slow_close_of_a_share),
 		cmocka_unit_test_setup(slow_close_holds_a_fin, use_fq),
 		cmocka_unit_test_setup(slow_close_lets_the_payload_go_ahead, use_fq),
-		PASSES(rate_limit_answers),
+		ALONE(rate_limit_answers),
 		DECIDES(exactly_so_many_a_second),
 		DECIDES(each_window_counts_anew),
 		DECIDES(judges_a_connection_once),

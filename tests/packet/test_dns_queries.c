@@ -18,24 +18,12 @@
 
 #define FUZZED 30000
 
-static struct scene *scene; /* answers NXDOMAIN */
-
 static int set_up(void **state)
 {
 	struct plan_fault fault = asking_fault(DNS_NXDOMAIN);
 
 	(void)state;
-	if (world_make())
-		return -1;
-	scene = asking_scene(&fault, 1);
-	return scene ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	scene_free(scene);
-	return 0;
+	return world_make() || scene_of(NULL, &fault, 1, &scene);
 }
 
 static void expect_query(const struct message *m)
@@ -69,7 +57,7 @@ static void expect_no_query(const struct message *m)
 				  udp ? m : &framed);
 		frame_build(&s, &f);
 		asking_run(scene, &f, out);
-		asking_untouched(&f);
+		expect_untouched(&f);
 	}
 }
 
@@ -111,7 +99,7 @@ static void leaves_cut_messages_alone(void **state)
 		s = asking_packet(4, IPPROTO_TCP, true, &cut);
 		frame_build(&s, &f);
 		asking_run(scene, &f, true);
-		asking_untouched(&f);
+		expect_untouched(&f);
 	}
 }
 
@@ -168,7 +156,7 @@ static void expect_passed(const struct spec *s, bool out)
 
 	frame_build(s, &f);
 	asking_run(scene, &f, out);
-	asking_untouched(&f);
+	expect_untouched(&f);
 }
 
 /* The first fragment of several; and what is sent to all of a group, as multicast DNS does (RFC 6762). */
@@ -213,9 +201,9 @@ static void believes_the_length_of_udp(void **state)
 		f.data[f.l4 + 5] = len;
 		asking_run(scene, &f, true);
 		if (len == m.len + 8)
-			assert_int_equal(asked.action, TC_ACT_REDIRECT);
+			assert_int_equal(ran.action, TC_ACT_REDIRECT);
 		else
-			asking_untouched(&f);
+			expect_untouched(&f);
 	}
 }
 
@@ -250,7 +238,7 @@ static void survives_anything(void **state)
 		frame_build(&s, &f);
 		asking_run(scene, &f, i & 2);
 		if (!message_is_query(m.data, m.len)) {
-			asking_untouched(&f);
+			expect_untouched(&f);
 			continue;
 		}
 		message_answer(&m, DNS_NXDOMAIN, &expected);
@@ -272,5 +260,5 @@ int main(void)
 		cmocka_unit_test(survives_anything),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, close_scene);
 }

@@ -34,7 +34,7 @@ static void expect_meant(const struct asked *list, size_t n)
 		answer(list[i].meant);
 		altered += list[i].meant;
 	}
-	expect_counted(altered, 0);
+	expect_responses(altered, 0);
 }
 
 static void ties_responses_to_paths(void **state)
@@ -107,26 +107,26 @@ static void counts_what_no_path_is_known_of(void **state)
 	fault.n_patterns = 1;
 	exchange_open(&fault);
 	answer(false); /* its request was before the window */
-	expect_counted(0, 1);
+	expect_responses(0, 1);
 	ask(REQUEST);
 	answer(true);
-	expect_counted(1, 1);
+	expect_responses(1, 1);
 	ask(REQUEST);
 	ask(REQUEST); /* ahead of the first one's response: from here on they can't be told apart */
 	answer(false);
 	answer(false);
 	ask(REQUEST);
 	answer(false);
-	expect_counted(1, 4);
+	expect_responses(1, 4);
 	talk.port++;
 	ask("index HTTP/1.1\r\nthe second half of what was a request before the window");
 	answer(false);
-	expect_counted(1, 5);
+	expect_responses(1, 5);
 	talk.port++;
 	ask("OPTIONS /ind");
 	ask("ex HTTP/1.1\r\n\r\n");
 	answer(false);
-	expect_counted(1, 6);
+	expect_responses(1, 6);
 }
 
 /* A request that is sent again is the same one. */
@@ -147,10 +147,10 @@ static void knows_requests_again(void **state)
 	answer(true);
 	expect_becomes(s, true, 0, REQUEST); /* late */
 	answer(false);
-	expect_counted(1, 1);
+	expect_responses(1, 1);
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, exchange_close)
+#define TEST(name) cmocka_unit_test_teardown(name, close_scene)
 
 int main(void)
 {

@@ -11,56 +11,39 @@
 #include <cmocka.h>
 
 #include <netinet/in.h>
-#include <string.h>
 
-#include <linux/pkt_cls.h>
-
-#include "packet/capture.h"
 #include "packet/frame.h"
 #include "packet/pair.h"
-#include "packet/scene.h"
+#include "packet/single.h"
+#include "packet/wrapped.h"
 
-#define PASSES (-1)
 #define AMOUNT 1000
-#define SEGMENT 1400
 
-static struct scene *scene;
-static struct captured captured;
-static struct ran ran;
 static unsigned flow; /* each a connection of its own */
 
-static void add_rule(enum plan_then then, uint64_t amount)
+static struct plan_fault limit(enum plan_then then, uint64_t amount)
 {
-	const struct plan_target anything = {0};
-	const struct plan_fault fault = {
+	return (struct plan_fault){
 		.meaning = PLAN_MEANS_LIMIT, .meaning_below = PLAN_ALWAYS, .then = then, .amount = amount};
-
-	scene_rule(scene, &anything, &fault, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
 }
 
 static int load(enum plan_then then, uint64_t amount)
 {
-	if (scene_new(NEAR_END, &scene))
-		return -1;
-	add_rule(then, amount);
-	if (scene_load(scene))
-		return -1;
-	scene_arm(scene);
+	const struct plan_fault fault = limit(then, amount);
+
+	open_scene(&fault, 1);
 	return 0;
 }
 
 /* Three limits, of which the second is the lowest. */
 static int load_several(void **state)
 {
+	const struct plan_fault faults[] = {limit(PLAN_THEN_DROP, AMOUNT + 100),
+					    limit(PLAN_THEN_DROP, AMOUNT),
+					    limit(PLAN_THEN_FIN, AMOUNT + 200)};
+
 	(void)state;
-	if (scene_new(NEAR_END, &scene))
-		return -1;
-	add_rule(PLAN_THEN_DROP, AMOUNT + 100);
-	add_rule(PLAN_THEN_DROP, AMOUNT);
-	add_rule(PLAN_THEN_FIN, AMOUNT + 200);
-	if (scene_load(scene))
-		return -1;
-	scene_arm(scene);
+	open_scene(faults, 3);
 	return 0;
 }
 
@@ -84,26 +67,8 @@ static int load_fin(void **state)
 
 static int unload(void **state)
 {
-	(void)state;
 	flow = 0;
-	scene_free(scene);
-	scene = NULL;
-	return 0;
-}
-
-static struct sp_counters counters(void)
-{
-	struct sp_counters c;
-
-	assert_int_equal(engine_counters(scene->engine, 0, &c), 0);
-	return c;
-}
-
-static void run_frame(const struct frame *f, bool out, uint32_t flags)
-{
-	assert_int_equal(run_skb(scene_program(scene, out ? SP_HOOK_TC_OUT : SP_HOOK_TC_IN),
-				 scene->interface.ifindex, flags, 1, f->data, f->len, &ran),
-			 0);
+	return close_scene(state);
 }
 
 /* Through the program, which must count it so. */
@@ -118,32 +83,6 @@ static void run_as(const struct spec *s, bool out, enum sp_verdict verdict)
 	assert_int_equal(after.matched, before.matched + 1);
 	assert_int_equal(after.verdict[verdict], before.verdict[verdict] + 1);
 	assert_int_equal(after.failed, before.failed);
-}
-
-static void expect_frame(const struct spec *s, const void *data, size_t len)
-{
-	struct frame f;
-
-	frame_build(s, &f);
-	assert_int_equal(len, f.len);
-	assert_memory_equal(data, f.data, f.len);
-}
-
-static void expect_ran(const struct spec *s, int action)
-{
-	assert_int_equal(ran.action, action);
-	expect_frame(s, ran.frame, ran.len);
-}
-
-static void expect_captured(const struct spec *s, int fd)
-{
-	assert_int_equal(capture_next(fd, &captured), 0);
-	expect_frame(s, captured.data, captured.len);
-}
-
-static void expect_dropped(bool out)
-{
-	assert_int_equal(ran.action, out ? TC_ACT_REDIRECT : TC_ACT_SHOT);
 }
 
 static struct spec segment(int family, bool out, uint32_t at, unsigned payload)
@@ -187,13 +126,8 @@ static struct spec cut_to(const struct spec *s, unsigned payload)
 
 static void passes(const struct spec *s, bool out)
 {
-	struct frame f;
-
 	run_as(s, out, SP_PASS);
-	assert_int_equal(ran.action, PASSES);
-	frame_build(s, &f);
-	assert_int_equal(ran.len, f.len);
-	assert_memory_equal(ran.frame, f.data, f.len);
+	expect_ran(s, PASSES);
 }
 
 /* Each of another connection. */
@@ -264,7 +198,7 @@ static void counts_by_sequence_numbers(void **state)
 		passes(&s, out); /* a hole of 200 is passed over: 900 */
 		s = segment(family, out, 1100, 50);
 		run_as(&s, out, SP_DROP); /* the limit lies in a hole: not yet */
-		expect_dropped(out);
+		assert_int_equal(ran.action, LOST(out));
 		s = segment(family, out, 500, 200);
 		passes(&s, out); /* the first hole is filled */
 		s = segment(family, out, 900, 99);
@@ -291,7 +225,7 @@ static void the_last_byte_passes(void **state)
 	s.flags = ACK;
 	s.payload = 1;
 	run_as(&s, true, SP_DROP);
-	expect_dropped(true);
+	assert_int_equal(ran.action, LOST(true));
 }
 
 static void both_directions_share(void **state)
@@ -330,14 +264,14 @@ static void silence_begins_when_all_has_arrived(void **state)
 		passes(&ack, !out); /* of 600: it has not got all */
 		beyond.seq += 400;
 		run_as(&beyond, out, SP_DROP);
-		expect_dropped(out);
+		assert_int_equal(ran.action, LOST(out));
 		rst.flags = RST | ACK;
 		rst.payload = 0;
 		run_as(&rst, out, SP_DROP);
 		ack.ack += 400;
 		passes(&ack, !out);
 		run_as(&ack, !out, SP_DROP); /* a keep-alive's answer */
-		expect_dropped(!out);
+		assert_int_equal(ran.action, LOST(!out));
 		run_as(&data, out, SP_DROP);
 		run_as(&beyond, out, SP_DROP);
 		ack.flags |= FIN;
@@ -381,9 +315,7 @@ static void what_is_bound_is_not_cut(void **state)
 	s.more_fragments = true;
 	frame_build(&s, &f);
 	run_frame(&f, false, 0);
-	assert_int_equal(ran.action, PASSES);
-	assert_int_equal(ran.len, f.len);
-	assert_memory_equal(ran.frame, f.data, f.len);
+	expect_untouched(&f);
 	assert_int_equal(counters().failed, 1);
 	assert_int_equal(counters().verdict[SP_PASS], 1);
 }
@@ -410,10 +342,10 @@ static void resets_both_ends(void **state)
 		run_as(&s, out, SP_RESET);
 		cut = cut_to(&s, keep);
 		if (keep)
-			expect_captured(&cut, onward);
+			expect_captured(onward, &cut);
 		rst = rst_for(&s, true);
 		rst.ack = s.seq + s.payload;
-		expect_captured(&rst, back);
+		expect_captured(back, &rst);
 		rst = rst_for(&s, false);
 		rst.seq += keep;
 		expect_ran(&rst, out ? PASSES : TC_ACT_REDIRECT);
@@ -421,14 +353,13 @@ static void resets_both_ends(void **state)
 		s = ack_of(&s, 77);
 		run_as(&s, !out, SP_RESET);
 		rst = rst_for(&s, true);
-		expect_captured(&rst, onward);
+		expect_captured(onward, &rst);
 		rst = rst_for(&s, false);
 		expect_ran(&rst, out ? TC_ACT_REDIRECT : PASSES);
 		s.flags = RST;
 		passes(&s, !out);
 	}
-	assert_true(capture_is_silent(far_fd, near_fd));
-	assert_true(capture_is_silent(near_fd, far_fd));
+	expect_silence();
 }
 
 static struct spec fin_for(const struct spec *s, uint32_t ack)
@@ -491,7 +422,7 @@ static void finishes_both_ends(void **state)
 		expect_ran(&fin, TC_ACT_REDIRECT);
 		s.ack++; /* and it has got that */
 		run_as(&s, out, SP_DROP);
-		expect_dropped(out);
+		assert_int_equal(ran.action, LOST(out));
 		s.payload = 0; /* whoever has said all can say so */
 		s.flags = FIN | ACK;
 		passes(&s, out);
@@ -537,62 +468,19 @@ static void a_fin_is_behind_what_was_sent(void **state)
 	expect_ran(&answer, PASSES);
 }
 
-enum wrapping {
-	FULL,    /* every checksum there */
-	PARTIAL, /* the transport's still to be completed */
-	GSO,     /* and to be cut into segments */
-};
-
-static void send_wrapped(const struct spec *s, enum wrapping wrapping)
-{
-	struct offload offload = {0};
-	struct frame f;
-	uint16_t sum;
-
-	frame_build(s, &f);
-	sum = sum_fold(sum_pseudo(s, s->proto, f.len - f.l4));
-	if (wrapping != FULL) {
-		f.data[f.l4 + 16] = sum >> 8;
-		f.data[f.l4 + 17] = sum;
-		offload.csum_start = f.l4;
-		offload.csum_offset = 16;
-	}
-	if (wrapping == GSO) {
-		offload.segment = SEGMENT;
-		offload.headers = f.l4 + 20 + s->tcp_options;
-		offload.ipv6 = s->family == 6;
-	}
-	assert_int_equal(capture_send(near_fd, f.data, f.len, &offload), 0);
-}
-
-static void attach(void)
-{
-	const char *culprit;
-
-	assert_int_equal(engine_attach(scene->engine, ATTACH_AUTO, &culprit), 0);
-}
-
-static void offload_tx(bool on)
-{
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(world_command("ethtool -K %s tx %s gro off >/dev/null 2>&1",
-					       i ? FAR_END : NEAR_END, on ? "on" : "off"),
-				 0);
-}
-
 static void cuts_what_devices_complete(void **state)
 {
 	(void)state;
-	attach();
+	attach_scene();
 	for (unsigned variant = 0; variant < 2 * 2 * 2 * 2; variant++, flow++) {
 		struct spec s = segment(variant & 2 ? 6 : 4, true, 0, 1300);
 
 		s.vlans = variant & 4 ? 1 : 0;
 		s.tcp_options = 12;
-		offload_tx(variant & 1);
-		send_wrapped(&s, variant & 8 ? PARTIAL : FULL);
+		wrapped_offload(variant & 1);
+		wrapped_send_spec(&s, true, variant & 8 ? PARTIAL : FULL);
 		s = cut_to(&s, AMOUNT);
-		expect_captured(&s, far_fd);
+		expect_captured(far_fd, &s);
 	}
 	assert_true(capture_is_silent(far_fd, near_fd));
 	assert_int_equal(counters().verdict[SP_ALTER], 16);
@@ -608,29 +496,29 @@ static int load_more(void **state)
 static void cuts_gso_to_a_segment(void **state)
 {
 	(void)state;
-	attach();
+	attach_scene();
 	for (unsigned variant = 0; variant < 2 * 2 * 2; variant++, flow++) {
 		struct spec s = segment(variant & 2 ? 6 : 4, true, 0, 20001), cut;
 
 		s.vlans = variant & 4 ? 1 : 0;
-		offload_tx(variant & 1);
-		send_wrapped(&s, GSO);
+		wrapped_offload(variant & 1);
+		wrapped_send_spec(&s, true, GSO);
 		s.payload = SEGMENT;
-		expect_captured(&s, far_fd);
+		expect_captured(far_fd, &s);
 		cut = s;
 		cut.seq += 20001;
 		cut.payload = 10000;
-		send_wrapped(&cut, GSO);
+		wrapped_send_spec(&cut, true, GSO);
 		for (unsigned at = SEGMENT; at < 4200; at += SEGMENT) {
 			s.seq += SEGMENT;
-			send_wrapped(&s, PARTIAL);
-			expect_captured(&s, far_fd);
+			wrapped_send_spec(&s, true, PARTIAL);
+			expect_captured(far_fd, &s);
 		}
 		s.seq += SEGMENT; /* the last bytes are fewer than a segment: at once */
 		s.payload = 9000;
-		send_wrapped(&s, GSO);
+		wrapped_send_spec(&s, true, GSO);
 		s.payload = 800;
-		expect_captured(&s, far_fd);
+		expect_captured(far_fd, &s);
 	}
 	assert_true(capture_is_silent(far_fd, near_fd));
 }

@@ -19,8 +19,6 @@
 #include "histogram.bpf.h"
 #include "packet/passing.h"
 
-#define PASSES (-1)
-
 static void each_kind(void (*call)(const struct spec *s, bool out))
 {
 	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_SCTP};

@@ -22,19 +22,17 @@
 #include "packet/bare.h"
 #include "packet/capture.h"
 #include "packet/frame.h"
+#include "packet/pair.h"
+#include "packet/wrapped.h"
 
 #define LINE "ln0"
 #define LINE_BEHIND "ln1"
 #define PLAIN "lp0"
 #define PLAIN_BEHIND "lp1"
-#define TCP_CHECK 16
-#define UDP_CHECK 6
-#define SEGMENT 1400
 
-static int near_fd, far_fd, line_fd, plain_fd;
+static int line_fd, plain_fd;
 static struct bare_line line = {.kind = SP_LINE_USER, .mac = {2, 0x11, 0x22, 0x33, 0x44, 0x55}};
 static struct bare bare;
-static struct captured captured;
 
 static int attach_return(const char *name)
 {
@@ -54,26 +52,21 @@ static int set_up(void **state)
 			  "for k in ${i}0 ${i}1; do ip link set $k addrgenmode none arp off mtu 9000 && "
 			  "ip link set $k up || exit 1; done; done"))
 		return -1;
-	near_fd = capture_open(NEAR_END);
-	far_fd = capture_open(FAR_END);
 	line_fd = capture_open(LINE_BEHIND);
 	plain_fd = capture_open(PLAIN_BEHIND);
 	line.ifindex = if_nametoindex(LINE);
 	line.plain_ifindex = if_nametoindex(PLAIN);
-	if (near_fd < 0 || far_fd < 0 || line_fd < 0 || plain_fd < 0 || bare_open(&line, &bare))
+	if (pair_listen() || line_fd < 0 || plain_fd < 0 || bare_open(&line, &bare))
 		return -1;
 	return bare_attach(&bare) || attach_return(LINE) || attach_return(PLAIN);
 }
 
 static int tear_down(void **state)
 {
-	(void)state;
 	bare_close(&bare);
-	close(near_fd);
-	close(far_fd);
 	close(line_fd);
 	close(plain_fd);
-	return 0;
+	return pair_close(state);
 }
 
 static int start(void **state)
@@ -91,59 +84,6 @@ static struct sp_rule *add_delay(uint64_t delay_ns)
 	r->delay_ns = delay_ns;
 	r->delay_below = delay_ns ? SP_ALWAYS : 0;
 	return r;
-}
-
-static void offload(bool on)
-{
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(world_command("ethtool -K %s tx %s gro off >/dev/null 2>&1",
-					       i ? FAR_END : NEAR_END, on ? "on" : "off"),
-				 0);
-}
-
-static void expect_at(int fd, const struct frame *f)
-{
-	assert_int_equal(capture_next(fd, &captured), 0);
-	assert_int_equal(captured.len, f->len);
-	assert_memory_equal(captured.data, f->data, f->len);
-}
-
-static void expect_silence(void)
-{
-	assert_true(capture_is_silent(far_fd, near_fd));
-	assert_true(capture_is_silent(near_fd, far_fd));
-}
-
-/* As sockets and devices leave them: with a checksum that is still to be completed, and in one piece for many segments. */
-static struct offload partial(const struct spec *s, struct frame *f, bool gso)
-{
-	size_t check = s->proto == IPPROTO_TCP ? TCP_CHECK : UDP_CHECK;
-	uint16_t sum = sum_fold(sum_pseudo(s, s->proto, f->len - f->l4));
-
-	f->data[f->l4 + check] = sum >> 8;
-	f->data[f->l4 + check + 1] = sum;
-	return (struct offload){
-		.csum_start = f->l4,
-		.csum_offset = check,
-		.segment = gso ? SEGMENT : 0,
-		.headers = gso ? f->l4 + 20 + s->tcp_options : 0,
-		.ipv6 = s->family == 6,
-	};
-}
-
-static void send_spec(const struct spec *s, bool out, bool is_partial, bool gso)
-{
-	struct offload how = {0};
-	struct frame f;
-
-	frame_build(s, &f);
-	if (is_partial || gso)
-		how = partial(s, &f, gso);
-	assert_int_equal(capture_send(out ? near_fd : far_fd, f.data, f.len, &how), 0);
-	/* A capture hears what comes in before tc does. */
-	frame_build(s, &f);
-	if (!out)
-		expect_at(near_fd, &f);
 }
 
 static uint64_t ticket_of(const struct captured *c)
@@ -180,12 +120,12 @@ static void passes_through(const struct spec *s, bool out, bool is_partial)
 	struct frame f;
 
 	frame_build(s, &f);
-	send_spec(s, out, is_partial, false);
+	wrapped_send_spec(s, out, is_partial ? PARTIAL : FULL);
 	ticket = expect_in_line(line_fd, &f);
 	assert_int_equal(parcel_of(ticket).ticket, ticket);
 	assert_int_equal(parcel_of(ticket).ifindex, bare.ifindex);
 	assert_int_equal(capture_send(line_fd, captured.data, captured.len, NULL), 0);
-	expect_at(out ? far_fd : near_fd, &f);
+	expect_frame_at(out ? far_fd : near_fd, &f);
 	assert_int_equal(parcel_of(ticket).ticket, 0);
 	/* The interface's own programs have let it through, and nobody counts it twice. */
 	assert_int_equal(bare_stat(&bare, SP_STAT_OWN), own + 1);
@@ -198,7 +138,7 @@ static void brings_back_what_it_took(void **state)
 	(void)state;
 	add_delay(NS_PER_MS);
 	for (int tx = 0; tx <= 1; tx++) {
-		offload(tx);
+		wrapped_offload(tx);
 		for (unsigned variant = 0; variant < 32; variant++) {
 			bool out = variant & 1;
 			struct spec s =
@@ -222,25 +162,23 @@ static void keeps_gso_packets_whole(void **state)
 {
 	(void)state;
 	add_delay(NS_PER_MS);
-	offload(true);
+	wrapped_offload(true);
 	for (int family = 4; family <= 6; family += 2) {
 		struct spec s = packet(family, IPPROTO_TCP, true);
 		struct sp_receipt before = bare_receipt(&bare, 0), after;
-		struct offload how;
 		struct frame f, back;
 
 		s.flags = ACK;
 		s.tcp_options = 12;
 		s.payload = 20000;
 		frame_build(&s, &f);
-		send_spec(&s, true, true, true);
+		wrapped_send_spec(&s, true, GSO);
 		assert_int_equal(parcel_of(expect_in_line(line_fd, &f)).total, 15);
 		/* Back as it came out: the pseudo header's sum, and the size of the segments. */
 		back = f;
 		memcpy(back.data, captured.data, 12);
-		how = partial(&s, &back, true);
-		assert_int_equal(capture_send(line_fd, back.data, back.len, &how), 0);
-		expect_at(far_fd, &f);
+		wrapped_send_at(line_fd, &s, &back, GSO);
+		expect_frame_at(far_fd, &f);
 		after = bare_receipt(&bare, 0);
 		assert_int_equal(after.entered - before.entered, 15);
 		assert_int_equal(after.returned - before.returned, 15);
@@ -255,7 +193,7 @@ static void copies_into_the_line(void **state)
 
 	(void)state;
 	add_delay(NS_PER_MS)->duplicate_below = SP_ALWAYS;
-	offload(true);
+	wrapped_offload(true);
 	for (int out = 0; out <= 1; out++) {
 		struct spec s = packet(4, IPPROTO_UDP, out);
 		uint64_t ticket;
@@ -263,15 +201,15 @@ static void copies_into_the_line(void **state)
 
 		s.payload = 333;
 		frame_build(&s, &f);
-		send_spec(&s, out, false, false);
+		wrapped_send_spec(&s, out, FULL);
 		ticket = expect_in_line(line_fd, &f);
 		copy = captured;
 		assert_int_equal(expect_in_line(line_fd, &f), ticket + 1);
 		assert_int_equal(parcel_of(ticket).release_ns, parcel_of(ticket + 1).release_ns);
 		assert_int_equal(capture_send(line_fd, captured.data, captured.len, NULL), 0);
-		expect_at(out ? far_fd : near_fd, &f);
+		expect_frame_at(out ? far_fd : near_fd, &f);
 		assert_int_equal(capture_send(line_fd, copy.data, copy.len, NULL), 0);
-		expect_at(out ? far_fd : near_fd, &f);
+		expect_frame_at(out ? far_fd : near_fd, &f);
 	}
 	expect_silence();
 	assert_int_equal(bare_counters(&bare, 0).verdict[SP_DUPLICATE], 2);
@@ -284,7 +222,7 @@ static void copies_on_the_spot(void **state)
 {
 	(void)state;
 	add_delay(0)->duplicate_below = SP_ALWAYS;
-	offload(false);
+	wrapped_offload(false);
 	for (unsigned variant = 0; variant < 16; variant++) {
 		bool out = variant & 1;
 		struct spec s = packet(variant & 2 ? 6 : 4, variant & 4 ? IPPROTO_TCP : IPPROTO_UDP, out);
@@ -293,10 +231,10 @@ static void copies_on_the_spot(void **state)
 		s.flags = ACK;
 		s.payload = 77;
 		frame_build(&s, &f);
-		send_spec(&s, out, variant & 8, false);
-		expect_at(out ? far_fd : near_fd, &f);
+		wrapped_send_spec(&s, out, variant & 8 ? PARTIAL : FULL);
+		expect_frame_at(out ? far_fd : near_fd, &f);
 		if (out)
-			expect_at(far_fd, &f);
+			expect_frame_at(far_fd, &f);
 	}
 	expect_silence();
 	assert_int_equal(bare_counters(&bare, 0).verdict[SP_DUPLICATE], 16);
@@ -315,11 +253,11 @@ static void takes_what_it_breaks_to_the_plain_tap(void **state)
 	(void)state;
 	r = add_delay(NS_PER_MS);
 	r->duplicate_below = r->corrupt_below = SP_ALWAYS;
-	offload(true);
+	wrapped_offload(true);
 	s.flags = ACK;
 	s.payload = 500;
 	frame_build(&s, &f);
-	send_spec(&s, true, true, false);
+	wrapped_send_spec(&s, true, PARTIAL);
 	copy = parcel_of(expect_in_line(line_fd, &f));
 	original = parcel_of(expect_in_line(plain_fd, &f));
 	assert_int_equal(copy.alter, SP_ALTER_NONE);
@@ -328,7 +266,7 @@ static void takes_what_it_breaks_to_the_plain_tap(void **state)
 	captured.data[f.l4 + 30] ^= 4;
 	f.data[f.l4 + 30] ^= 4;
 	assert_int_equal(capture_send(plain_fd, captured.data, captured.len, NULL), 0);
-	expect_at(far_fd, &f);
+	expect_frame_at(far_fd, &f);
 	expect_silence();
 	assert_int_equal(bare_counters(&bare, 0).verdict[SP_ALTER], 1);
 }
@@ -347,12 +285,12 @@ static void takes_what_a_rate_spaces_to_the_plain_tap(void **state)
 	r->queue_ns = NS_PER_S;
 	s.payload = 500;
 	frame_build(&s, &f);
-	send_spec(&s, true, true, false);
+	wrapped_send_spec(&s, true, PARTIAL);
 	parcel = parcel_of(expect_in_line(plain_fd, &f));
 	assert_int_equal(parcel.spacing_ns, 0);
 	assert_int_equal(parcel.release_ns, parcel.entered_ns + NS_PER_MS + f.len * 8000);
 	assert_int_equal(capture_send(plain_fd, captured.data, captured.len, NULL), 0);
-	expect_at(far_fd, &f);
+	expect_frame_at(far_fd, &f);
 	expect_silence();
 }
 
@@ -369,12 +307,12 @@ static void spaces_the_segments_of_a_rate(void **state)
 	r = add_delay(NS_PER_MS);
 	r->rate = 125000;
 	r->queue_ns = NS_PER_S;
-	offload(true);
+	wrapped_offload(true);
 	s.flags = ACK;
 	s.payload = 10 * SEGMENT;
 	frame_build(&s, &f);
-	each = (SEGMENT + f.l4 + 20) * 8000;
-	send_spec(&s, true, true, true);
+	each = (SEGMENT + f.payload) * 8000;
+	wrapped_send_spec(&s, true, GSO);
 	parcel = parcel_of(expect_in_line(plain_fd, &f));
 	assert_int_equal(parcel.total, 10);
 	assert_int_equal(parcel.release_ns, parcel.entered_ns + NS_PER_MS + each);
@@ -390,7 +328,7 @@ static void brings_a_tag_back_from_fq(void **state)
 	(void)state;
 	bare.skel->bss->control.line = SP_LINE_FQ;
 	add_delay(NS_PER_MS);
-	offload(true);
+	wrapped_offload(true);
 	for (unsigned variant = 0; variant < 32; variant++) {
 		bool out = variant & 1;
 		struct spec s = packet(variant & 2 ? 6 : 4, variant & 4 ? IPPROTO_TCP : IPPROTO_UDP, out);
@@ -418,8 +356,8 @@ static void passes_two_tags_by_fq(void **state)
 	s.vlans = 2;
 	s.payload = 99;
 	frame_build(&s, &f);
-	send_spec(&s, true, false, false);
-	expect_at(far_fd, &f);
+	wrapped_send_spec(&s, true, FULL);
+	expect_frame_at(far_fd, &f);
 	expect_silence();
 	assert_int_equal(bare_counters(&bare, 0).matched, 1);
 	assert_int_equal(bare_counters(&bare, 0).failed, 1);
@@ -440,8 +378,8 @@ static void passes_by_a_dead_line(void **state)
 
 		s.payload = i;
 		frame_build(&s, &f);
-		send_spec(&s, true, i & 1, false);
-		expect_at(far_fd, &f);
+		wrapped_send_spec(&s, true, i & 1 ? PARTIAL : FULL);
+		expect_frame_at(far_fd, &f);
 	}
 	expect_silence();
 	c = bare_counters(&bare, 0);

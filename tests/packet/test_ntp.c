@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <endian.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -18,17 +17,14 @@
 
 #include "base/timeutil.h"
 #include "chance.bpf.h"
-#include "packet/capture.h"
+#include "packet/deciding.h"
 #include "packet/frame.h"
 #include "packet/pair.h"
-#include "packet/scene.h"
+#include "packet/pipe.h"
+#include "packet/single.h"
 #include "packet/wrapped.h"
 
-#define PASSES (-1)
-#define SEED 0x5eed /* of a scene's first rule */
-#define PERCENT(x) ((uint64_t)((x) * (double)PLAN_ALWAYS / 100))
 #define LENGTH(list) (sizeof(list) / sizeof(*(list)))
-#define TEST_CHECKSUM_COMPLETE (1U << 2) /* BPF_F_TEST_SKB_CHECKSUM_COMPLETE, Linux 6.16 */
 #define NTP_PORT 123
 #define ANSWER_SIZE 48
 #define MAC_SIZE 20
@@ -38,10 +34,6 @@
 #define SKEW_NS (NS_PER_MS / 10)
 #define SECOND (1LL << 32) /* in 32.32 bits */
 
-static struct scene *scene;
-static struct ran ran;
-static struct captured captured;
-
 static struct plan_fault ntp(int64_t from_ns, int64_t to_ns, uint64_t over_ns)
 {
 	return (struct plan_fault){.meaning = PLAN_MEANS_NTP,
@@ -49,35 +41,6 @@ static struct plan_fault ntp(int64_t from_ns, int64_t to_ns, uint64_t over_ns)
 				   .ntp_to_ns = to_ns,
 				   .ntp_over_ns = over_ns,
 				   .meaning_below = PLAN_ALWAYS};
-}
-
-static void open_scene(const struct plan_fault *fault)
-{
-	static const struct plan_target anything;
-
-	assert_int_equal(scene_new(NEAR_END, &scene), 0);
-	scene_rule(scene, &anything, fault, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
-	assert_int_equal(scene_load(scene), 0);
-	scene_arm(scene);
-}
-
-static int unload(void **state)
-{
-	(void)state;
-	scene_free(scene);
-	scene = NULL;
-	return 0;
-}
-
-static void expect_counted(uint64_t altered, uint64_t passed, uint64_t failed)
-{
-	struct sp_counters c;
-
-	assert_int_equal(engine_counters(scene->engine, 0, &c), 0);
-	assert_int_equal(c.matched, altered + passed);
-	assert_int_equal(c.verdict[SP_ALTER], altered);
-	assert_int_equal(c.verdict[SP_PASS], passed);
-	assert_int_equal(c.failed, failed);
 }
 
 static uint64_t read_time(const uint8_t *at)
@@ -115,25 +78,15 @@ static struct spec answer(int family, bool out, const uint8_t *data, unsigned si
 	return s;
 }
 
-static void run_frame(const struct frame *f, bool out, uint32_t flags)
-{
-	assert_int_equal(run_skb(scene_program(scene, out ? SP_HOOK_TC_OUT : SP_HOOK_TC_IN),
-				 scene->interface.ifindex, flags, 1, f->data, f->len, &ran),
-			 0);
-	assert_int_equal(ran.action, PASSES);
-}
-
 /* The packet comes out with the other payload, and is else as it went in. */
 static void expect_becomes(struct spec s, bool out, uint32_t flags, const uint8_t *after)
 {
 	struct frame f;
 
 	frame_build(&s, &f);
-	run_frame(&f, out, flags);
+	pass_frame(&f, out, flags);
 	s.data = after;
-	frame_build(&s, &f);
-	assert_int_equal(ran.len, f.len);
-	assert_memory_equal(ran.frame, f.data, f.len);
+	expect_frame(&s, ran.frame, ran.len);
 }
 
 static void shift(const uint8_t *data, int64_t offset, uint8_t *ret_after)
@@ -156,21 +109,16 @@ static void shifts_both_times(void **state)
 		{0, 0},
 	};
 	uint8_t data[MOST], after[MOST];
-	struct frame f;
 
 	(void)state;
 	fill_answer(data);
 	for (unsigned i = 0; i < LENGTH(list); i++) {
 		struct plan_fault fault = ntp(list[i].ns, list[i].ns, 0);
-		struct spec none = packet(4, IPPROTO_SCTP, false);
 		unsigned n = 0;
 		bool complete;
 
-		open_scene(&fault);
-		none.family = 0;
-		frame_build(&none, &f);
-		complete = !run_skb(scene_program(scene, SP_HOOK_TC_IN), scene->interface.ifindex,
-				    TEST_CHECKSUM_COMPLETE, 1, f.data, f.len, &ran);
+		open_scene(&fault, 1);
+		complete = can_complete(scene_program(scene, SP_HOOK_TC_IN), scene->interface.ifindex);
 		shift(data, list[i].offset, after);
 		for (unsigned variant = 0; variant < 2 * 2 * 3 * 3; variant++) {
 			bool out = variant & 1;
@@ -192,7 +140,7 @@ static void shifts_both_times(void **state)
 			n++;
 		}
 		expect_counted(n, 0, 0);
-		unload(NULL);
+		close_scene(NULL);
 	}
 }
 
@@ -216,14 +164,14 @@ static void goes_over_the_era(void **state)
 			ntp(list[i].seconds * (int64_t)NS_PER_S, list[i].seconds * (int64_t)NS_PER_S, 0);
 		uint8_t data[MOST], after[MOST];
 
-		open_scene(&fault);
+		open_scene(&fault, 1);
 		fill_answer(data);
 		shift(data, list[i].seconds * SECOND, after);
 		write_time(data + RECEIVE_AT, list[i].before);
 		write_time(after + RECEIVE_AT, list[i].after);
 		expect_becomes(answer(4, false, data, ANSWER_SIZE), false, 0, after);
 		expect_counted(1, 0, 0);
-		unload(NULL);
+		close_scene(NULL);
 	}
 }
 
@@ -252,7 +200,7 @@ static void leaves_all_else_alone(void **state)
 	struct spec s;
 
 	(void)state;
-	open_scene(&fault);
+	open_scene(&fault, 1);
 	for (unsigned i = 0; i < 4 * LENGTH(list); i++) {
 		fill_answer(data);
 		data[0] = list[i / 4].first;
@@ -280,7 +228,7 @@ static void leaves_bound_answers_alone(void **state)
 	uint8_t data[MOST];
 
 	(void)state;
-	open_scene(&fault);
+	open_scene(&fault, 1);
 	fill_answer(data);
 	for (unsigned i = 0; i < 3; i++) {
 		struct spec s = answer(i ? 6 : 4, false, data, ANSWER_SIZE);
@@ -300,7 +248,7 @@ static void leaves_a_missing_checksum_missing(void **state)
 	struct frame f;
 
 	(void)state;
-	open_scene(&fault);
+	open_scene(&fault, 1);
 	fill_answer(data);
 	shift(data, SECOND, after);
 	for (unsigned i = 0; i < 2; i++) {
@@ -308,10 +256,9 @@ static void leaves_a_missing_checksum_missing(void **state)
 
 		frame_build(&s, &f);
 		f.data[f.l4 + 6] = f.data[f.l4 + 7] = 0;
-		run_frame(&f, i, 0);
-		memcpy(f.data + f.l4 + 8, after, ANSWER_SIZE);
-		assert_int_equal(ran.len, f.len);
-		assert_memory_equal(ran.frame, f.data, f.len);
+		pass_frame(&f, i, 0);
+		memcpy(f.data + f.payload, after, ANSWER_SIZE);
+		expect_untouched(&f);
 	}
 }
 
@@ -325,7 +272,7 @@ static void writes_no_zero(void **state)
 	uint16_t sum;
 
 	(void)state;
-	open_scene(&fault);
+	open_scene(&fault, 1);
 	fill_answer(data);
 	data[46] = data[47] = 0;
 	shift(data, SECOND, after);
@@ -342,23 +289,21 @@ static void writes_no_zero(void **state)
 static void draws_each_answer(void **state)
 {
 	struct plan_fault fault = ntp(NS_PER_S, NS_PER_S, 0);
-	__u32 local[4] = {0, 0, htonl(0xffff)}, remote[4] = {0, 0, htonl(0xffff)};
 	uint8_t data[MOST], after[MOST];
 	unsigned altered = 0;
-	uint64_t flow;
+	struct spec s;
 
 	(void)state;
 	fault.meaning_below = PERCENT(30);
-	open_scene(&fault);
-	memcpy(&local[3], near_end.addr4, 4);
-	memcpy(&remote[3], far_end.addr4, 4);
-	flow = flow_hash(local, remote, near_end.port, NTP_PORT, IPPROTO_UDP);
+	open_scene(&fault, 1);
 	fill_answer(data);
+	s = answer(4, false, data, ANSWER_SIZE);
 	shift(data, SECOND, after);
 	for (unsigned i = 0; i < 300; i++) {
-		bool hit = draw(SEED, DRAW_ANSWER, flow, SP_DIR_IN, i) < fault.meaning_below;
+		bool hit =
+			draw(SCENE_SEED, DRAW_ANSWER, hash_of(&s, false), SP_DIR_IN, i) < fault.meaning_below;
 
-		expect_becomes(answer(4, false, data, ANSWER_SIZE), false, 0, hit ? after : data);
+		expect_becomes(s, false, 0, hit ? after : data);
 		altered += hit;
 	}
 	assert_in_range(altered, 50, 150);
@@ -376,9 +321,9 @@ static int64_t offset_now(void)
 	fill_answer(data);
 	s = answer(4, false, data, ANSWER_SIZE);
 	frame_build(&s, &f);
-	run_frame(&f, false, 0);
-	receive = read_time(ran.frame + f.l4 + 8 + RECEIVE_AT) - read_time(data + RECEIVE_AT);
-	transmit = read_time(ran.frame + f.l4 + 8 + TRANSMIT_AT) - read_time(data + TRANSMIT_AT);
+	pass_frame(&f, false, 0);
+	receive = read_time(ran.frame + f.payload + RECEIVE_AT) - read_time(data + RECEIVE_AT);
+	transmit = read_time(ran.frame + f.payload + TRANSMIT_AT) - read_time(data + TRANSMIT_AT);
 	assert_int_equal(receive, transmit);
 	return (int64_t)receive;
 }
@@ -431,10 +376,10 @@ static void drifts(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < LENGTH(list); i++) {
-		open_scene(&list[i]);
+		open_scene(&list[i], 1);
 		for (unsigned j = 0; j < LENGTH(at_ms); j++)
 			expect_drift(&list[i], at_ms[j] * NS_PER_MS);
-		unload(NULL);
+		close_scene(NULL);
 	}
 }
 
@@ -445,7 +390,7 @@ static void drifts_in_each_window(void **state)
 	struct sp_rule *rule;
 
 	(void)state;
-	open_scene(&fault);
+	open_scene(&fault, 1);
 	rule = &scene->skel->bss->rules[0];
 	rule->every_ns = rule->length_ns = 3 * NS_PER_S;
 	rule->times = 2;
@@ -458,34 +403,28 @@ static void shifts_what_devices_complete(void **state)
 {
 	struct plan_fault fault = ntp(NS_PER_S, NS_PER_S, 0);
 	uint8_t data[MOST], after[MOST];
-	const char *culprit;
 	unsigned n = 0;
 
 	(void)state;
-	open_scene(&fault);
-	assert_int_equal(engine_attach(scene->engine, ATTACH_AUTO, &culprit), 0);
+	open_scene(&fault, 1);
+	attach_scene();
 	fill_answer(data);
 	shift(data, SECOND, after);
 	for (unsigned variant = 0; variant < 2 * 2 * 2 * 2; variant++) {
 		struct spec s = answer(variant & 2 ? 6 : 4, true, data, ANSWER_SIZE);
-		struct frame f;
 
 		s.vlans = variant & 4 ? 1 : 0;
-		frame_build(&s, &f);
-		assert_int_equal(wrapped_offload(variant & 1), 0);
-		assert_int_equal(wrapped_send(near_fd, &s, &f, variant & 8 ? WRAP_PARTIAL : WRAP_FULL), 0);
+		wrapped_offload(variant & 1);
+		wrapped_send_spec(&s, true, variant & 8 ? PARTIAL : FULL);
 		s.data = after;
-		frame_build(&s, &f);
-		assert_int_equal(capture_next(far_fd, &captured), 0);
-		assert_int_equal(captured.len, f.len);
-		assert_memory_equal(captured.data, f.data, f.len);
+		expect_captured(far_fd, &s);
 		n++;
 	}
 	assert_true(capture_is_silent(far_fd, near_fd));
 	expect_counted(n, 0, 0);
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, unload)
+#define TEST(name) cmocka_unit_test_teardown(name, close_scene)
 
 int main(void)
 {

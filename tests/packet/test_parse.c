@@ -17,13 +17,10 @@
 #include <linux/pkt_cls.h>
 
 #include "packet/frame.h"
-#include "packet/scene.h"
+#include "packet/single.h"
 
-#define PASS_TC (-1)
 #define ETHERNET 14 /* bytes of its header */
 
-static struct scene *scene;
-static struct ran ran;
 static const struct plan_fault drop_all = {.drop_below = PLAN_ALWAYS};
 
 static int load_drop_all(void **state)
@@ -40,33 +37,10 @@ static int load_drop_all(void **state)
 	return 0;
 }
 
-static int unload(void **state)
-{
-	(void)state;
-	scene_free(scene);
-	return 0;
-}
-
-static uint64_t stat_of(enum sp_stat which)
-{
-	uint64_t stats[SP_STATS];
-
-	assert_int_equal(engine_stats(scene->engine, stats), 0);
-	return stats[which];
-}
-
-static uint64_t matched(void)
-{
-	struct sp_counters c;
-
-	assert_int_equal(engine_counters(scene->engine, 0, &c), 0);
-	return c.matched;
-}
-
 static const int dropped[SP_HOOKS] = {
 	[SP_HOOK_XDP] = XDP_DROP, [SP_HOOK_TC_IN] = TC_ACT_SHOT, [SP_HOOK_TC_OUT] = TC_ACT_REDIRECT};
 static const int passed[SP_HOOKS] = {
-	[SP_HOOK_XDP] = XDP_PASS, [SP_HOOK_TC_IN] = PASS_TC, [SP_HOOK_TC_OUT] = PASS_TC};
+	[SP_HOOK_XDP] = XDP_PASS, [SP_HOOK_TC_IN] = PASSES, [SP_HOOK_TC_OUT] = PASSES};
 
 enum fate {
 	HIT,
@@ -77,13 +51,14 @@ enum fate {
 
 static void expect_at(enum sp_hook hook, const uint8_t *data, size_t len, enum fate fate)
 {
-	uint64_t hits = matched(), bad = stat_of(SP_STAT_UNPARSABLE), fragments = stat_of(SP_STAT_FRAGMENT);
+	uint64_t hits = counters().matched, bad = scene_stat(SP_STAT_UNPARSABLE),
+		 fragments = scene_stat(SP_STAT_FRAGMENT);
 
 	assert_int_equal(run_at(scene, hook, data, len, &ran), 0);
 	assert_int_equal(ran.action, fate == HIT ? dropped[hook] : passed[hook]);
-	assert_int_equal(matched() - hits, fate == HIT);
-	assert_int_equal(stat_of(SP_STAT_UNPARSABLE) - bad, fate == UNPARSABLE);
-	assert_int_equal(stat_of(SP_STAT_FRAGMENT) - fragments, fate == FRAGMENT);
+	assert_int_equal(counters().matched - hits, fate == HIT);
+	assert_int_equal(scene_stat(SP_STAT_UNPARSABLE) - bad, fate == UNPARSABLE);
+	assert_int_equal(scene_stat(SP_STAT_FRAGMENT) - fragments, fate == FRAGMENT);
 	assert_int_equal(ran.len, len);
 	assert_memory_equal(ran.frame, data, len);
 }
@@ -405,5 +380,5 @@ int main(void)
 		cmocka_unit_test(survives_noise),
 	};
 
-	return cmocka_run_group_tests(tests, load_drop_all, unload);
+	return cmocka_run_group_tests(tests, load_drop_all, close_scene);
 }

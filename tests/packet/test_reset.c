@@ -10,27 +10,18 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <netinet/in.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
 #include <bpf/bpf.h>
 
-#include "packet/capture.h"
 #include "packet/frame.h"
-#include "packet/scene.h"
+#include "packet/pair.h"
+#include "packet/single.h"
 
-#define PASS_TC (-1)
-#define TEST_CHECKSUM_COMPLETE (1U << 2) /* BPF_F_TEST_SKB_CHECKSUM_COMPLETE, Linux 6.16 */
-
-static struct ran ran;
-static int near_fd, far_fd;
-static struct captured captured;
-static bool can_complete;
+static bool complete; /* what the kernel can */
 
 struct endings {
 	struct scene *scene; /* of one rule: reset these ends */
@@ -42,68 +33,30 @@ static struct scene *refuse;
 
 #define BOTH (&resets[2])
 
-static struct scene *load(const struct plan_fault *fault)
-{
-	static const struct plan_target tcp = {.proto = IPPROTO_TCP};
-	struct scene *s;
-
-	if (scene_new(NEAR_END, &s))
-		return NULL;
-	scene_rule(s, &tcp, fault, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
-	if (scene_load(s)) {
-		scene_free(s);
-		return NULL;
-	}
-	scene_arm(s);
-	return s;
-}
-
-/* Does this kernel test a program on CHECKSUM_COMPLETE? */
-static bool probe_complete(void)
-{
-	struct spec s = packet(4, IPPROTO_TCP, false);
-	struct frame f;
-
-	s.flags = RST;
-	frame_build(&s, &f);
-	return !run_skb(scene_program(BOTH->scene, SP_HOOK_TC_IN), BOTH->scene->interface.ifindex,
-			TEST_CHECKSUM_COMPLETE, 1, f.data, f.len, &ran);
-}
-
 static int set_up(void **state)
 {
+	static const struct plan_target tcp = {.proto = IPPROTO_TCP};
+	static const struct plan_fault refusal = {.refuse = PLAN_REFUSE_TCP_RESET};
+
 	(void)state;
-	if (world_make())
+	if (world_make() || pair_listen() || scene_of(&tcp, &refusal, 1, &refuse))
 		return -1;
-	near_fd = capture_open(NEAR_END);
-	far_fd = capture_open(FAR_END);
-	for (size_t i = 0; i < sizeof(resets) / sizeof(*resets); i++)
-		resets[i].scene = load(&(struct plan_fault){.reset_ends = resets[i].ends});
-	refuse = load(&(struct plan_fault){.refuse = PLAN_REFUSE_TCP_RESET});
-	if (near_fd < 0 || far_fd < 0 || !resets[0].scene || !resets[1].scene || !resets[2].scene || !refuse)
-		return -1;
-	can_complete = probe_complete();
+	for (size_t i = 0; i < sizeof(resets) / sizeof(*resets); i++) {
+		struct plan_fault reset = {.reset_ends = resets[i].ends};
+
+		if (scene_of(&tcp, &reset, 1, &resets[i].scene))
+			return -1;
+	}
+	complete = can_complete(scene_program(BOTH->scene, SP_HOOK_TC_IN), BOTH->scene->interface.ifindex);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(resets) / sizeof(*resets); i++)
 		scene_free(resets[i].scene);
 	scene_free(refuse);
-	close(near_fd);
-	close(far_fd);
-	return 0;
-}
-
-static void expect_frame(const uint8_t *data, size_t len, const struct spec *expected)
-{
-	struct frame f;
-
-	frame_build(expected, &f);
-	assert_int_equal(len, f.len);
-	assert_memory_equal(data, f.data, f.len);
+	return pair_close(state);
 }
 
 static void run(const struct scene *s, const struct spec *segment, bool out, uint32_t flags)
@@ -111,16 +64,13 @@ static void run(const struct scene *s, const struct spec *segment, bool out, uin
 	struct frame f;
 
 	frame_build(segment, &f);
-	assert_int_equal(run_skb(scene_program(s, out ? SP_HOOK_TC_OUT : SP_HOOK_TC_IN), s->interface.ifindex,
-				 flags, 1, f.data, f.len, &ran),
-			 0);
+	assert_int_equal(run_tc(s, &f, out, flags, &ran), 0);
 }
 
-static void expect_untouched(const struct scene *s, const struct spec *segment, bool out)
+static void expect_left_alone(const struct scene *s, const struct spec *segment, bool out)
 {
 	run(s, segment, out, 0);
-	assert_int_equal(ran.action, PASS_TC);
-	expect_frame(ran.frame, ran.len, segment);
+	expect_ran(segment, PASSES);
 }
 
 /* Where the segment that is turned round comes out: up this end's stack, or at the far end. */
@@ -133,8 +83,7 @@ static void expect_clone(const struct spec *segment, bool out)
 {
 	struct spec expected = rst_for(segment, true);
 
-	assert_int_equal(capture_next(turned_fd(out), &captured), 0);
-	expect_frame(captured.data, captured.len, &expected);
+	expect_captured(turned_fd(out), &expected);
 }
 
 static void expect_reset(const struct endings *e, const struct spec *segment, bool out, uint32_t flags)
@@ -148,12 +97,10 @@ static void expect_reset(const struct endings *e, const struct spec *segment, bo
 	assert_int_equal(engine_counters(e->scene->engine, 0, &after), 0);
 	assert_int_equal(after.verdict[SP_RESET] - before.verdict[SP_RESET], 1);
 	assert_int_equal(after.failed, 0);
-	assert_int_equal(ran.action, e->ends & receiver ? PASS_TC : TC_ACT_REDIRECT);
-	expect_frame(ran.frame, ran.len, &expected);
+	expect_ran(&expected, e->ends & receiver ? PASSES : TC_ACT_REDIRECT);
 	if (e->ends & receiver && e->ends & sender)
 		expect_clone(segment, out);
-	assert_true(capture_is_silent(near_fd, far_fd));
-	assert_true(capture_is_silent(far_fd, near_fd));
+	expect_silence();
 }
 
 /* All segments that mean a connection that stands, in all wrappings. */
@@ -215,7 +162,7 @@ static void reset_complete(const struct spec *segment, bool out)
 static void keeps_the_devices_checksum_true(void **state)
 {
 	(void)state;
-	if (!can_complete)
+	if (!complete)
 		skip();
 	each_segment(reset_complete);
 }
@@ -267,15 +214,14 @@ static void lets_rst_pass(void **state)
 			struct spec s = packet(family, IPPROTO_TCP, out);
 
 			s.flags = RST;
-			expect_untouched(BOTH->scene, &s, out);
+			expect_left_alone(BOTH->scene, &s, out);
 			s.flags = RST | ACK;
-			expect_untouched(BOTH->scene, &s, out);
+			expect_left_alone(BOTH->scene, &s, out);
 			s.flags = RST | SYN;
-			expect_untouched(BOTH->scene, &s, out);
-			expect_untouched(refuse, &s, out);
+			expect_left_alone(BOTH->scene, &s, out);
+			expect_left_alone(refuse, &s, out);
 		}
-	assert_true(capture_is_silent(near_fd, far_fd));
-	assert_true(capture_is_silent(far_fd, near_fd));
+	expect_silence();
 }
 
 static void expect_refused(const struct scene *s, const struct spec *syn, bool out)
@@ -285,7 +231,7 @@ static void expect_refused(const struct scene *s, const struct spec *syn, bool o
 	expected.seq = 0;
 	run(s, syn, out, 0);
 	assert_int_equal(ran.action, TC_ACT_REDIRECT);
-	expect_frame(ran.frame, ran.len, &expected);
+	expect_frame(&expected, ran.frame, ran.len);
 }
 
 static void refuses_new_connections(void **state)
@@ -302,8 +248,7 @@ static void refuses_new_connections(void **state)
 		expect_refused(refuse, &s, out);
 		expect_refused(BOTH->scene, &s, out);
 	}
-	assert_true(capture_is_silent(near_fd, far_fd));
-	assert_true(capture_is_silent(far_fd, near_fd));
+	expect_silence();
 }
 
 /* While only one end is reset, the other one's new connections find silence. */
@@ -319,12 +264,12 @@ static void drops_the_syn_of_an_end_that_is_not_reset(void **state)
 	expect_refused(resets[1].scene, &in, false); /* remote */
 	run(resets[1].scene, &out, true, 0);
 	assert_int_equal(ran.action, TC_ACT_REDIRECT);
-	expect_frame(ran.frame, ran.len, &out);
+	expect_frame(&out, ran.frame, ran.len);
 }
 
 static void refuse_leaves_the_rest_alone(const struct spec *segment, bool out)
 {
-	expect_untouched(refuse, segment, out);
+	expect_left_alone(refuse, segment, out);
 }
 
 static void refuse_spares_established_connections(void **state)
@@ -348,8 +293,8 @@ static void lets_the_loaders_segments_pass(void **state)
 		    .data_size_out = sizeof(ran.frame), .ctx_in = &skb, .ctx_size_in = sizeof(skb),
 		    .repeat = 1);
 	assert_int_equal(bpf_prog_test_run_opts(scene_program(BOTH->scene, SP_HOOK_TC_OUT), &opts), 0);
-	assert_int_equal((int)opts.retval, PASS_TC);
-	expect_frame(ran.frame, opts.data_size_out, &s);
+	assert_int_equal((int)opts.retval, PASSES);
+	expect_frame(&s, ran.frame, opts.data_size_out);
 	skb.mark++;
 	assert_int_equal(bpf_prog_test_run_opts(scene_program(BOTH->scene, SP_HOOK_TC_OUT), &opts), 0);
 	expect_clone(&s, true);

@@ -13,7 +13,7 @@
 
 #define MANY 5000
 #define MS 1000000ULL
-#define MOST_PARTS 8 /* of rules that bend one packet; further ones let it pass */
+#define MOST_PARTS 8 /* of rules that bend one packet; further ones fail */
 
 static struct sp_rule *bend(struct deciding *d, unsigned i, uint64_t delay_ns)
 {
@@ -247,7 +247,7 @@ static void a_spent_budget_suppresses_all(void **state)
 	assert_int_equal(d->events[SP_EVENT_FLOW_HIT], 3);
 }
 
-/* The ninth and those behind it let the packet pass, and say so; a hard one among them still wins. */
+/* The ninth and those behind it let the packet pass, and count it as passed and failed; a hard one among them still wins. */
 static void bends_a_packet_so_many_times_at_most(void **state)
 {
 	struct deciding *d = *state;
@@ -261,8 +261,12 @@ static void bends_a_packet_so_many_times_at_most(void **state)
 		assert_int_equal(d->skel->bss->taken.release, T0 + i + MOST_PARTS * MS);
 	}
 	expect_balances(d, rules, 10);
-	for (unsigned i = 0; i < rules; i++)
-		assert_int_equal(counters_of(d, 10 * i).verdict[i < MOST_PARTS ? SP_DELAY : SP_PASS], 10);
+	for (unsigned i = 0; i < rules; i++) {
+		struct sp_counters c = counters_of(d, 10 * i);
+
+		assert_int_equal(c.verdict[i < MOST_PARTS ? SP_DELAY : SP_PASS], 10);
+		assert_int_equal(c.failed, i < MOST_PARTS ? 0 : 10);
+	}
 	add_rule(d, rules - 1)->drop_below = SP_ALWAYS;
 	assert_int_equal(decide_at(d, &s, T0 + 10), SP_DROP);
 	expect_balances(d, rules, 11);

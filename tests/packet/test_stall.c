@@ -20,94 +20,31 @@
 #include "packet/capture.h"
 #include "packet/frame.h"
 #include "packet/pair.h"
-#include "packet/scene.h"
-
-#define PASSES (-1)
-#define SEGMENT 1400
-#define TEST_CHECKSUM_COMPLETE (1U << 2) /* BPF_F_TEST_SKB_CHECKSUM_COMPLETE, Linux 6.16 */
-
-static struct scene *scene;
-static struct captured captured;
-static struct ran ran;
+#include "packet/single.h"
+#include "packet/wrapped.h"
 
 static int load(void **state)
 {
-	static const struct plan_target anything;
 	static const struct plan_fault fault = {.meaning = PLAN_MEANS_STALL, .meaning_below = PLAN_ALWAYS};
 
 	(void)state;
-	if (scene_new(NEAR_END, &scene))
-		return -1;
-	scene_rule(scene, &anything, &fault, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
-	if (scene_load(scene))
-		return -1;
-	scene_arm(scene);
+	open_scene(&fault, 1);
 	return 0;
-}
-
-static int unload(void **state)
-{
-	(void)state;
-	scene_free(scene);
-	scene = NULL;
-	return 0;
-}
-
-static void expect_counted(uint64_t altered, uint64_t passed, uint64_t failed)
-{
-	struct sp_counters c;
-
-	assert_int_equal(engine_counters(scene->engine, 0, &c), 0);
-	assert_int_equal(c.verdict[SP_ALTER], altered);
-	assert_int_equal(c.verdict[SP_PASS], passed);
-	assert_int_equal(c.failed, failed);
-	assert_int_equal(c.matched, altered + passed);
-}
-
-static void run_frame(const struct frame *f, bool out, uint32_t flags)
-{
-	assert_int_equal(run_skb(scene_program(scene, out ? SP_HOOK_TC_OUT : SP_HOOK_TC_IN),
-				 scene->interface.ifindex, flags, 1, f->data, f->len, &ran),
-			 0);
-	assert_int_equal(ran.action, PASSES);
-}
-
-static void run_spec(const struct spec *s, bool out)
-{
-	struct frame f;
-
-	frame_build(s, &f);
-	run_frame(&f, out, 0);
 }
 
 /* As if its sender had no room. */
 static void expect_shut(const struct spec *s, const void *data, size_t len)
 {
 	struct spec shut = *s;
-	struct frame f;
 
 	shut.window = 0;
-	frame_build(&shut, &f);
-	assert_int_equal(len, f.len);
-	assert_memory_equal(data, f.data, f.len);
-}
-
-/* Does this kernel test programs on CHECKSUM_COMPLETE, and find a sum that no longer fits? */
-static bool can_complete(void)
-{
-	struct spec s = packet(4, IPPROTO_UDP, false);
-	struct frame f;
-
-	s.family = 0;
-	frame_build(&s, &f);
-	return !run_skb(scene_program(scene, SP_HOOK_TC_IN), scene->interface.ifindex, TEST_CHECKSUM_COMPLETE,
-			1, f.data, f.len, &ran);
+	expect_frame(&shut, data, len);
 }
 
 static void shuts_every_window(void **state)
 {
 	static const uint8_t flags[] = {SYN, SYN | ACK, ACK, PSH | ACK, FIN | ACK, ACK | URG};
-	bool complete = can_complete();
+	bool complete = can_complete(scene_program(scene, SP_HOOK_TC_IN), scene->interface.ifindex);
 	unsigned n = 0;
 
 	(void)state;
@@ -126,13 +63,13 @@ static void shuts_every_window(void **state)
 		s.extensions[0] = IPPROTO_DSTOPTS;
 		s.padding = variant % 7 ? 0 : 5;
 		frame_build(&s, &f);
-		run_frame(&f, out, 0);
+		pass_frame(&f, out, 0);
 		expect_shut(&s, ran.frame, ran.len);
 		n++;
 		if (out || !complete)
 			continue;
 		/* The kernel itself finds the device's sum over the packet true, or the run fails. */
-		run_frame(&f, out, TEST_CHECKSUM_COMPLETE);
+		pass_frame(&f, out, TEST_CHECKSUM_COMPLETE);
 		expect_shut(&s, ran.frame, ran.len);
 		n++;
 	}
@@ -150,9 +87,8 @@ static void leaves_the_rest_alone(void **state)
 		s.flags = RST | ACK;
 		s.payload = variant & 4 ? 100 : 0;
 		frame_build(&s, &f);
-		run_frame(&f, variant & 1, 0);
-		assert_int_equal(ran.len, f.len);
-		assert_memory_equal(ran.frame, f.data, f.len);
+		pass_frame(&f, variant & 1, 0);
+		expect_untouched(&f);
 	}
 	expect_counted(0, 8, 0);
 }
@@ -171,76 +107,19 @@ static void what_is_bound_passes_and_is_counted(void **state)
 		s.n_extensions = s.family == 6;
 		s.extensions[0] = IPPROTO_AH;
 		frame_build(&s, &f);
-		run_frame(&f, variant & 2, 0);
-		assert_int_equal(ran.len, f.len);
-		assert_memory_equal(ran.frame, f.data, f.len);
+		pass_frame(&f, variant & 2, 0);
+		expect_untouched(&f);
 	}
 	expect_counted(0, 4, 4);
 }
 
-enum wrapping {
-	FULL,    /* every checksum there */
-	PARTIAL, /* the transport's still to be completed */
-	GSO,     /* and to be cut into segments */
-	WRAPPINGS,
-};
-
-static void send_wrapped(const struct spec *s, const struct frame *f, enum wrapping wrapping)
+static void expect_shut_on_wire(const struct spec *s, const struct frame *f)
 {
-	uint16_t sum = sum_fold(sum_pseudo(s, s->proto, f->len - f->l4));
-	struct offload offload = {0};
-	struct frame sent = *f;
-
-	if (wrapping != FULL) {
-		sent.data[f->l4 + 16] = sum >> 8;
-		sent.data[f->l4 + 17] = sum;
-		offload.csum_start = f->l4;
-		offload.csum_offset = 16;
-	}
-	if (wrapping == GSO) {
-		offload.segment = SEGMENT;
-		offload.headers = f->l4 + 20 + s->tcp_options;
-		offload.ipv6 = s->family == 6;
-	}
-	assert_int_equal(capture_send(near_fd, sent.data, sent.len, &offload), 0);
-}
-
-/* One frame or several, as the devices agree; the window of each is 0, and its checksum right. */
-static unsigned expect_segments(const struct spec *s, const struct frame *f)
-{
-	size_t headers = f->l4 + 20 + s->tcp_options, done = 0;
-	unsigned n = 0;
-
-	do {
-		size_t len;
-
-		assert_int_equal(capture_next(far_fd, &captured), 0);
-		len = captured.len - headers;
-		assert_true(captured.len >= headers && len <= s->payload - done);
+	for (size_t done = 0, len; done < s->payload; done += len) {
+		len = wrapped_next(s, f, done);
 		assert_int_equal(captured.data[f->l4 + 14] | captured.data[f->l4 + 15], 0);
-		assert_int_equal(sum_fold(sum_bytes(captured.data + f->l4, captured.len - f->l4,
-						    sum_pseudo(s, s->proto, captured.len - f->l4))),
-				 0xffff);
-		assert_memory_equal(captured.data + headers, f->data + headers + done, len);
-		done += len;
-		n++;
-	} while (done < s->payload);
-	return n;
-}
-
-static void attach(void)
-{
-	const char *culprit;
-
-	assert_int_equal(engine_attach(scene->engine, ATTACH_AUTO, &culprit), 0);
-}
-
-static void offload_tx(bool on)
-{
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(world_command("ethtool -K %s tx %s gro off >/dev/null 2>&1",
-					       i ? FAR_END : NEAR_END, on ? "on" : "off"),
-				 0);
+		assert_memory_equal(captured.data + f->payload, f->data + f->payload + done, len);
+	}
 }
 
 static void shuts_what_devices_complete(void **state)
@@ -248,7 +127,7 @@ static void shuts_what_devices_complete(void **state)
 	unsigned segments = 0;
 
 	(void)state;
-	attach();
+	attach_scene();
 	for (unsigned variant = 0; variant < 2 * 2 * 2 * WRAPPINGS; variant++) {
 		struct spec s = packet(variant & 2 ? 6 : 4, IPPROTO_TCP, true);
 		enum wrapping wrapping = variant / 8;
@@ -259,9 +138,9 @@ static void shuts_what_devices_complete(void **state)
 		s.tcp_options = 12;
 		s.payload = wrapping == GSO ? 20001 : 1001;
 		frame_build(&s, &f);
-		offload_tx(variant & 1);
-		send_wrapped(&s, &f, wrapping);
-		expect_segments(&s, &f);
+		wrapped_offload(variant & 1);
+		wrapped_send(&s, &f, true, wrapping);
+		expect_shut_on_wire(&s, &f);
 		segments += wrapping == GSO ? (20001 + SEGMENT - 1) / SEGMENT : 1;
 	}
 	assert_true(capture_is_silent(far_fd, near_fd));
@@ -338,7 +217,7 @@ static void keeps_the_newest(void **state)
 			s.payload = steps[i].payload;
 			s.window = steps[i].window;
 			s.flags = steps[i].flags;
-			run_spec(&s, out);
+			pass_spec(&s, out);
 			k = kept();
 			assert_int_equal(k.next_seq[dir], (uint32_t)(seq + steps[i].kept.next_seq));
 			assert_int_equal(k.ack[dir], (uint32_t)(ack + steps[i].kept.ack));
@@ -353,7 +232,7 @@ static void keeps_the_newest(void **state)
 			struct spec s = packet(variant & 2 ? 6 : 4, IPPROTO_TCP, !out);
 
 			s.flags = RST;
-			run_spec(&s, !out);
+			pass_spec(&s, !out);
 			assert_int_equal(count_states(), 0);
 		}
 	}
@@ -398,7 +277,7 @@ static void scales_the_window_of_a_handshake(void **state)
 		struct frame f;
 
 		s.flags = SYN;
-		run_spec(&s, false);
+		pass_spec(&s, false);
 		s.flags = SYN | ACK;
 		s.tcp_options = cases[i].len;
 		s.window = cases[i].window;
@@ -408,7 +287,7 @@ static void scales_the_window_of_a_handshake(void **state)
 			put32(f.data + f.l4 + 28, 0x01020304);
 			put32(f.data + f.l4 + 32, 0xfffefdfc);
 		}
-		run_frame(&f, false, 0);
+		pass_frame(&f, false, 0);
 		k = kept();
 		assert_int_equal(k.window[SP_DIR_IN], cases[i].kept);
 		assert_int_equal(k.next_seq[SP_DIR_IN], s.seq + 1);
@@ -427,7 +306,7 @@ static void keeps_nothing_of_a_syn(void **state)
 
 	(void)state;
 	s.flags = SYN;
-	run_spec(&s, true);
+	pass_spec(&s, true);
 	expect_shut(&s, ran.frame, ran.len);
 	assert_int_equal(count_states(), 0);
 }
@@ -458,11 +337,7 @@ static void expect_told(int fd, const struct spec *s, bool stamped)
 	frame_build(&plain, &f);
 	if (stamped) {
 		memcpy(f.data + f.l4 + 20, (uint8_t[]){1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8}, 12);
-		f.data[f.l4 + 16] = f.data[f.l4 + 17] = 0;
-		uint16_t sum = ~sum_fold(sum_bytes(f.data + f.l4, 32, sum_pseudo(&plain, IPPROTO_TCP, 32)));
-
-		f.data[f.l4 + 16] = sum >> 8;
-		f.data[f.l4 + 17] = sum;
+		frame_checksum(&plain, &f);
 	}
 	do /* there is no such connection, which the near end's stack may say meanwhile */
 		assert_int_equal(capture_next(fd, &captured), 0);
@@ -485,7 +360,7 @@ static void tells_both_ends(void **state)
 
 	(void)state;
 	assert_true(lo_fd >= 0);
-	attach();
+	attach_scene();
 	for (unsigned variant = 0; variant < 4; variant++) {
 		bool stamped = variant & 1;
 		struct spec ends[] = {packet(variant & 2 ? 6 : 4, IPPROTO_TCP, false),
@@ -503,7 +378,7 @@ static void tells_both_ends(void **state)
 			if (stamped)
 				memcpy(f.data + f.l4 + 20, (uint8_t[]){1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8},
 				       12);
-			run_frame(&f, out, 0);
+			pass_frame(&f, out, 0);
 		}
 		end_stall(2);
 		expect_told(lo_fd, &ends[0], stamped);
@@ -518,26 +393,26 @@ static void tells_nobody_of_what_has_ended(void **state)
 	struct spec s = packet(4, IPPROTO_TCP, false);
 
 	(void)state;
-	attach();
+	attach_scene();
 	s.flags = FIN | ACK;
-	run_spec(&s, false);
+	pass_spec(&s, false);
 	end_stall(0);
 
 	scene_arm(scene);
 	s.flags = ACK;
 	s.window = 0;
-	run_spec(&s, false);
+	pass_spec(&s, false);
 	end_stall(0);
 
 	scene_arm(scene);
 	assert_int_equal(engine_observe(scene->engine), 0);
 	s.window = 502;
 	s.payload = 10;
-	run_spec(&s, false);
+	pass_spec(&s, false);
 	s.seq += 10;
 	s.payload = 0;
 	s.flags = FIN | ACK;
-	run_spec(&s, false);
+	pass_spec(&s, false);
 	assert_int_equal(count_states(), 1);
 	{
 		struct spec last = packet(4, IPPROTO_TCP, true);
@@ -545,7 +420,7 @@ static void tells_nobody_of_what_has_ended(void **state)
 		last.seq = s.ack;
 		last.ack = s.seq + 1;
 		last.flags = FIN | ACK;
-		run_spec(&last, true);
+		pass_spec(&last, true);
 	}
 	end_stall(0);
 }
@@ -558,11 +433,11 @@ static void tells_who_may_still_send(void **state)
 
 	(void)state;
 	assert_true(lo_fd >= 0);
-	attach();
+	attach_scene();
 	assert_int_equal(engine_observe(scene->engine), 0);
 	s.payload = 10;
 	s.flags = FIN | ACK;
-	run_spec(&s, false);
+	pass_spec(&s, false);
 	end_stall(1);
 	s.seq++;
 	expect_told(lo_fd, &s, false);
@@ -575,9 +450,9 @@ static void does_not_end_while_it_is_open(void **state)
 	struct stalls_told told = {0};
 
 	(void)state;
-	attach();
+	attach_scene();
 	s.flags = ACK;
-	run_spec(&s, false);
+	pass_spec(&s, false);
 	assert_int_equal(engine_end_states(scene->engine, 0, 0, &told), -EAGAIN);
 	assert_int_equal(told.sent + told.failed, 0);
 	assert_int_equal(count_states(), 1);
@@ -593,7 +468,7 @@ static int open_routed_pair(void **state)
 	return pair_open(state) || world_command("ip addr add 2001:db8::1/32 dev " NEAR_END " nodad");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, load, unload)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, load, close_scene)
 
 int main(void)
 {

@@ -21,115 +21,29 @@
 #include "packet/capture.h"
 #include "packet/frame.h"
 #include "packet/pair.h"
-#include "packet/scene.h"
+#include "packet/single.h"
+#include "packet/wrapped.h"
 
-#define TCP_CHECK 16
-#define UDP_CHECK 6
-#define SEGMENT 1400
 #define ETHERNET 14
 
-static struct captured captured;
-static struct scene *scene;
-
-static void offload(bool on)
+static void attach(const struct plan_fault *fault)
 {
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(world_command("ethtool -K %s tx %s gro off >/dev/null 2>&1",
-					       i ? FAR_END : NEAR_END, on ? "on" : "off"),
-				 0);
+	open_scene(fault, 1);
+	attach_scene();
 }
 
-static void attach(const struct plan_fault *fault, uint8_t hooks)
+static struct sp_counters counted(void)
 {
-	static const struct plan_target anything;
-	const char *culprit;
+	struct sp_counters c = counters();
 
-	assert_int_equal(scene_new(NEAR_END, &scene), 0);
-	scene_rule(scene, &anything, fault, hooks);
-	assert_int_equal(scene_load(scene), 0);
-	assert_int_equal(engine_attach(scene->engine, ATTACH_AUTO, &culprit), 0);
-	scene_arm(scene);
-}
-
-static int detach(void **state)
-{
-	(void)state;
-	scene_free(scene);
-	scene = NULL;
-	return 0;
-}
-
-static struct sp_counters counters(void)
-{
-	struct sp_counters c;
-
-	assert_int_equal(engine_counters(scene->engine, 0, &c), 0);
 	assert_int_equal(c.failed, 0);
 	return c;
-}
-
-static uint64_t stat_of(enum sp_stat which)
-{
-	uint64_t stats[SP_STATS];
-
-	assert_int_equal(engine_stats(scene->engine, stats), 0);
-	return stats[which];
-}
-
-enum wrapping {
-	FULL,    /* every checksum there */
-	PARTIAL, /* the transport's still to be completed */
-	GSO,     /* and to be cut into segments */
-	WRAPPINGS,
-};
-
-static void expect_at(int fd, const struct spec *expected)
-{
-	struct frame f;
-
-	frame_build(expected, &f);
-	assert_int_equal(capture_next(fd, &captured), 0);
-	assert_int_equal(captured.len, f.len);
-	assert_memory_equal(captured.data, f.data, f.len);
-}
-
-/* Out from the near end, or in from the far end. */
-static void send_spec(const struct spec *s, bool out, enum wrapping wrapping)
-{
-	struct offload offload = {0};
-	struct frame f;
-
-	frame_build(s, &f);
-	if (wrapping != FULL) {
-		size_t check = s->proto == IPPROTO_TCP ? TCP_CHECK : UDP_CHECK;
-		uint16_t sum = sum_fold(sum_pseudo(s, s->proto, f.len - f.l4));
-
-		f.data[f.l4 + check] = sum >> 8;
-		f.data[f.l4 + check + 1] = sum;
-		offload.csum_start = f.l4;
-		offload.csum_offset = check;
-	}
-	if (wrapping == GSO) {
-		offload.segment = SEGMENT;
-		offload.headers = f.l4 + 20 + s->tcp_options;
-		offload.ipv6 = s->family == 6;
-	}
-	assert_int_equal(capture_send(out ? near_fd : far_fd, f.data, f.len, &offload), 0);
-	/* A capture hears what comes in before tc does. */
-	if (!out)
-		expect_at(near_fd, s);
-}
-
-static void expect_silence(void)
-{
-	assert_true(capture_is_silent(near_fd, far_fd));
-	assert_true(capture_is_silent(far_fd, near_fd));
 }
 
 static void each_packet(uint8_t proto, void (*call)(struct spec *s, bool out, enum wrapping wrapping))
 {
 	for (int tx = 0; tx <= 1; tx++) {
-		offload(tx);
+		wrapped_offload(tx);
 		for (int variant = 0; variant < 8 * WRAPPINGS; variant++) {
 			bool out = variant & 1;
 			struct spec s = packet(variant & 2 ? 6 : 4, proto, out);
@@ -147,27 +61,26 @@ static void each_packet(uint8_t proto, void (*call)(struct spec *s, bool out, en
 static void reset(struct spec *s, bool out, enum wrapping wrapping)
 {
 	struct spec to_sender, to_receiver;
-	uint64_t before = counters().verdict[SP_RESET], own = stat_of(SP_STAT_OWN);
+	uint64_t before = counted().verdict[SP_RESET], own = scene_stat(SP_STAT_OWN);
 
 	s->flags = PSH | ACK;
 	s->payload = wrapping == GSO ? 20000 : 100;
 	s->tcp_options = 12;
 	to_sender = rst_for(s, true);
 	to_receiver = rst_for(s, false);
-	send_spec(s, out, wrapping);
-	expect_at(out ? near_fd : far_fd, &to_sender);
+	wrapped_send_spec(s, out, wrapping);
+	expect_captured(out ? near_fd : far_fd, &to_sender);
 	if (out)
-		expect_at(far_fd, &to_receiver);
-	assert_int_equal(counters().verdict[SP_RESET] - before,
+		expect_captured(far_fd, &to_receiver);
+	assert_int_equal(counted().verdict[SP_RESET] - before,
 			 wrapping == GSO ? (20000 + SEGMENT - 1) / SEGMENT : 1);
-	assert_int_equal(stat_of(SP_STAT_OWN) - own, 1);
+	assert_int_equal(scene_stat(SP_STAT_OWN) - own, 1);
 }
 
 static void resets_both_ends(void **state)
 {
 	(void)state;
-	attach(&(struct plan_fault){.reset_ends = PLAN_END_LOCAL | PLAN_END_REMOTE},
-	       PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
+	attach(&(struct plan_fault){.reset_ends = PLAN_END_LOCAL | PLAN_END_REMOTE});
 	each_packet(IPPROTO_TCP, reset);
 }
 
@@ -179,7 +92,7 @@ static void hands_the_stack_a_valid_rst(void **state)
 
 	(void)state;
 	assert_true(raw >= 0);
-	attach(&(struct plan_fault){.reset_ends = PLAN_END_LOCAL}, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
+	attach(&(struct plan_fault){.reset_ends = PLAN_END_LOCAL});
 	for (int variant = 0; variant < 2 * WRAPPINGS; variant++) {
 		struct spec s = packet(4, IPPROTO_TCP, false), expected;
 		uint8_t datagram[256];
@@ -187,18 +100,18 @@ static void hands_the_stack_a_valid_rst(void **state)
 
 		if (variant / 2 == GSO && !(variant & 1))
 			continue;
-		offload(variant & 1);
+		wrapped_offload(variant & 1);
 		s.flags = PSH | ACK;
 		s.payload = variant / 2 == GSO ? 20000 : 100;
 		expected = rst_for(&s, false);
 		frame_build(&expected, &f);
-		send_spec(&s, false, variant / 2);
-		assert_int_equal(poll(&wait, 1, 1000), 1);
+		wrapped_send_spec(&s, false, variant / 2);
+		assert_int_equal(poll(&wait, 1, CAPTURE_TIMEOUT_MS), 1);
 		assert_int_equal(recv(raw, datagram, sizeof(datagram), 0), f.len - f.l3);
 		/* With offload on both ends a partial checksum stays so all the way. */
 		if (variant & 1 && variant / 2 != FULL) {
 			uint16_t sum = sum_fold(sum_pseudo(&expected, IPPROTO_TCP, 20));
-			size_t at = f.l4 + TCP_CHECK;
+			size_t at = f.l4 + checksum_at(IPPROTO_TCP);
 
 			f.data[at] = sum >> 8;
 			f.data[at + 1] = sum;
@@ -219,14 +132,14 @@ static void refuse_syn(struct spec *s, bool out, enum wrapping wrapping)
 	s->tcp_options = 20;
 	answer = rst_for(s, true);
 	answer.seq = 0;
-	send_spec(s, out, wrapping);
-	expect_at(out ? near_fd : far_fd, &answer);
+	wrapped_send_spec(s, out, wrapping);
+	expect_captured(out ? near_fd : far_fd, &answer);
 }
 
 static void refuses_new_connections(void **state)
 {
 	(void)state;
-	attach(&(struct plan_fault){.refuse = PLAN_REFUSE_TCP_RESET}, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
+	attach(&(struct plan_fault){.refuse = PLAN_REFUSE_TCP_RESET});
 	each_packet(IPPROTO_TCP, refuse_syn);
 }
 
@@ -242,7 +155,7 @@ static void refuse_by_icmp(struct spec *s, bool out, enum wrapping wrapping)
 		return;
 	s->flags = SYN;
 	s->payload = s->proto == IPPROTO_UDP ? 333 : 0;
-	send_spec(s, out, wrapping);
+	wrapped_send_spec(s, out, wrapping);
 	assert_int_equal(capture_next(out ? near_fd : far_fd, &captured), 0);
 	assert_int_equal(captured.len, icmp + 8 + quoted);
 	assert_int_equal(captured.data[icmp], s->family == 4 ? 3 : 1);
@@ -253,22 +166,21 @@ static void refuse_by_icmp(struct spec *s, bool out, enum wrapping wrapping)
 static void refuses_by_icmp(void **state)
 {
 	(void)state;
-	attach(&(struct plan_fault){.refuse = PLAN_REFUSE_ICMP_ADMIN}, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
+	attach(&(struct plan_fault){.refuse = PLAN_REFUSE_ICMP_ADMIN});
 	each_packet(IPPROTO_TCP, refuse_by_icmp);
 	each_packet(IPPROTO_UDP, refuse_by_icmp);
 }
 
 static void drop(struct spec *s, bool out, enum wrapping wrapping)
 {
-	struct sp_counters before = counters(), after;
+	struct sp_counters before = counted(), after;
 	unsigned segments = wrapping == GSO ? (20000 + SEGMENT - 1) / SEGMENT : 1;
 
 	s->flags = ACK;
 	s->payload = wrapping == GSO ? 20000 : 1000;
-	send_spec(s, out, wrapping);
-	assert_true(capture_is_silent(far_fd, near_fd));
-	assert_true(capture_is_silent(near_fd, far_fd));
-	after = counters();
+	wrapped_send_spec(s, out, wrapping);
+	expect_silence();
+	after = counted();
 	assert_int_equal(after.matched - before.matched, segments);
 	assert_int_equal(after.verdict[SP_DROP] - before.verdict[SP_DROP], segments);
 }
@@ -276,7 +188,7 @@ static void drop(struct spec *s, bool out, enum wrapping wrapping)
 static void drops_silently(void **state)
 {
 	(void)state;
-	attach(&(struct plan_fault){.drop_below = PLAN_ALWAYS}, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
+	attach(&(struct plan_fault){.drop_below = PLAN_ALWAYS});
 	each_packet(IPPROTO_TCP, drop);
 }
 
@@ -291,13 +203,12 @@ static void tells_the_sender_of_a_local_loss_only(void **state)
 	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
 	memcpy(&to.sin_addr, far_end.addr4, 4);
 	for (int local = 0; local <= 1; local++) {
-		attach(&(struct plan_fault){.drop_below = PLAN_ALWAYS, .loss_local = local},
-		       PLAN_HOOK_TC_OUT);
+		attach(&(struct plan_fault){.drop_below = PLAN_ALWAYS, .loss_local = local});
 		assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), local ? -1 : 1);
 		if (local)
 			assert_int_equal(errno, ENOBUFS);
-		assert_int_equal(counters().verdict[SP_DROP], 1);
-		detach(NULL);
+		assert_int_equal(counted().verdict[SP_DROP], 1);
+		close_scene(NULL);
 	}
 	close(fd);
 	expect_silence();
@@ -307,7 +218,7 @@ static void tells_the_sender_of_a_local_loss_only(void **state)
 static void lets_truncated_frames_through(void **state)
 {
 	(void)state;
-	attach(&(struct plan_fault){.drop_below = PLAN_ALWAYS}, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
+	attach(&(struct plan_fault){.drop_below = PLAN_ALWAYS});
 	for (int variant = 0; variant < 8; variant++) {
 		struct spec s = packet(variant & 1 ? 6 : 4, variant & 2 ? IPPROTO_UDP : IPPROTO_TCP, true);
 		struct frame f;
@@ -316,16 +227,16 @@ static void lets_truncated_frames_through(void **state)
 		frame_build(&s, &f);
 		/* The stack drops a tagged frame that ends within two bytes of its tag. */
 		for (size_t len = ETHERNET + (s.vlans ? 6 : 1); len < f.len; len++) {
-			uint64_t bad = stat_of(SP_STAT_UNPARSABLE);
+			uint64_t bad = scene_stat(SP_STAT_UNPARSABLE);
 
 			assert_int_equal(capture_send(near_fd, f.data, len, NULL), 0);
 			assert_int_equal(capture_next(far_fd, &captured), 0);
 			assert_int_equal(captured.len, len);
 			assert_memory_equal(captured.data, f.data, len);
-			assert_int_equal(stat_of(SP_STAT_UNPARSABLE) - bad, 1);
+			assert_int_equal(scene_stat(SP_STAT_UNPARSABLE) - bad, 1);
 		}
 	}
-	assert_int_equal(counters().matched, 0);
+	assert_int_equal(counted().matched, 0);
 }
 
 /* Armed, but for others: packets of all kinds come out as they went in. */
@@ -333,9 +244,9 @@ static void pass(struct spec *s, bool out, enum wrapping wrapping)
 {
 	s->flags = PSH | ACK;
 	s->payload = wrapping == GSO ? SEGMENT : 1000;
-	send_spec(s, out, wrapping == GSO ? PARTIAL : wrapping);
+	wrapped_send_spec(s, out, wrapping == GSO ? PARTIAL : wrapping);
 	if (out)
-		expect_at(far_fd, s);
+		expect_captured(far_fd, s);
 }
 
 static void leaves_other_traffic_alone(void **state)
@@ -343,21 +254,17 @@ static void leaves_other_traffic_alone(void **state)
 	static struct port_range port = {1, 1};
 	static const struct plan_fault all = {.drop_below = PLAN_ALWAYS};
 	struct plan_target other = {.remote_ports = &port, .n_remote_ports = 1};
-	const char *culprit;
 
 	(void)state;
 	/* Or the stack would answer. */
 	assert_int_equal(world_command("ip addr flush dev " NEAR_END), 0);
-	assert_int_equal(scene_new(NEAR_END, &scene), 0);
-	scene_rule(scene, &other, &all, PLAN_HOOK_TC_IN | PLAN_HOOK_TC_OUT);
-	assert_int_equal(scene_load(scene), 0);
-	assert_int_equal(engine_attach(scene->engine, ATTACH_AUTO, &culprit), 0);
-	scene_arm(scene);
+	assert_int_equal(scene_of(&other, &all, 1, &scene), 0);
+	attach_scene();
 	each_packet(IPPROTO_TCP, pass);
 	each_packet(IPPROTO_UDP, pass);
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, detach)
+#define TEST(name) cmocka_unit_test_teardown(name, close_scene)
 
 int main(void)
 {

@@ -107,4 +107,36 @@ static inline void observed(struct log *log)
 	put_event(log, 99990, "conns", 0, "{\"seen\":3,\"evicted\":0,\"untracked\":0}");
 }
 
+static inline struct results *finish_observed(const struct run_dir *dir, struct log *log)
+{
+	observed(log);
+	return finish(dir, log);
+}
+
+/* A connection that worked is hit in the first window. */
+static inline struct log *start_hit(const struct run_dir *dir)
+{
+	struct log *log = start(dir, flows_plan);
+
+	works(log, 100, client(5000));
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	return log;
+}
+
+/* The path of client()'s connections. */
+#define FRONT "10.1.0.1>10.1.0.2:40001/tcp"
+
+static inline const struct result_flow *flow_of(const struct results *r, size_t window, const char *path)
+{
+	const struct result_window *w = r->windows[window];
+
+	for (size_t i = 0; i < w->n_flows; i++) {
+		if (strcmp(r->paths[w->flows[i].path].name, path) == 0)
+			return &w->flows[i];
+	}
+	fail_msg("window %zu has no path %s", window, path);
+	return NULL;
+}
+
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/timeutil.h"
 #include "slo/results.h"
+#include "unit/texts.h"
 
 #define MS NS_PER_MS
 #define EPOCH 1795308575000000000ULL /* CLOCK_REALTIME at 0 */
@@ -48,7 +49,12 @@ static inline struct result_window *add_window(struct results *r, const char *st
 		.closed = true,
 		.counted = true,
 		.balanced = true,
-		.n = {.matched = 10, .passed = 3, .dropped = 6, .suppressed = 1},
+		.n = {.matched = 10,
+		      .passed = 3,
+		      .dropped = 6,
+		      .suppressed = 1,
+		      .resumed = NO_NS,
+		      .requests = NO_NS},
 	};
 	if (r->n_probes)
 		w->probes = results_alloc(r, r->n_probes * sizeof(*w->probes));
@@ -207,12 +213,6 @@ static inline struct results *made_run(void)
 	w->rates = results_alloc(r, sizeof(*w->rates));
 	w->rates[0] = (struct result_rate){.attempts = 500, .peak_per_s = 500, .peak_seq = 512};
 	return r;
-}
-
-static inline void assert_has(const char *text, const char *what)
-{
-	if (!strstr(text, what))
-		fail_msg("`%s` is not in:\n%s", what, text);
 }
 
 #endif

@@ -164,7 +164,9 @@ static void make_part(struct results *r, struct result_window *w)
 		      .reset = 1100,
 		      .bytes = 98765432,
 		      .flows = 12,
-		      .idle_reset = 3},
+		      .idle_reset = 3,
+		      .resumed = NO_NS,
+		      .requests = NO_NS},
 	};
 	w->parts = p;
 	w->n_parts = 1;

@@ -105,6 +105,62 @@ static void reserves(void **state)
 	buf_free(&b);
 }
 
+struct pieces {
+	struct buf all;
+	unsigned n, most;
+};
+
+static bool take_piece(void *arg, const struct buf *b)
+{
+	struct pieces *pieces = arg;
+
+	if (pieces->n == pieces->most)
+		return false;
+	pieces->n++;
+	assert_true(b->len >= BUF_PIECE);
+	buf_add(&pieces->all, b->data, b->len);
+	return true;
+}
+
+static void add_lines(struct buf *b)
+{
+	for (unsigned i = 0; i < 20000; i++)
+		buf_printf(b, "%u,%u\n", i, i * i);
+}
+
+/* In pieces it is the same text, and little of it is held. */
+static void hands_on(void **state)
+{
+	struct pieces pieces = {.most = 100};
+	struct buf whole = {0}, b = {.hand_on = take_piece, .arg = &pieces};
+
+	(void)state;
+	add_lines(&whole);
+	add_lines(&b);
+	assert_false(b.failed);
+	assert_true(pieces.n > 1 && b.len > 0);
+	assert_true(b.size <= 2 * BUF_PIECE);
+	buf_add(&pieces.all, b.data, b.len);
+	assert_int_equal(pieces.all.len, whole.len);
+	assert_memory_equal(pieces.all.data, whole.data, whole.len);
+	buf_free(&pieces.all);
+	buf_free(&whole);
+	buf_free(&b);
+}
+
+static void fails_when_not_taken(void **state)
+{
+	struct pieces pieces = {.most = 1};
+	struct buf b = {.hand_on = take_piece, .arg = &pieces};
+
+	(void)state;
+	add_lines(&b);
+	assert_true(b.failed);
+	assert_int_equal(pieces.n, 1);
+	buf_free(&pieces.all);
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +170,8 @@ int main(void)
 		cmocka_unit_test(takes_empty),
 		cmocka_unit_test(keeps_bytes),
 		cmocka_unit_test(reserves),
+		cmocka_unit_test(hands_on),
+		cmocka_unit_test(fails_when_not_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include "base/timeutil.h"
 #include "drill/clock_step.h"
+#include "unit/texts.h"
 
 #define S ((int64_t)NS_PER_S)
 #define ZERO (1000 * NS_PER_S)
@@ -173,15 +174,6 @@ static double at(struct scene *s, double seconds)
 	return next == UINT64_MAX ? -1 : (double)(next - ZERO) / NS_PER_S;
 }
 
-static size_t count(const char *text, const char *what)
-{
-	size_t n = 0;
-
-	for (; (text = strstr(text, what)); text++)
-		n++;
-	return n;
-}
-
 static void opens_and_closes(void **state)
 {
 	char left[1024], *log, *narrow;
@@ -210,21 +202,21 @@ static void opens_and_closes(void **state)
 	assert_true(clock_steps_last_close(s.clock_steps) > 0);
 	log = end(&s, left);
 	assert_string_equal(left, "");
-	assert_int_equal(count(log,
-			       "\"type\":\"step.start\",\"step\":\"ahead\",\"instance\":1,\"data\":{\"kind\":"
-			       "\"clock\",\"offset_ns\":5000000000,\"opens_ns\":1001000000000,"
-			       "\"closes_ns\":1003000000000,\"cut\":false}"),
-			 1);
-	assert_int_equal(count(log,
-			       "\"type\":\"step.undo\",\"step\":\"ahead\",\"instance\":2,\"data\":{\"kind\":"
-			       "\"clock\",\"offset_ns\":5000000000,\"result\":\"taken back\","
-			       "\"reason\":null}"),
-			 1);
-	assert_int_equal(count(log, "\"type\":\"step.end\""), 2);
-	assert_int_equal(count(log, "\"type\":\"clock\""), 4);
+	assert_int_equal(
+		count_of(log, "\"type\":\"step.start\",\"step\":\"ahead\",\"instance\":1,\"data\":{\"kind\":"
+			      "\"clock\",\"offset_ns\":5000000000,\"opens_ns\":1001000000000,"
+			      "\"closes_ns\":1003000000000,\"cut\":false}"),
+		1);
+	assert_int_equal(
+		count_of(log, "\"type\":\"step.undo\",\"step\":\"ahead\",\"instance\":2,\"data\":{\"kind\":"
+			      "\"clock\",\"offset_ns\":5000000000,\"result\":\"taken back\","
+			      "\"reason\":null}"),
+		1);
+	assert_int_equal(count_of(log, "\"type\":\"step.end\""), 2);
+	assert_int_equal(count_of(log, "\"type\":\"clock\""), 4);
 	free(log);
 	narrow = get_file(s.dir->fd, "fault_events.jsonl", NULL);
-	assert_int_equal(count(narrow, "\n"), 4);
+	assert_int_equal(count_of(narrow, "\n"), 4);
 	free(narrow);
 }
 
@@ -261,7 +253,7 @@ static void is_cut(void **state)
 	assert_int_equal(s.clock.n, 2);
 	log = end(&s, left);
 	assert_string_equal(left, "");
-	assert_int_equal(count(log, "\"cut\":true}"), 1);
+	assert_int_equal(count_of(log, "\"cut\":true}"), 1);
 	free(log);
 }
 
@@ -294,10 +286,10 @@ static void was_set_back_meanwhile(void **state)
 	assert_int_equal(s.clock.n, 1);
 	log = end(&s, left);
 	assert_string_equal(left, "");
-	assert_int_equal(count(log,
-			       "\"result\":\"not needed\",\"reason\":\"somebody else has set the clock back "
-			       "meanwhile\"}"),
-			 1);
+	assert_int_equal(
+		count_of(log, "\"result\":\"not needed\",\"reason\":\"somebody else has set the clock back "
+			      "meanwhile\"}"),
+		1);
 	free(log);
 }
 
@@ -315,8 +307,8 @@ static void is_never_opened_too_late(void **state)
 	assert_true(at(&s, 60) == -1);
 	assert_int_equal(s.clock.n, 2);
 	log = end(&s, left);
-	assert_int_equal(count(log, "\"type\":\"step.end\",\"step\":\"ahead\",\"instance\":1"), 1);
-	assert_int_equal(count(log, "\"type\":\"step.start\""), 1);
+	assert_int_equal(count_of(log, "\"type\":\"step.end\",\"step\":\"ahead\",\"instance\":1"), 1);
+	assert_int_equal(count_of(log, "\"type\":\"step.start\""), 1);
 	free(log);
 }
 
@@ -352,7 +344,7 @@ static void stays_in_the_journal_if_it_cannot_be_taken_back(void **state)
 	log = end(&s, left);
 	assert_non_null(strstr(left, "{\"arm\":1,"));
 	assert_null(strstr(left, "done"));
-	assert_int_equal(count(log, "\"result\":\"failed\",\"reason\":\"Operation not permitted\"}"), 1);
+	assert_int_equal(count_of(log, "\"result\":\"failed\",\"reason\":\"Operation not permitted\"}"), 1);
 	free(log);
 }
 

@@ -142,11 +142,37 @@ static void test_own(void **state)
 	expect_log(s, "\"type\":\"conns\",\"data\":{\"seen\":1,\"evicted\":0,\"untracked\":0}\n");
 }
 
+/* The port of a look-up of a name is another program's soon behind it: a flow in the place of the run's own. */
+static void test_port_passed_on(void **state)
+{
+	struct scene *s = *state;
+	uint64_t stats[SP_STATS] = {[SP_STAT_CONNS] = 2};
+	struct sp_conn_event own = record(SP_EVENT_CONN_ATTEMPT, 1, ZERO, ZERO),
+			     other = record(SP_EVENT_CONN_FIRST_DATA, 1, ZERO + 1, ZERO + S);
+
+	own.flow.proto = other.flow.proto = IPPROTO_UDP;
+	own.conn.flags = SP_CONN_OWN | SP_CONN_ENDED;
+	s->fake.present = &other;
+	s->fake.n_present = 1;
+	conns_event(s->conns, &own);
+	conns_event(s->conns, &other);
+	run(s, ZERO + 20 * S);
+	assert_int_equal(s->fake.deletes, 0);
+	expect_log(s, "\"type\":\"conn.first_data\",\"target\":\"front\","
+		      "\"flow\":\"10.1.0.1:1>10.1.0.2:40001/udp\",\"data\":{\"direction\":\"out\","
+		      "\"opener\":\"out\",\"established_ns\":null}\n");
+	forget_log(s);
+	other.conn.flags = SP_CONN_ENDED;
+	assert_int_equal(conns_tell(s->conns, stats, ZERO + 20 * S), 0);
+	expect_log(s, "\"type\":\"conns\",\"data\":{\"seen\":1,\"evicted\":0,\"untracked\":0}\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_SCENE(test_delete),    IN_SCENE(test_not_deleted), IN_SCENE(test_order_of_ends),
-		IN_SCENE(test_many_ends), IN_SCENE(test_census),      IN_SCENE(test_own),
+		IN_SCENE(test_delete),         IN_SCENE(test_not_deleted), IN_SCENE(test_order_of_ends),
+		IN_SCENE(test_many_ends),      IN_SCENE(test_census),      IN_SCENE(test_own),
+		IN_SCENE(test_port_passed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,20 +2,6 @@
 /* What the definitions of docs/definitions.md make of connections, on logs made for the purpose. */
 #include "unit/flow_log.h"
 
-static const struct result_flow *flow_of(const struct results *r, size_t window, const char *path)
-{
-	const struct result_window *w = r->windows[window];
-
-	for (size_t i = 0; i < w->n_flows; i++) {
-		if (strcmp(r->paths[w->flows[i].path].name, path) == 0)
-			return &w->flows[i];
-	}
-	fail_msg("window %zu has no path %s", window, path);
-	return NULL;
-}
-
-#define FRONT "10.1.0.1>10.1.0.2:40001/tcp"
-
 /* A connection is cut, two attempts are refused, the third is after the closing, and works. */
 static struct results *client_that_comes_back(const struct run_dir *dir)
 {
@@ -34,8 +20,7 @@ static struct results *client_that_comes_back(const struct run_dir *dir)
 	flow_event(
 		log, 99000, "conn.open", client(5003),
 		"{\"opener\":\"out\",\"packets_in\":7,\"bytes_in\":70,\"last_in_ns\":5,\"last_out_ns\":5}");
-	observed(log);
-	return finish(dir, log);
+	return finish_observed(dir, log);
 }
 
 static void its_path_is_counted(void **state)
@@ -111,13 +96,10 @@ static void its_objectives_are_judged(void **state)
 static void a_connection_survives(void **state)
 {
 	const struct run_dir *dir = *state;
-	struct log *log = start(dir, flows_plan);
+	struct log *log = start_hit(dir);
 	const struct result_flow *f;
 	struct results *r;
 
-	works(log, 100, client(5000));
-	opens(log, 1, 1000, 2000);
-	hit(log, 1010, client(5000));
 	passes(log, 1010, "conn.retransmit", client(5000), "out", 101);
 	passes(log, 1020, "conn.data", client(5000), "out", 101);
 	passes(log, 1030, "conn.data", client(5000), "in", 101);
@@ -126,8 +108,7 @@ static void a_connection_survives(void **state)
 	passes(log, 2019, "conn.data", client(5000), "out", 101);
 	ends(log, 3000, "conn.fin", client(5000), "local", 2500);
 	ends(log, 3001, "conn.closed", client(5000), "local", 2500);
-	observed(log);
-	r = finish(dir, log);
+	r = finish_observed(dir, log);
 	f = flow_of(r, 0, FRONT);
 	assert_int_equal(f->recovered_at, 2019 * MS);
 	assert_int_equal(f->recovery_ns, 19 * MS);
@@ -150,21 +131,17 @@ static void a_connection_survives(void **state)
 static void what_is_sent_again_is_answered(void **state)
 {
 	const struct run_dir *dir = *state;
-	struct log *log = start(dir, flows_plan);
+	struct log *log = start_hit(dir);
 	const struct result_flow *f;
 	struct results *r;
 
-	works(log, 100, client(5000));
-	opens(log, 1, 1000, 2000);
-	hit(log, 1010, client(5000));
 	passes(log, 1200, "conn.retransmit", client(5000), "out", 101);
 	closes(log, 1, 1000, 2000);
 	passes(log, 2005, "conn.data", client(5000), "in", 101);
 	passes(log, 2100, "conn.retransmit", client(5000), "out", 101);
 	passes(log, 2110, "conn.stall", client(5000), "in", 101);
 	passes(log, 2160, "conn.data", client(5000), "out", 101);
-	observed(log);
-	r = finish(dir, log);
+	r = finish_observed(dir, log);
 	f = flow_of(r, 0, FRONT);
 	assert_int_equal(f->recovered_at, 2110 * MS);
 	assert_int_equal(f->resent_at, 1200 * MS);
@@ -192,8 +169,7 @@ static void a_path_without_payload_shakes_hands(void **state)
 	attempt(log, 2300, client(5002));
 	flow_event(log, 2303, "conn.established", client(5002),
 		   "{\"opener\":\"out\",\"attempt_ns\":2300000000,\"syns\":1}");
-	observed(log);
-	r = finish(dir, log);
+	r = finish_observed(dir, log);
 	f = flow_of(r, 0, FRONT);
 	assert_int_equal(f->recovered_at, 2103 * MS);
 	assert_int_equal(f->recovery_ns, 103 * MS);
@@ -214,8 +190,7 @@ static void an_older_connection_survives(void **state)
 	passes(log, 2100, "conn.first_data", client(5000), "out", 0);
 	passes(log, 2150, "conn.first_data", client(5000), "in", 0);
 	flow_event(log, 99000, "conn.open", client(5000), "{\"opener\":null}");
-	observed(log);
-	r = finish(dir, log);
+	r = finish_observed(dir, log);
 	assert_int_equal(flow_of(r, 0, FRONT)->recovery_ns, 150 * MS);
 	assert_true(flow_of(r, 0, FRONT)->survived);
 	assert_int_equal(r->paths[0].before, 1);
@@ -240,8 +215,7 @@ static void both_ways_are_of_one_connection(void **state)
 	passes(log, 2100, "conn.data", client(5001), "in", 201);
 	passes(log, 2200, "conn.stall", client(5001), "out", 201);
 	passes(log, 2300, "conn.data", client(5000), "in", 101);
-	observed(log);
-	r = finish(dir, log);
+	r = finish_observed(dir, log);
 	assert_int_equal(flow_of(r, 0, FRONT)->recovery_ns, 200 * MS);
 	results_free(r);
 }
@@ -307,8 +281,7 @@ static void connections_that_come_in(void **state)
 		   "{\"direction\":\"in\",\"opener\":\"in\",\"established_ns\":2401000000}");
 	flow_event(log, 2403, "conn.first_data", again,
 		   "{\"direction\":\"out\",\"opener\":\"in\",\"established_ns\":2401000000}");
-	observed(log);
-	r = finish(dir, log);
+	r = finish_observed(dir, log);
 	assert_int_equal(r->n_paths, 1);
 	assert_string_equal(r->paths[0].name, "[fd00::1]:8080<[fd00::2]/tcp");
 	assert_true(r->paths[0].incoming);
@@ -322,13 +295,10 @@ static void connections_that_come_in(void **state)
 static void next_opening_censors(void **state)
 {
 	const struct run_dir *dir = *state;
-	struct log *log = start(dir, flows_plan);
+	struct log *log = start_hit(dir);
 	const struct result_flow *f;
 	struct results *r;
 
-	works(log, 100, client(5000));
-	opens(log, 1, 1000, 2000);
-	hit(log, 1010, client(5000));
 	attempt(log, 1500, client(5001));
 	closes(log, 1, 1000, 2000);
 	attempt(log, 2500, client(5002));
@@ -337,8 +307,7 @@ static void next_opening_censors(void **state)
 	flow_event(log, 3500, "conn.established", client(5003), "{\"opener\":\"out\"}");
 	closes(log, 2, 3000, 4000);
 	works(log, 4100, client(5004));
-	observed(log);
-	r = finish(dir, log);
+	r = finish_observed(dir, log);
 	f = flow_of(r, 0, FRONT);
 	assert_true(f->is_hit && f->censored);
 	assert_int_equal(f->notice, NOTICE_ATTEMPT);
@@ -371,8 +340,7 @@ static void the_attempt_that_is_hit_is_no_notice(void **state)
 	attempt(log, 1700, client(5001));
 	hit(log, 1700, client(5001));
 	closes(log, 1, 1000, 2000);
-	observed(log);
-	r = finish(dir, log);
+	r = finish_observed(dir, log);
 	assert_int_equal(flow_of(r, 0, FRONT)->hit_at, 1100 * MS);
 	assert_int_equal(flow_of(r, 0, FRONT)->attempts, 2);
 	assert_int_equal(flow_of(r, 0, FRONT)->notice, NOTICE_ATTEMPT);
@@ -393,184 +361,10 @@ static void an_idle_connection_is_reset(void **state)
 		   "true}");
 	ends(log, 1004, "conn.reset", client(5000), "fault", 0);
 	closes(log, 1, 1000, 2000);
-	observed(log);
-	r = finish(dir, log);
+	r = finish_observed(dir, log);
 	assert_int_equal(flow_of(r, 0, FRONT)->notice, NOTICE_RESET);
 	assert_int_equal(flow_of(r, 0, FRONT)->detection_ns, 4 * MS);
 	results_free(r);
-}
-
-/* The run's own probes open connections to the same place: they are no client. */
-static void probes_of_the_run_are_left_out(void **state)
-{
-	const struct run_dir *dir = *state;
-	struct log *log = start(dir, flows_plan);
-	struct results *r;
-
-	works(log, 100, client(5000));
-	opens(log, 1, 1000, 2000);
-	flow_event(log, 1100, "flow.hit", client(6000),
-		   "{\"rule\":0,\"verdict\":\"refused\",\"hook\":\"tc-egress\",\"direction\":\"out\","
-		   "\"idle\":false,\"probe\":true}");
-	attempt_by(log, 1800, client(5001), 4712);
-	closes(log, 1, 1000, 2000);
-	observed(log);
-	r = finish(dir, log);
-	assert_int_equal(r->n_paths, 1);
-	assert_string_equal(r->paths[0].process, "trader[4712] /t");
-	assert_int_equal(r->windows[0]->n_flows, 1);
-	assert_false(r->windows[0]->flows[0].is_hit);
-	results_free(r);
-}
-
-/* The same events, written as late ones, in another order. */
-static void late_lines_change_nothing(void **state)
-{
-	const struct run_dir *dir = *state;
-	struct log *log = start(dir, flows_plan);
-	const struct result_flow *f;
-	struct results *r;
-
-	works(log, 2300, client(5003));
-	assert_int_equal(log_flush(log, UINT64_MAX), 0);
-	closes(log, 1, 1000, 2000);
-	assert_int_equal(log_flush(log, UINT64_MAX), 0);
-	attempt(log, 1500, client(5002));
-	ends(log, 1501, "conn.refused", client(5002), "fault", 0);
-	assert_int_equal(log_flush(log, UINT64_MAX), 0);
-	opens(log, 1, 1000, 2000);
-	assert_int_equal(log_flush(log, UINT64_MAX), 0);
-	ends(log, 1060, "conn.reset", client(5000), "fault", 1040);
-	hit(log, 1050, client(5000));
-	assert_int_equal(log_flush(log, UINT64_MAX), 0);
-	works(log, 100, client(5000));
-	observed(log);
-	r = finish(dir, log);
-	f = flow_of(r, 0, FRONT);
-	assert_int_equal(f->detection_ns, 60 * MS);
-	assert_int_equal(f->recovery_ns, 304 * MS);
-	assert_int_equal(f->attempts, 2);
-	assert_int_equal(f->refused, 1);
-	assert_int_equal(f->gap_ns, 1264 * MS);
-	results_free(r);
-}
-
-/* One path is of two targets; another is of a target that no window is for. */
-static void paths_have_their_targets(void **state)
-{
-	static const char other[] = "10.1.0.1:5100>10.1.0.3:9/tcp";
-	const struct run_dir *dir = *state;
-	struct log *log = start(dir, flows_plan);
-	struct results *r;
-
-	opens(log, 1, 1000, 2000);
-	hit(log, 1050, client(5000));
-	put_flow(log, 1100, "conn.attempt", client(5001), "db",
-		 "{\"opener\":\"out\",\"also\":[\"front\",\"all\"]}");
-	put_flow(log, 1200, "conn.attempt", other, "all", "{\"opener\":\"out\"}");
-	put_flow(log, 1300, "conn.attempt", other, "all", "{\"opener\":\"out\"}");
-	closes(log, 1, 1000, 2000);
-	put_flow(log, 2300, "conn.attempt", other, "all", "{\"opener\":\"out\"}");
-	observed(log);
-	r = finish(dir, log);
-	assert_int_equal(r->n_paths, 2);
-	assert_string_equal(r->paths[0].target, "db");
-	assert_int_equal(r->paths[0].targets[0], 7);
-	assert_string_equal(r->paths[1].target, "all");
-	assert_int_equal(r->paths[1].targets[0], 4);
-	assert_int_equal(r->paths[1].attempts, 3);
-	assert_int_equal(r->windows[0]->n_flows, 1);
-	assert_int_equal(r->windows[0]->rates[0].peak_per_s, 1);
-	assert_int_equal(r->windows[0]->rates[1].attempts, 1);
-	assert_int_equal(r->windows[0]->rates[2].attempts, 4); /* the hit path is not back by 2300 */
-	assert_int_equal(r->windows[0]->rates[2].peak_per_s, 3);
-	assert_int_equal(r->windows[0]->rates[2].peak_seq, 6);
-	assert_int_equal(r->peak_per_s, 3);
-	results_free(r);
-}
-
-/* 20,000 attempts in 10 s: the counts are exact, and what is kept of them is bounded. */
-static void a_storm_is_counted(void **state)
-{
-	const struct run_dir *dir = *state;
-	struct log *log = start(dir, flows_plan);
-	const struct result_flow *f;
-	struct log_event event = {.type = "conn.attempt", .target = "front", .data = "{\"opener\":\"out\"}"};
-	struct results *r;
-
-	opens(log, 1, 1000, 12000);
-	hit(log, 1000, client(100));
-	for (unsigned i = 0; i < 20000; i++) {
-		event.mono_ns = 1000 * MS + i * MS / 2;
-		event.flow = client(10000 + i);
-		assert_int_equal(log_append(log, &event), 0);
-	}
-	closes(log, 1, 1000, 12000);
-	observed(log);
-	r = finish(dir, log);
-	f = flow_of(r, 0, FRONT);
-	assert_int_equal(f->attempts, 20000);
-	assert_int_equal(f->peak_per_s, 2000); /* in a second, its end left out */
-	assert_true(f->storm);
-	assert_int_equal(f->attempts_at[RESULT_MOST_ATTEMPTS - 1],
-			 1000 * MS + (RESULT_MOST_ATTEMPTS - 1) * MS / 2);
-	assert_int_equal(f->backoff.kind, BACKOFF_NONE);
-	assert_int_equal(r->windows[0]->rates[0].attempts, 20000);
-	assert_int_equal(r->peak_per_s, 2000);
-	results_free(r);
-}
-
-static void gaps_are_found(void **state)
-{
-	static const char format[] = "{\"direction\":\"in\",\"opener\":\"out\",\"established_ns\":5,"
-				     "\"from_ns\":%d000000,\"gap_ns\":%d000000,\"gap_from_ns\":%d000000}";
-	const struct run_dir *dir = *state;
-	struct log *log = start(dir, flows_plan);
-	const struct result_flow *f;
-	struct results *r;
-
-	works(log, 100, client(5000));
-	opens(log, 1, 1000, 2000);
-	hit(log, 1010, client(5000));
-	flow_event(log, 1100, "conn.data", client(5000), format, 990, 600,
-		   300); /* ended before the opening */
-	flow_event(log, 1500, "conn.stall", client(5000), format, 1250, 0, 1);
-	closes(log, 1, 1000, 2000);
-	flow_event(log, 2100, "conn.data", client(5000), format, 1900, 400, 1500); /* ended at 1900 */
-	passes(log, 2101, "conn.data", client(5000), "out", 101);
-	flow_event(log, 9000, "conn.stall", client(5000), format, 3000, 0, 1); /* it is back */
-	observed(log);
-	r = finish(dir, log);
-	f = flow_of(r, 0, FRONT);
-	assert_int_equal(f->gap_ns, 400 * MS);
-	assert_int_equal(f->recovery_ns, 101 * MS);
-	results_free(r);
-}
-
-/* From the end of one connection to the first payload of the next; not while another one is there. */
-static void gaps_between_connections(void **state)
-{
-	const struct run_dir *dir = *state;
-	struct results *r;
-	struct log *log;
-
-	for (int i = 0; i < 2; i++) {
-		log = start(dir, flows_plan);
-		works(log, 100, client(5000));
-		if (i)
-			works(log, 200, client(5001));
-		opens(log, 1, 1000, 2000);
-		hit(log, 1010, client(5000));
-		ends(log, 1020, "conn.reset", client(5000), "fault", 900);
-		closes(log, 1, 1000, 2000);
-		works(log, 2100, client(5002));
-		observed(log);
-		r = finish(dir, log);
-		assert_int_equal(flow_of(r, 0, FRONT)->gap_ns, i ? NO_NS : 1204 * MS);
-		assert_int_equal(flow_of(r, 0, FRONT)->recovery_ns, 104 * MS);
-		results_free(r);
-		assert_int_equal(unlinkat(dir->fd, "events.jsonl", 0), 0);
-	}
 }
 
 int main(void)
@@ -589,12 +383,6 @@ int main(void)
 		IN_DIR(next_opening_censors),
 		IN_DIR(the_attempt_that_is_hit_is_no_notice),
 		IN_DIR(an_idle_connection_is_reset),
-		IN_DIR(probes_of_the_run_are_left_out),
-		IN_DIR(late_lines_change_nothing),
-		IN_DIR(paths_have_their_targets),
-		IN_DIR(a_storm_is_counted),
-		IN_DIR(gaps_are_found),
-		IN_DIR(gaps_between_connections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

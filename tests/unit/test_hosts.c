@@ -13,6 +13,7 @@
 
 #include "base/timeutil.h"
 #include "drill/hosts.h"
+#include "unit/texts.h"
 
 #define ZERO (1000 * NS_PER_S)
 #define PATIENCE_MS 60000
@@ -205,19 +206,10 @@ static bool has_remotes(const struct plan_target *t, const char *expected)
 	return !strcmp(text, expected);
 }
 
-static size_t count(const char *text, const char *what)
-{
-	size_t n = 0;
-
-	for (; (text = strstr(text, what)); text++)
-		n++;
-	return n;
-}
-
 /* The data of the only event that has this. */
 static void has_event(const char *log, const char *data)
 {
-	if (count(log, data) != 1)
+	if (count_of(log, data) != 1)
 		fail_msg("not once: %s\n%s", data, log);
 }
 
@@ -313,7 +305,7 @@ static void come_and_go(void **state)
 	look_up(&s, s.started + 3 * HOSTS_EVERY_NS); /* nothing that was not matched */
 	assert_int_equal(s.grown, 1);
 	log = end(&s);
-	assert_int_equal(count(log, "target.resolved"), 2);
+	assert_int_equal(count_of(log, "target.resolved"), 2);
 	has_event(log,
 		  "{\"host\":\"a\",\"addresses\":[\"10.0.0.2\",\"10.0.0.3\",\"fd00::1\"],\"added\":["
 		  "\"10.0.0.3\",\"fd00::1\"],\"gone\":[\"10.0.0.1\"],\"kept\":[\"10.0.0.1\"],\"left_out\":[],"
@@ -344,7 +336,7 @@ static void stay_when_a_lookup_fails(void **state)
 	look_up(&s, s.started + 4 * HOSTS_EVERY_NS);
 	look_up(&s, s.started + 5 * HOSTS_EVERY_NS);
 	log = end(&s);
-	assert_int_equal(count(log, "target.resolved"), 3);
+	assert_int_equal(count_of(log, "target.resolved"), 3);
 	assert_int_equal(s.grown, 0);
 	has_event(log, "{\"host\":\"a\",\"addresses\":[\"10.0.0.1\"],\"added\":[],\"gone\":[],\"kept\":[],"
 		       "\"left_out\":[],\"error\":\"Temporary failure in name resolution\"}");
@@ -370,7 +362,7 @@ static void may_be_barred(void **state)
 	look_up(&s, s.started + 3 * HOSTS_EVERY_NS);
 	assert_true(has_remotes(&s.targets[0], "10.0.0.1/32,10.0.0.3/32,10.0.0.2/32"));
 	log = end(&s);
-	assert_int_equal(count(log, "target.resolved"), 2);
+	assert_int_equal(count_of(log, "target.resolved"), 2);
 	has_event(log,
 		  "\"added\":[\"10.0.0.3\"],\"gone\":[\"10.0.0.1\"],\"kept\":[\"10.0.0.1\"],\"left_out\":[{"
 		  "\"address\":\"10.0.0.2\",\"reason\":\"api keeps away from 10.0.0.2\"}],\"error\":null}");
@@ -398,7 +390,7 @@ static void are_no_more_than_there_is_room(void **state)
 	}
 	assert_int_equal(s.targets[0].n_remotes, 1 + HOSTS_MORE);
 	log = end(&s);
-	assert_int_equal(count(log, "there is no room for more"), 2 * 40 - HOSTS_MORE);
+	assert_int_equal(count_of(log, "there is no room for more"), 2 * 40 - HOSTS_MORE);
 	free(log);
 }
 

@@ -2,7 +2,6 @@
 /* report.html: well-formed whatever the names are, marks where the results say, bounded, and nothing from outside. */
 #include "unit/run_dir.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -11,6 +10,8 @@
 #include "report/report.h"
 #include "slo/slo.h"
 #include "unit/made_up.h"
+#include "unit/markup.h"
+#include "unit/texts.h"
 
 static char *render(struct results *r)
 {
@@ -28,174 +29,6 @@ static char *page(const struct made_up *what)
 
 	results_free(r);
 	return text;
-}
-
-static void assert_has(const char *text, const char *what)
-{
-	if (!strstr(text, what))
-		fail_msg("`%s` is not in the page", what);
-}
-
-static void assert_lacks(const char *text, const char *what)
-{
-	const char *at = strstr(text, what);
-
-	if (at)
-		fail_msg("`%s` is in the page: %.60s", what, at);
-}
-
-static size_t count(const char *text, const char *what)
-{
-	size_t n = 0;
-
-	for (; (text = strstr(text, what)); text += strlen(what))
-		n++;
-	return n;
-}
-
-/* The value of the attribute in the tag at `tag`, as text up to its quote; fails if it isn't there. */
-static const char *attribute(const char *tag, const char *name)
-{
-	const char *end = strchr(tag, '>');
-	char what[64];
-	char *at;
-
-	snprintf(what, sizeof(what), " %s=\"", name);
-	at = strstr(tag, what);
-	if (!at || at > end)
-		fail_msg("no %s in %.120s", name, tag);
-	return at + strlen(what);
-}
-
-static uint64_t attribute_ns(const char *tag, const char *name)
-{
-	return strtoull(attribute(tag, name), NULL, 10);
-}
-
-/* A walk over the tags */
-
-#define MAX_DEPTH 64
-
-struct walk {
-	const char *at;
-	char open[MAX_DEPTH][32];
-	unsigned depth;
-	struct buf *ret_shape; /* tags and the names of their attributes; NULL: not wanted */
-};
-
-static bool is_void(const char *name)
-{
-	static const char *const names[] = {"meta", "link", "br", "hr", "img"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void take_name(struct walk *w, char name[32])
-{
-	unsigned n = 0;
-
-	while (isalnum((unsigned char)*w->at) || *w->at == '-') {
-		assert_true(n < 31);
-		name[n++] = *w->at++;
-	}
-	name[n] = '\0';
-	if (!n)
-		fail_msg("no name at: %.60s", w->at);
-}
-
-static void note(struct walk *w, const char *before, const char *name)
-{
-	if (w->ret_shape)
-		buf_printf(w->ret_shape, "%s%s", before, name);
-}
-
-/* Every value is in double quotes, and has neither '<' nor a '&' that begins nothing. */
-static void take_attribute(struct walk *w)
-{
-	char name[32];
-
-	take_name(w, name);
-	note(w, " ", name);
-	if (*w->at != '=')
-		return;
-	assert_int_equal(w->at[1], '"');
-	for (w->at += 2; *w->at != '"'; w->at++) {
-		assert_true(*w->at && *w->at != '<');
-		assert_false((unsigned char)*w->at < 0x20);
-	}
-	w->at++;
-}
-
-static void take_opening(struct walk *w)
-{
-	char name[32];
-
-	take_name(w, name);
-	note(w, "\n", name);
-	while (*w->at == ' ') {
-		w->at++;
-		take_attribute(w);
-	}
-	if (w->at[0] == '/' && w->at[1] == '>') {
-		w->at += 2;
-		return;
-	}
-	if (*w->at != '>')
-		fail_msg("a tag is not closed: %.60s", w->at);
-	w->at++;
-	if (is_void(name))
-		return;
-	assert_true(w->depth < MAX_DEPTH);
-	strcpy(w->open[w->depth++], name);
-}
-
-static void take_closing(struct walk *w)
-{
-	char name[32];
-
-	take_name(w, name);
-	note(w, "\n/", name);
-	if (!w->depth || strcmp(w->open[w->depth - 1], name) != 0)
-		fail_msg("</%s> closes nothing", name);
-	w->depth--;
-	assert_int_equal(*w->at++, '>');
-}
-
-/* A '&' in text begins one of five entities. */
-static void check_entity(const char *at)
-{
-	static const char *const entities[] = {"&lt;", "&gt;", "&amp;", "&quot;", "&#39;"};
-
-	for (size_t i = 0; i < sizeof(entities) / sizeof(*entities); i++) {
-		if (strncmp(at, entities[i], strlen(entities[i])) == 0)
-			return;
-	}
-	fail_msg("no entity: %.40s", at);
-}
-
-/* Every element is closed in its order, every value quoted. */
-static void check_form(const char *text, struct buf *ret_shape)
-{
-	static const char doctype[] = "<!DOCTYPE html>\n";
-	struct walk w = {.at = text + strlen(doctype), .ret_shape = ret_shape};
-
-	assert_memory_equal(text, doctype, strlen(doctype));
-	while (*w.at) {
-		if (w.at[0] == '<' && w.at[1] == '/') {
-			w.at += 2;
-			take_closing(&w);
-		} else if (*w.at == '<') {
-			w.at++;
-			take_opening(&w);
-		} else if (*w.at++ == '&') {
-			check_entity(w.at - 1);
-		}
-	}
-	assert_int_equal(w.depth, 0);
 }
 
 static const struct made_up usual = {.windows = 3, .paths = 3, .attempts = 9, .changes = 2};
@@ -284,7 +117,7 @@ static void needs_nothing_from_outside(void **state)
 	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++)
 		assert_lacks(text, outside[i]);
 	assert_has(text, "default-src 'none'");
-	assert_int_equal(count(text, "<style>"), 1);
+	assert_int_equal(count_of(text, "<style>"), 1);
 	free(text);
 }
 
@@ -335,8 +168,8 @@ static void windows_are_in_their_places(void **state)
 		check_place(text, tag, "width", place(text, closed) - place(text, opened));
 	}
 	assert_int_equal(n, 3);
-	assert_int_equal(count(text, "<rect class=\"band\""), 3);
-	assert_int_equal(count(text, "class=\"lane step\""), 1);
+	assert_int_equal(count_of(text, "<rect class=\"band\""), 3);
+	assert_int_equal(count_of(text, "class=\"lane step\""), 1);
 	free(text);
 }
 
@@ -357,8 +190,8 @@ static void attempts_are_in_their_places(void **state)
 	}
 	assert_int_equal(n, 3 * (9 + 4 + 4));
 	assert_true(last > made_up_ns(120000));
-	assert_int_equal(count(text, "class=\"lane path\""), 3);
-	assert_int_equal(count(text, "class=\"lane probe\""), 2);
+	assert_int_equal(count_of(text, "class=\"lane path\""), 3);
+	assert_int_equal(count_of(text, "class=\"lane probe\""), 2);
 	free(text);
 }
 
@@ -370,12 +203,12 @@ static void recoveries_have_marks_and_events(void **state)
 	char expected[160];
 
 	(void)state;
-	assert_int_equal(count(text, "data-kind=\"back\""), 3 * (2 + 3));
-	assert_int_equal(count(text, "data-kind=\"seen\""), 3 * 2);
-	assert_int_equal(count(text, "data-kind=\"hit\""), 3 * 3);
-	assert_int_equal(count(text, "data-kind=\"reset\""), 3);
-	assert_int_equal(count(text, "data-kind=\"refused\""), 3);
-	assert_int_equal(count(text, "data-kind=\"lost\""), 0);
+	assert_int_equal(count_of(text, "data-kind=\"back\""), 3 * (2 + 3));
+	assert_int_equal(count_of(text, "data-kind=\"seen\""), 3 * 2);
+	assert_int_equal(count_of(text, "data-kind=\"hit\""), 3 * 3);
+	assert_int_equal(count_of(text, "data-kind=\"reset\""), 3);
+	assert_int_equal(count_of(text, "data-kind=\"refused\""), 3);
+	assert_int_equal(count_of(text, "data-kind=\"lost\""), 0);
 	snprintf(expected, sizeof(expected),
 		 "data-kind=\"back\" data-ns=\"%" PRIu64 "\" data-seq=\"%" PRIu64 "\"",
 		 r->windows[1]->probes[1].healthy_at, r->windows[1]->probes[1].healthy_seq);
@@ -396,8 +229,8 @@ static void censored_samples_stand_apart(void **state)
 	(void)state;
 	what.last_unrecovered = true;
 	text = page(&what);
-	assert_int_equal(count(text, "data-kind=\"lost\""), 2 + 1);
-	assert_int_equal(count(text, "class=\"dot never\""), 2 + 1);
+	assert_int_equal(count_of(text, "data-kind=\"lost\""), 2 + 1);
+	assert_int_equal(count_of(text, "class=\"dot never\""), 2 + 1);
 	assert_has(text, "data-by=\"probe\" data-samples=\"6\" data-censored=\"2\"");
 	assert_has(text, "data-by=\"flow\" data-samples=\"9\" data-censored=\"1\"");
 	assert_has(text, "<td class=\"n bad\">never</td>");
@@ -418,7 +251,7 @@ static void limits_are_drawn(void **state)
 	assert_non_null(tag);
 	assert_int_equal(attribute_ns(tag, "data-limit-ns"), 10 * NS_PER_S);
 	check_place(text, strstr(tag, "<line class=\"limit\""), "x1", 100.0 * 10 * NS_PER_S / to);
-	assert_int_equal(count(svg, "class=\"target\""), 1);
+	assert_int_equal(count_of(svg, "class=\"target\""), 1);
 	free(text);
 }
 
@@ -435,7 +268,7 @@ static void far_limits_are_named(void **state)
 	svg = strstr(text, "data-by=\"probe\"");
 	assert_true(attribute_ns(strstr(svg, "<svg"), "data-to-ns") < 10 * NS_PER_S);
 	assert_int_equal(attribute_ns(strstr(svg, "class=\"target\""), "data-limit-ns"), 600 * NS_PER_S);
-	assert_int_equal(count(text, "class=\"limit\""), 0);
+	assert_int_equal(count_of(text, "class=\"limit\""), 0);
 	assert_has(svg, "recovery_p99 &lt;= 10 s \xe2\x86\x92</text>");
 	free(text);
 	results_free(r);
@@ -451,14 +284,14 @@ static void a_sample_is_late_for_its_own_limit(void **state)
 	r->slos[0].limit = 1;
 	r->slos[0].probe = r->probes[1].name;
 	text = render(r);
-	assert_int_equal(count(text, "class=\"dot late\""), r->n_windows);
+	assert_int_equal(count_of(text, "class=\"dot late\""), r->n_windows);
 	assert_has(text, r->probes[1].name);
 	free(text);
 	r->slos[0].by_flow = true;
 	r->slos[0].probe = NULL;
 	r->slos[0].target = "nobody's";
 	text = render(r);
-	assert_int_equal(count(text, "class=\"dot late\""), 0);
+	assert_int_equal(count_of(text, "class=\"dot late\""), 0);
 	free(text);
 	results_free(r);
 }
@@ -526,7 +359,7 @@ static void size_is_bounded(void **state)
 	assert_has(text, "Where there are too many to draw one by one");
 	assert_has(text, " of 4000 windows; results.json has all of them.");
 	assert_has(text, "and 40 more paths, in the tables below");
-	assert_int_equal(count(text, "<rect class=\"window\""), 0);
+	assert_int_equal(count_of(text, "<rect class=\"window\""), 0);
 	assert_int_equal(sum_counts(text, "<rect class=\"bars\""), 4000 * 2 - 2 + 4000 * 60 - 1);
 	assert_has(text, "<td class=\"n bad\">never</td>"); /* of flows: what is worst is shown */
 	free(text);
@@ -585,8 +418,8 @@ static void receipts_are_drawn(void **state)
 	assert_int_equal(slo_compute(fd, "bent", &r), 0);
 	text = render(r);
 	check_form(text, NULL);
-	assert_int_equal(count(text, "data-kind=\"delay\""), 1); /* that of combined is constant */
-	assert_int_equal(count(text, "data-kind=\"error\""), 2);
+	assert_int_equal(count_of(text, "data-kind=\"delay\""), 1); /* that of combined is constant */
+	assert_int_equal(count_of(text, "data-kind=\"error\""), 2);
 	tag = strstr(text, "data-kind=\"error\"");
 	*strstr(tag, "</figure>") = '\0';
 	assert_int_equal(sum_counts(tag, "<rect class=\"bars\""), 12297);

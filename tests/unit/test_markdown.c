@@ -6,9 +6,10 @@
 #include "base/timeutil.h"
 #include "report/report.h"
 #include "report/sections.h"
-#include "report/words.h"
+#include "slo/slo_words.h"
 #include "unit/made_up.h"
 #include "unit/md_tables.h"
+#include "unit/texts.h"
 
 static const struct made_up usual = {.windows = 2, .paths = 2, .attempts = 9, .changes = 2};
 
@@ -19,12 +20,6 @@ static char *render(const struct results *r)
 	report_markdown(r, &out);
 	assert_false(out.failed);
 	return buf_take(&out);
-}
-
-static void assert_has(const char *text, const char *what)
-{
-	if (!strstr(text, what))
-		fail_msg("`%s` is not in:\n%s", what, text);
 }
 
 static void flows_have_their_rows(void **state)
@@ -44,8 +39,8 @@ static void flows_have_their_rows(void **state)
 			 "a new connection | 20.300 #152 |\n");
 	assert_has(text, "\n## Reconnect Attempts\n\n- Most attempts in a second, to one target: 3\n");
 	assert_has(text, "| disconnect #1 | 10.1.0.1>10.1.0.2:40001/tcp | 9 #159 | 8 | exponential, factor "
-			 "2.01, cap 5s, "
-			 "jitter 10 % | 0.200 | 0.800 | 5.000 | 3 | - |\n");
+			 "2.01, jitter 10 %, "
+			 "cap 5 s | 0.200 | 0.800 | 5.000 | 3 | - |\n");
 	assert_has(text, "| disconnect #2 | gateway | 0.120 | 0.380 | 20.380 | 4 % | 100 |\n");
 	assert_true(check_tables(text) > 20);
 	results_free(r);
@@ -137,7 +132,7 @@ static void check_backoff(struct result_backoff b, const char *expected)
 {
 	struct buf out = {0};
 
-	backoff_words(&b, &out);
+	slo_words_backoff(&out, &b);
 	assert_string_equal(out.data, expected);
 	buf_free(&out);
 }
@@ -147,19 +142,21 @@ static void backoffs_have_their_words(void **state)
 	(void)state;
 	check_backoff((struct result_backoff){.kind = BACKOFF_UNKNOWN, .cap_ns = NO_NS},
 		      "too few attempts to tell");
-	check_backoff((struct result_backoff){.kind = BACKOFF_NONE, .cap_ns = NO_NS}, "none");
+	check_backoff(
+		(struct result_backoff){.kind = BACKOFF_NONE, .median_ns = 2 * NS_PER_MS, .cap_ns = NO_NS},
+		"none, interval 2 ms");
 	check_backoff((struct result_backoff){.kind = BACKOFF_CONSTANT,
 					      .median_ns = 500 * NS_PER_MS,
 					      .cap_ns = NO_NS},
-		      "constant 500ms");
+		      "constant, interval 500 ms");
 	check_backoff((struct result_backoff){.kind = BACKOFF_LINEAR, .step_ns = -1000000, .cap_ns = NO_NS},
-		      "linear, each -1ms");
+		      "linear, step -1 ms");
 	check_backoff((struct result_backoff){.kind = BACKOFF_EXPONENTIAL,
 					      .factor = 2,
 					      .cap_ns = 60 * NS_PER_S,
 					      .jitter = 0.099,
 					      .has_jitter = true},
-		      "exponential, factor 2, cap 1m, jitter 9.9 %");
+		      "exponential, factor 2, jitter 9.9 %, cap 60 s");
 	check_backoff((struct result_backoff){.kind = BACKOFF_IRREGULAR, .cap_ns = NO_NS}, "irregular");
 }
 

@@ -18,6 +18,7 @@
 
 #include "base/timeutil.h"
 #include "scenario/policy.h"
+#include "unit/unreadable.h"
 
 #define CORPUS "tests/unit/policies/bad"
 #define VERSION "version: 1\n"
@@ -84,33 +85,19 @@ static void every_bad_file_says_what_is_wrong(void **state)
 	assert_int_equal(chdir(directory), 0);
 }
 
-static void check_unreadable(const char *path, int expected, const char *text)
+static int read_nothing_of(const char *path, struct scenario_errors *ret_errors)
 {
-	struct scenario_errors errors;
 	struct policy *policy;
+	int err = policy_load(path, &policy, ret_errors);
 
-	assert_int_equal(policy_load(path, &policy, &errors), expected);
 	assert_null(policy);
-	assert_int_equal(errors.count, 1);
-	assert_string_equal(errors.text, text);
-	free(errors.text);
+	return err;
 }
 
 static void files_that_cannot_be_read(void **state)
 {
-	char path[] = "/tmp/shearpin-policy-XXXXXX", expected[128];
-	int fd = mkstemp(path);
-
 	(void)state;
-	check_unreadable("/nonexistent/x.yaml", -ENOENT,
-			 "/nonexistent/x.yaml: cannot be read: No such file or directory\n");
-	check_unreadable("/", -EISDIR, "/: cannot be read: Is a directory\n");
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, 10 * SCENARIO_MAX_BYTES), 0);
-	snprintf(expected, sizeof(expected), "%s: larger than 1048576 bytes, expected a policy\n", path);
-	check_unreadable(path, -EFBIG, expected);
-	close(fd);
-	unlink(path);
+	check_unreadable_files(read_nothing_of, "a policy");
 }
 
 /* ---- what is read ---- */

@@ -60,7 +60,7 @@ static void test_read(void **state)
 static void expect_window(const struct record *record, uint64_t now, enum window_state window_state,
 			  uint32_t instance, uint64_t left, uint32_t over)
 {
-	struct record_window w = record_window(record, &record->rules[0], now);
+	struct record_window w = record_window(record, &record->rules[0].window, now);
 
 	assert_int_equal(w.state, window_state);
 	assert_int_equal(w.instance, instance);
@@ -96,6 +96,32 @@ static void test_bursts(void **state)
 	record_free(record);
 }
 
+#define STEP_CLOCK(offset)                                                                                   \
+	"{\"name\":\"skew\",\"kind\":\"clock\",\"clock_offset_ns\":" offset                                  \
+	",\"targets\":[],\"at_ns\":20,\"for_ns\":10,\"times\":2,\"every_ns\":50,\"burst_on_ns\":0,"          \
+	"\"burst_off_ns\":0}"
+
+/* Steps that move the clock are no rules, and have no slots. */
+static void test_clocks(void **state)
+{
+	struct record *record = read_good(RECORD(STEP_CLOCK("-90000000001") "," STEP_B "," STEP_CLOCK("5")));
+	struct record_window w;
+
+	(void)state;
+	assert_int_equal(record->n_rules, 1);
+	assert_int_equal(record->rules[0].first_slot, 0);
+	assert_int_equal(record->n_clocks, 2);
+	assert_string_equal(record->clocks[0].step, "skew");
+	assert_int_equal(record->clocks[0].offset_ns, -90000000001);
+	assert_int_equal(record->clocks[1].offset_ns, 5);
+	w = record_window(record, &record->clocks[0].window, 1075);
+	assert_int_equal(w.state, WINDOW_OPEN);
+	assert_int_equal(w.instance, 1);
+	assert_int_equal(w.left_ns, 5);
+	assert_int_equal(w.over, 1);
+	record_free(record);
+}
+
 static void test_phases(void **state)
 {
 	struct record *record = read_good(RECORD(STEP_A));
@@ -125,6 +151,9 @@ static void test_bad(void **state)
 		RECORD("null"),
 		RECORD("{\"targets\":[\"x\"]}"),
 		RECORD("{\"name\":\"s\",\"targets\":[7]}"),
+		RECORD(STEP_CLOCK("\"5\"")),
+		RECORD(STEP_CLOCK("null")),
+		RECORD("{\"name\":\"s\",\"kind\":\"clock\",\"clock_offset_ns\":5,\"targets\":[]}"),
 		RECORD("{\"name\":\"s\",\"targets\":[\"x\"],\"at_ns\":-1,\"for_ns\":1,\"times\":1,\"every_"
 		       "ns\":1,"
 		       "\"burst_on_ns\":0,\"burst_off_ns\":0}"),
@@ -179,6 +208,7 @@ int main(void)
 		cmocka_unit_test(test_read),   cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_bursts), cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_bad),    cmocka_unit_test(test_many_rules),
+		cmocka_unit_test(test_clocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

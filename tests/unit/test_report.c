@@ -15,6 +15,7 @@
 #include "report/report.h"
 #include "slo/slo.h"
 #include "unit/md_tables.h"
+#include "unit/texts.h"
 
 static int open_run(const char *run)
 {
@@ -82,12 +83,6 @@ static char *report_of_cut_run(const struct run_dir *dir, const char *run, int l
 static char *report_of_cut_log(const struct run_dir *dir, int lines, size_t bytes)
 {
 	return report_of_cut_run(dir, "ctp", lines, bytes);
-}
-
-static void assert_has(const char *text, const char *what)
-{
-	if (!strstr(text, what))
-		fail_msg("`%s` is not in:\n%s", what, text);
 }
 
 static void first_line_says_incomplete(void **state)

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "unit/unreadable.h"
+
 #define CORPUS "tests/unit/scenarios/"
 
 static char *read_whole(const char *path)
@@ -175,33 +177,19 @@ static void a_hundred_mistakes_are_counted(void **state)
 
 /* ---- what cannot be read ---- */
 
-static void check_unreadable(const char *path, int expected, const char *text)
+static int read_nothing_of(const char *path, struct scenario_errors *ret_errors)
 {
-	struct scenario_errors errors;
 	struct plan *plan;
+	int err = scenario_load(path, NULL, &plan, ret_errors);
 
-	assert_int_equal(scenario_load(path, NULL, &plan, &errors), expected);
 	assert_null(plan);
-	assert_int_equal(errors.count, 1);
-	assert_string_equal(errors.text, text);
-	free(errors.text);
+	return err;
 }
 
 static void files_that_cannot_be_read(void **state)
 {
-	char path[] = "/tmp/shearpin-scenario-XXXXXX", expected[128];
-	int fd = mkstemp(path);
-
 	(void)state;
-	check_unreadable("/nonexistent/x.yaml", -ENOENT,
-			 "/nonexistent/x.yaml: cannot be read: No such file or directory\n");
-	check_unreadable("/", -EISDIR, "/: cannot be read: Is a directory\n");
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, 10 * SCENARIO_MAX_BYTES), 0);
-	snprintf(expected, sizeof(expected), "%s: larger than 1048576 bytes, expected a scenario\n", path);
-	check_unreadable(path, -EFBIG, expected);
-	close(fd);
-	unlink(path);
+	check_unreadable_files(read_nothing_of, "a scenario");
 }
 
 /* A megabyte of one thing; each must be told apart at once, in CPU time, so that a busy machine does not matter. */

@@ -90,6 +90,21 @@ class Steps(ClockTest):
         self.assert_whole(run)
         self.assert_clean()
 
+    def test_status(self):
+        """By how much the clock is off, and until when."""
+        run = self.start("-90s")
+        start = run.events("step.start")[0]["data"]
+        view, = json.loads(self.lab.call("status", "--json").stdout)["runs"]
+        clock, = view["clocks"]
+        self.assertEqual((clock["step"], clock["offset_ns"], clock["state"], clock["opens_ns"], clock["closes_ns"]),
+                         ("skew 0", -90 * S, "open", start["opens_ns"], start["closes_ns"]))
+        self.assertEqual(view["windows"], {"open": 1, "over": 0, "total": 1})
+        shown = self.lab.call("status").stdout
+        self.assertRegex(shown, r"(?m)^  skew 0 1/1 +back 1m30s +open +[0-9m]+s$")
+        self.assertIn("interface  none", shown)
+        self.assertEqual(run.stop(), 130)
+        self.assert_clean()
+
     def test_beside_a_fault(self):
         """The fault's window and its counters are the kernel's, by a clock that is not moved."""
         run = self.lab.run({
@@ -134,6 +149,26 @@ class Ends(ClockTest):
         self.start()
         self.assertEqual(self.lab.call("clear").status, 0)
         self.assert_offset(0)
+        self.assert_clean()
+
+    def test_stopped(self):
+        """The guard takes it back behind the window's end; the run finds that when it goes on."""
+        run = self.start("+5s", "2s")
+        run.signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: abs(offset_ns() - self.before_ns) < EXACT_NS, "the guard has taken it back")
+            journal, = glob.glob(JOURNALS)
+            with open(journal, encoding="ascii") as f:
+                self.assertEqual(f.read().splitlines()[-1], '{"done":1}')
+        finally:
+            run.signal(signal.SIGCONT)
+        self.assertEqual(run.wait(), 0, run.stderr)
+        self.assert_offset(0)
+        undo, = run.events("step.undo")
+        self.assertEqual((undo["data"]["result"], undo["data"]["reason"]),
+                         ("taken back", "by the guard: the run was stopped or late"))
+        self.assertGreaterEqual(undo["mono_ns"], run.events("step.end")[0]["data"]["closes_ns"] + S)
+        self.assert_whole(run)
         self.assert_clean()
 
     def test_killed(self):

@@ -19,6 +19,11 @@ bool buf_reserve(struct buf *b, size_t more)
 		goto fail;
 	if (b->len + more < b->size)
 		return true;
+	if (b->hand_on && b->len >= BUF_PIECE) {
+		if (!b->hand_on(b->arg, b))
+			goto fail;
+		buf_clear(b);
+	}
 	while (size <= b->len + more)
 		size *= 2;
 	data = realloc(b->data, size);

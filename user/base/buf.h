@@ -11,7 +11,12 @@ struct buf {
 	char *data; /* NUL-terminated once anything was added */
 	size_t len, size;
 	bool failed;
+	/* When it is full, takes what has gathered, BUF_PIECE or more; false: it can't, and the buffer fails. NULL: all of it stays. */
+	bool (*hand_on)(void *arg, const struct buf *b);
+	void *arg;
 };
+
+#define BUF_PIECE (64 * 1024)
 
 /* Room for `more` bytes and a NUL behind what is there, for those who write there themselves and add to `len`. */
 bool buf_reserve(struct buf *b, size_t more);

@@ -16,12 +16,12 @@
 struct entry {
 	uint32_t next;         /* in its bucket; of a free one, the next free one */
 	uint32_t newer, older; /* by use */
-	uint32_t hash;
 };
 
 struct table {
 	size_t key_size, value_size, value_at, stride, max;
-	uint32_t n, room; /* entries, and those there is memory for: a power of two, or max */
+	uint32_t n, room; /* entries, and those there is room for: a power of two, or max */
+	uint32_t fresh;   /* from here on none was ever used: their memory isn't touched */
 	uint32_t n_buckets;
 	uint32_t free, newest, oldest;
 	uint64_t seed;
@@ -85,7 +85,7 @@ int table_open(size_t key_size, size_t value_size, size_t max, struct table **re
 	}
 	t->key_size = key_size;
 	t->value_size = value_size;
-	t->value_at = sizeof(struct entry) + ALIGN(key_size);
+	t->value_at = ALIGN(sizeof(struct entry) + key_size);
 	t->stride = t->value_at + ALIGN(value_size);
 	t->max = max;
 	t->free = t->newest = t->oldest = NONE;
@@ -108,18 +108,22 @@ void table_on_evict(struct table *table, void (*call)(void *arg, const void *key
 	table->on_evict_arg = arg;
 }
 
-static void link_bucket(struct table *t, uint32_t i)
+static uint32_t *bucket_of(const struct table *t, uint32_t hash)
 {
-	struct entry *e = entry_at(t, i);
-	uint32_t *bucket = &t->buckets[e->hash & (t->n_buckets - 1)];
+	return &t->buckets[hash & (t->n_buckets - 1)];
+}
 
-	e->next = *bucket;
+static void link_bucket(struct table *t, uint32_t i, uint32_t hash)
+{
+	uint32_t *bucket = bucket_of(t, hash);
+
+	entry_at(t, i)->next = *bucket;
 	*bucket = i;
 }
 
 static void unlink_bucket(struct table *t, uint32_t i)
 {
-	uint32_t *at = &t->buckets[entry_at(t, i)->hash & (t->n_buckets - 1)];
+	uint32_t *at = bucket_of(t, hash_of(t, key_at(t, i)));
 
 	while (*at != i)
 		at = &entry_at(t, *at)->next;
@@ -181,21 +185,29 @@ static int grow(struct table *t)
 	t->buckets = buckets;
 	t->n_buckets = n_buckets;
 	for (uint32_t i = t->newest; i != NONE; i = entry_at(t, i)->older)
-		link_bucket(t, i);
-	for (uint32_t i = room; i-- > t->room;) {
-		entry_at(t, i)->next = t->free;
-		t->free = i;
-	}
+		link_bucket(t, i, hash_of(t, key_at(t, i)));
 	t->room = room;
 	return 0;
 }
 
 static uint32_t find(const struct table *t, const void *key, uint32_t hash)
 {
-	uint32_t i = t->n_buckets ? t->buckets[hash & (t->n_buckets - 1)] : NONE;
+	uint32_t i = t->n_buckets ? *bucket_of(t, hash) : NONE;
 
-	while (i != NONE && (entry_at(t, i)->hash != hash || memcmp(key_at(t, i), key, t->key_size) != 0))
+	while (i != NONE && memcmp(key_at(t, i), key, t->key_size) != 0)
 		i = entry_at(t, i)->next;
+	return i;
+}
+
+/* NONE: out of memory. */
+static uint32_t take_free(struct table *t)
+{
+	uint32_t i = t->free;
+
+	if (i != NONE)
+		t->free = entry_at(t, i)->next;
+	else if (t->fresh < t->room || !grow(t))
+		i = t->fresh++;
 	return i;
 }
 
@@ -232,15 +244,13 @@ void *table_put(struct table *table, const void *key, bool *ret_new)
 			table->on_evict(table->on_evict_arg, key_at(table, table->oldest),
 					value_at(table, table->oldest));
 		release(table, table->oldest);
-	} else if (table->free == NONE && grow(table)) {
-		return NULL;
 	}
-	i = table->free;
-	table->free = entry_at(table, i)->next;
-	entry_at(table, i)->hash = hash;
+	i = take_free(table);
+	if (i == NONE)
+		return NULL;
 	memcpy(key_at(table, i), key, table->key_size);
 	memset(value_at(table, i), 0, ALIGN(table->value_size));
-	link_bucket(table, i);
+	link_bucket(table, i, hash);
 	link_newest(table, i);
 	table->n++;
 	return value_at(table, i);

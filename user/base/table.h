@@ -18,7 +18,7 @@ void table_close(struct table *table); /* accepts NULL */
 /* Told of each entry that makes way, before it goes; it leaves the table alone. */
 void table_on_evict(struct table *table, void (*call)(void *arg, const void *key, void *value), void *arg);
 
-/* Pointers to values hold until the next table_put() or table_remove(), and are aligned to 8 bytes. */
+/* Pointers to values hold until the next table_put() or table_remove(), and are aligned to 8 bytes; those to keys to 4. */
 void *table_find(struct table *table, const void *key); /* NULL: not there */
 /* The key's value, all zero if it is new. NULL: out of memory, nothing has changed. */
 void *table_put(struct table *table, const void *key, bool *ret_new);

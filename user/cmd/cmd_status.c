@@ -34,8 +34,8 @@ static const struct command_spec command = {
 	.name = "status",
 	.synopsis = "[OPTION...]",
 	.about = "Shows every run on this host, in whatever network namespace: the windows that are open or\n"
-		 "open next, the time left, and what each rule has done so far. Removes the record of a run\n"
-		 "that was killed, and says so. Counters need root.",
+		 "open next, the time left, by how much the clock is moved, and what each rule has done so\n"
+		 "far. Removes the record of a run that was killed, and says so. Counters need root.",
 	.options = options,
 	.n_options = sizeof(options) / sizeof(*options),
 };
@@ -47,12 +47,19 @@ struct rule_view {
 	struct sp_counters counters; /* of all its windows */
 };
 
+/* A step that moves the clock, as it stands. */
+struct clock_view {
+	const struct record_clock *clock;
+	struct record_window window;
+};
+
 struct run_view {
 	const struct host_run *run;
 	struct record *record; /* NULL: unreadable */
 	enum record_phase phase;
 	uint64_t left_ns; /* of the phase, at most */
 	struct rule_view *rules;
+	struct clock_view *clocks;
 	uint32_t open, over, windows;
 	int counters_error; /* 0: the counters hold */
 };
@@ -105,6 +112,13 @@ static void read_counters(struct run_view *view)
 	close(fd);
 }
 
+static void count_windows(struct run_view *view, uint32_t times, const struct record_window *window)
+{
+	view->windows += times;
+	view->over += window->over;
+	view->open += window->state == WINDOW_OPEN || window->state == WINDOW_PAUSED;
+}
+
 static int look_at(struct run_view *view, const struct host_run *run)
 {
 	uint64_t now = clock_mono_ns(), ends;
@@ -116,16 +130,22 @@ static int look_at(struct run_view *view, const struct host_run *run)
 	view->phase = record_phase(view->record, now, &ends);
 	view->left_ns = ends > now ? ends - now : 0;
 	view->rules = calloc(view->record->n_rules + 1, sizeof(*view->rules));
-	if (!view->rules)
+	view->clocks = calloc(view->record->n_clocks + 1, sizeof(*view->clocks));
+	if (!view->rules || !view->clocks)
 		return -ENOMEM;
 	for (size_t i = 0; i < view->record->n_rules; i++) {
 		struct rule_view *rule = &view->rules[i];
 
 		rule->rule = &view->record->rules[i];
-		rule->window = record_window(view->record, rule->rule, now);
-		view->windows += rule->rule->window.times;
-		view->over += rule->window.over;
-		view->open += rule->window.state == WINDOW_OPEN || rule->window.state == WINDOW_PAUSED;
+		rule->window = record_window(view->record, &rule->rule->window, now);
+		count_windows(view, rule->rule->window.times, &rule->window);
+	}
+	for (size_t i = 0; i < view->record->n_clocks; i++) {
+		struct clock_view *clock = &view->clocks[i];
+
+		clock->clock = &view->record->clocks[i];
+		clock->window = record_window(view->record, &clock->clock->window, now);
+		count_windows(view, clock->clock->window.times, &clock->window);
 	}
 	read_counters(view);
 	return 0;
@@ -141,6 +161,7 @@ static void run_view_free(struct run_view *view)
 {
 	record_free(view->record);
 	free(view->rules);
+	free(view->clocks);
 }
 
 static int survey(struct scene *scene, const struct host_run *runs, size_t n, uint64_t netns)
@@ -215,8 +236,11 @@ static void print_head(const struct scene *scene, const struct run_view *view, b
 	printf("%s%s left\n", view->phase == RECORD_RECOVERY ? "at most " : "",
 	       duration(view->left_ns, left, sizeof(left)));
 	printf("  run        %s\n", record->directory);
-	printf("  interface  %s (%s)", join(record->interfaces, record->n_interfaces, text, sizeof(text)),
-	       record->attach);
+	if (record->n_interfaces)
+		printf("  interface  %s (%s)",
+		       join(record->interfaces, record->n_interfaces, text, sizeof(text)), record->attach);
+	else
+		printf("  interface  none");
 	if (record->netns != scene->own_netns && netns)
 		printf(" in another network namespace, %s", netns);
 	else if (record->netns != scene->own_netns)
@@ -260,12 +284,25 @@ static unsigned shown_columns(const struct run_view *view)
 	return shown;
 }
 
+/* Returns the width. */
+static int window_name(const char *step, const struct record_window *window, uint32_t times, char *text,
+		       size_t size)
+{
+	return snprintf(text, size, "%.60s %" PRIu32 "/%" PRIu32, step, window->instance + 1, times);
+}
+
+static int wider(int width, const char *step, const struct record_window *window, uint32_t times)
+{
+	int len = window_name(step, window, times, NULL, 0);
+
+	return len > width ? len : width;
+}
+
 static void print_rule(const struct rule_view *view, bool counted, unsigned shown, int width, bool colour)
 {
 	char name[96], left[32] = "";
 
-	snprintf(name, sizeof(name), "%.60s %" PRIu32 "/%" PRIu32, view->rule->step,
-		 view->window.instance + 1, view->rule->window.times);
+	window_name(view->rule->step, &view->window, view->rule->window.times, name, sizeof(name));
 	if (view->window.state != WINDOW_OVER)
 		duration(view->window.left_ns, left, sizeof(left));
 	printf("  %-*s  %-12.12s  %s%-6s%s %7s", width, name, view->rule->target,
@@ -286,12 +323,9 @@ static void print_rules(const struct run_view *view, bool colour)
 	unsigned shown = counted ? shown_columns(view) : 0;
 	int width = strlen("step");
 
-	for (size_t i = 0; i < view->record->n_rules; i++) {
-		int len = snprintf(NULL, 0, "%.60s %" PRIu32 "/%" PRIu32, view->rules[i].rule->step,
-				   view->rules[i].window.instance + 1, view->rules[i].rule->window.times);
-
-		width = len > width ? len : width;
-	}
+	for (size_t i = 0; i < view->record->n_rules; i++)
+		width = wider(width, view->rules[i].rule->step, &view->rules[i].window,
+			      view->rules[i].rule->window.times);
 	printf("\n  %s%-*s  %-12s  %-6s %7s", colour_code(colour, COLOUR_DIM), width, "step", "target",
 	       "window", "left");
 	if (counted)
@@ -307,6 +341,41 @@ static void print_rules(const struct run_view *view, bool colour)
 		       view->counters_error == -EPERM ? " (use sudo)" : "");
 }
 
+/* "ahead 5s" */
+static const char *offset_words(int64_t offset_ns, char *text, size_t size)
+{
+	int len = snprintf(text, size, "%s ", offset_ns < 0 ? "back" : "ahead");
+
+	format_duration_exact(llabs(offset_ns), text + len, size - len);
+	return text;
+}
+
+static void print_clock(const struct clock_view *view, int width, bool colour)
+{
+	char name[96], offset[48], left[32] = "";
+
+	window_name(view->clock->step, &view->window, view->clock->window.times, name, sizeof(name));
+	if (view->window.state != WINDOW_OVER)
+		duration(view->window.left_ns, left, sizeof(left));
+	printf("  %-*s  %-12s  %s%-6s%s %7s\n", width, name,
+	       offset_words(view->clock->offset_ns, offset, sizeof(offset)),
+	       colour_code(colour, state_colour(view->window.state)), state_names[view->window.state],
+	       colour_code(colour, COLOUR_PLAIN), left);
+}
+
+static void print_clocks(const struct run_view *view, bool colour)
+{
+	int width = strlen("step");
+
+	for (size_t i = 0; i < view->record->n_clocks; i++)
+		width = wider(width, view->clocks[i].clock->step, &view->clocks[i].window,
+			      view->clocks[i].clock->window.times);
+	printf("\n  %s%-*s  %-12s  %-6s %7s%s\n", colour_code(colour, COLOUR_DIM), width, "step", "clock",
+	       "window", "left", colour_code(colour, COLOUR_PLAIN));
+	for (size_t i = 0; i < view->record->n_clocks; i++)
+		print_clock(&view->clocks[i], width, colour);
+}
+
 static void print_run(const struct scene *scene, const struct run_view *view, bool colour)
 {
 	if (!view->record) {
@@ -315,7 +384,10 @@ static void print_run(const struct scene *scene, const struct run_view *view, bo
 		return;
 	}
 	print_head(scene, view, colour);
-	print_rules(view, colour);
+	if (view->record->n_rules)
+		print_rules(view, colour);
+	if (view->record->n_clocks)
+		print_clocks(view, colour);
 }
 
 /* On a kernel without tcx something is left, though it does nothing. */
@@ -357,18 +429,32 @@ static void print_scene(const struct scene *scene)
 	}
 }
 
+static void add_window(struct json *j, const struct record_window *window, uint32_t times)
+{
+	json_u64(j, "instance", window->instance + 1);
+	json_u64(j, "times", times);
+	json_string(j, "state", state_names[window->state]);
+	json_u64(j, "opens_ns", window->opens_ns);
+	json_u64(j, "closes_ns", window->closes_ns);
+	json_u64(j, "left_ns", window->left_ns);
+	json_u64(j, "over", window->over);
+}
+
+static void add_clock(struct json *j, const struct clock_view *view)
+{
+	json_object(j, NULL);
+	json_string(j, "step", view->clock->step);
+	json_i64(j, "offset_ns", view->clock->offset_ns);
+	add_window(j, &view->window, view->clock->window.times);
+	json_end_object(j);
+}
+
 static void add_rule(struct json *j, const struct rule_view *view, bool counted)
 {
 	json_object(j, NULL);
 	json_string(j, "step", view->rule->step);
 	json_string(j, "target", view->rule->target);
-	json_u64(j, "instance", view->window.instance + 1);
-	json_u64(j, "times", view->rule->window.times);
-	json_string(j, "state", state_names[view->window.state]);
-	json_u64(j, "opens_ns", view->window.opens_ns);
-	json_u64(j, "closes_ns", view->window.closes_ns);
-	json_u64(j, "left_ns", view->window.left_ns);
-	json_u64(j, "over", view->window.over);
+	add_window(j, &view->window, view->rule->window.times);
 	if (counted)
 		counters_tell(j, &view->counters);
 	json_end_object(j);
@@ -399,6 +485,10 @@ static void add_record(struct json *j, const struct scene *scene, const struct r
 	json_array(j, "rules");
 	for (size_t i = 0; i < record->n_rules; i++)
 		add_rule(j, &view->rules[i], !view->counters_error);
+	json_end_array(j);
+	json_array(j, "clocks");
+	for (size_t i = 0; i < record->n_clocks; i++)
+		add_clock(j, &view->clocks[i]);
 	json_end_array(j);
 }
 

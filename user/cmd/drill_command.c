@@ -98,7 +98,6 @@ static int judge(const char *directory, struct results **ret_results)
 		const char *name;
 		void (*make)(const struct results *results, struct buf *out);
 	} documents[] = {
-		{"results.json", report_json},
 		{"report.md", report_markdown},
 		{"report.html", report_html},
 		{"junit.xml", report_junit},
@@ -109,6 +108,8 @@ static int judge(const char *directory, struct results **ret_results)
 	if (dirfd < 0)
 		return -errno;
 	err = slo_compute(dirfd, directory, ret_results);
+	if (!err)
+		err = output_made(dirfd, "results.json", report_json, *ret_results);
 	for (size_t i = 0; !err && i < sizeof(documents) / sizeof(*documents); i++)
 		err = write_document(dirfd, documents[i].name, *ret_results, documents[i].make);
 	close(dirfd);

@@ -8,17 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int write_all(int fd, const struct buf *text)
-{
-	ssize_t n;
-
-	for (size_t done = 0; done < text->len; done += n) {
-		n = write(fd, text->data + done, text->len - done);
-		if (n < 0)
-			return -errno;
-	}
-	return 0;
-}
+#include "base/write.h"
 
 int output_file(int dirfd, const char *name, const struct buf *text)
 {
@@ -27,10 +17,41 @@ int output_file(int dirfd, const char *name, const struct buf *text)
 
 	if (fd < 0)
 		return -errno;
-	err = write_all(fd, text);
+	err = write_all(fd, text->data, text->len);
 	if (close(fd) && !err)
 		err = -errno;
 	return err;
+}
+
+struct piece {
+	int fd, err;
+};
+
+static bool write_piece(void *arg, const struct buf *text)
+{
+	struct piece *piece = arg;
+
+	piece->err = write_all(piece->fd, text->data, text->len);
+	return !piece->err;
+}
+
+int output_made(int dirfd, const char *name, void (*make)(const struct results *results, struct buf *out),
+		const struct results *results)
+{
+	struct piece piece = {.fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+	struct buf text = {.hand_on = write_piece, .arg = &piece};
+
+	if (piece.fd < 0)
+		return -errno;
+	make(results, &text);
+	if (!text.failed)
+		write_piece(&piece, &text);
+	else if (!piece.err)
+		piece.err = -ENOMEM;
+	buf_free(&text);
+	if (close(piece.fd) && !piece.err)
+		piece.err = -errno;
+	return piece.err;
 }
 
 /* 0, -ENOTEMPTY, or another negative errno. */

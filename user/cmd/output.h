@@ -8,8 +8,14 @@
 #include "base/buf.h"
 #include "report/documents.h"
 
+struct results;
+
 /* A file as a whole, replaced if it is there. 0 or a negative errno: then what it holds is not defined. */
 int output_file(int dirfd, const char *name, const struct buf *text);
+
+/* The same of a long text, which is written as it is made: `make` only adds to it. */
+int output_made(int dirfd, const char *name, void (*make)(const struct results *results, struct buf *out),
+		const struct results *results);
 
 /*
  * The documents into a directory, which is made if it isn't there, and so is its folder `folder` (NULL: none), which

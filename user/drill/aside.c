@@ -21,6 +21,8 @@ int aside_open(struct aside *a, const struct setup *setup, const struct plan *pl
 		err = undo_begin(setup->undo, run ?: directory);
 	if (!err)
 		err = clock_steps_open(plan, &clock_of_host, setup->undo, journal, fault_events, &a->clock);
+	if (!err)
+		clock_steps_guard(a->clock, setup->guard);
 	free(run);
 	return err;
 }

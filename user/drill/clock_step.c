@@ -23,6 +23,7 @@ struct clock_steps {
 	const struct plan *plan;
 	const struct clock_ops *ops;
 	struct undo *undo;
+	struct undo_guard *guard;
 	struct journal *journal;
 	struct fault_events *fault_events;
 	struct clock_window *items; /* in the order of their openings */
@@ -140,6 +141,12 @@ void clock_steps_close(struct clock_steps *steps)
 	free(steps);
 }
 
+void clock_steps_guard(struct clock_steps *steps, struct undo_guard *guard)
+{
+	if (steps)
+		steps->guard = guard;
+}
+
 void clock_steps_set_zero(struct clock_steps *steps, uint64_t zero_ns)
 {
 	for (size_t i = 0; steps && i < steps->n; i++) {
@@ -193,6 +200,13 @@ static void tell_window(struct clock_steps *s, const struct clock_window *w, uin
 	journal_write(s->journal, mono_ns, type, &at);
 }
 
+static void watch(struct clock_steps *s, const struct clock_window *w)
+{
+	const struct undo_late late = {w->closes, s->before_ns, w->step->clock_offset_ns, s->armed};
+
+	undo_guard_watch(s->guard, &late);
+}
+
 static int open_window(struct clock_steps *s, struct clock_window *w)
 {
 	uint64_t ts_ns = clock_mono_ns() + s->journal->offset_ns, moved;
@@ -200,11 +214,14 @@ static int open_window(struct clock_steps *s, struct clock_window *w)
 
 	if (err)
 		return err;
+	watch(s, w);
 	err = s->ops->adjust(s->ops->arg, w->step->clock_offset_ns);
 	if (err) {
+		(void)undo_guard_claim(s->guard, &moved);
 		(void)undo_done(s->undo, s->armed);
 		return err;
 	}
+	watch(s, w);
 	moved = clock_mono_ns();
 	w->is_open = true;
 	journal_clock(s->journal);
@@ -213,7 +230,7 @@ static int open_window(struct clock_steps *s, struct clock_window *w)
 }
 
 static void tell_undo(struct clock_steps *s, const struct clock_window *w, uint64_t mono_ns, bool stepped,
-		      int error)
+		      bool guarded, int error)
 {
 	struct journal_where at = where(w);
 	struct json *data = begin(s, w);
@@ -221,6 +238,7 @@ static void tell_undo(struct clock_steps *s, const struct clock_window *w, uint6
 	json_string(data, "result", error ? "failed" : stepped ? "taken back" : "not needed");
 	json_string(data, "reason",
 		    error     ? strerror(-error)
+		    : guarded ? "by the guard: the run was stopped or late"
 		    : stepped ? NULL
 			      : "somebody else has set the clock back meanwhile");
 	journal_write(s->journal, mono_ns, "step.undo", &at);
@@ -228,16 +246,20 @@ static void tell_undo(struct clock_steps *s, const struct clock_window *w, uint6
 
 static int close_window(struct clock_steps *s, struct clock_window *w, bool cut)
 {
-	bool stepped = false;
-	int err = clock_take_back(s->ops, s->before_ns, w->step->clock_offset_ns, &stepped);
-	uint64_t moved = clock_mono_ns();
+	uint64_t moved;
+	bool guarded = undo_guard_claim(s->guard, &moved), stepped = guarded;
+	int err = 0;
 
+	if (!guarded) {
+		err = clock_take_back(s->ops, s->before_ns, w->step->clock_offset_ns, &stepped);
+		moved = clock_mono_ns();
+	}
 	w->is_open = false;
 	w->is_closed = true;
 	s->n_done++;
 	s->last_close = moved;
 	journal_clock(s->journal);
-	tell_undo(s, w, moved, stepped, err);
+	tell_undo(s, w, moved, stepped, guarded, err);
 	if (!err)
 		err = undo_done(s->undo, s->armed);
 	tell_window(s, w, moved, "step.end", cut);

@@ -3,8 +3,8 @@
  * The steps of kind `clock`: at the opening of each window CLOCK_REALTIME is moved, at its closing it is moved back by
  * exactly the same, unless somebody else has done so meanwhile (clock_set.h). The undo journal knows of it before it happens.
  *
- * The kernel does not keep these windows: this process opens and closes them, as late as it is scheduled. Times are
- * CLOCK_MONOTONIC, which none of this moves. Functions return 0 or a negative errno.
+ * The kernel does not keep these windows: this process opens and closes them, as late as it is scheduled, or its guard does
+ * the latter (undo_guard.h). Times are CLOCK_MONOTONIC, which none of this moves. Functions return 0 or a negative errno.
  */
 #ifndef SHEARPIN_CLOCK_STEP_H
 #define SHEARPIN_CLOCK_STEP_H
@@ -12,6 +12,7 @@
 #include "drill/clock_set.h"
 #include "drill/journal.h"
 #include "drill/undo.h"
+#include "drill/undo_guard.h"
 
 struct clock_steps;
 
@@ -29,6 +30,8 @@ int clock_steps_open(const struct plan *plan, const struct clock_ops *ops, struc
 void clock_steps_close(struct clock_steps *steps); /* accepts NULL; takes back what is still on the clock */
 
 /* The following accept NULL, which has no window. */
+/* It must outlive them, and takes back what they leave on the clock for too long. */
+void clock_steps_guard(struct clock_steps *steps, struct undo_guard *guard);
 void clock_steps_set_zero(struct clock_steps *steps, uint64_t zero_ns);
 /* Do what is due. *ret_next: when to call again (UINT64_MAX: never). */
 int clock_steps_run(struct clock_steps *steps, uint64_t now, uint64_t *ret_next);

@@ -13,10 +13,10 @@
 
 struct path_key {
 	uint32_t local[4], remote[4];
-	uint16_t local_port, remote_port; /* of the end that was called; the other's is 0 */
-	uint8_t proto, incoming, pad[2];
+	uint16_t port; /* of the end that was called */
+	uint8_t proto, incoming;
 };
-_Static_assert(sizeof(struct path_key) == 40, "no byte of it is left to chance");
+_Static_assert(sizeof(struct path_key) == 36, "no byte of it is left to chance");
 
 struct path {
 	bool is_hit, recovered;
@@ -78,10 +78,7 @@ static struct path *path_of(struct conn_paths *paths, const struct sp_flow_key *
 	memcpy(key.local, flow->local, sizeof(key.local));
 	memcpy(key.remote, flow->remote, sizeof(key.remote));
 	key.incoming = opener == SP_DIR_IN || (opener == SP_DIRS && flow->local_port < flow->remote_port);
-	if (key.incoming)
-		key.local_port = flow->local_port;
-	else
-		key.remote_port = flow->remote_port;
+	key.port = key.incoming ? flow->local_port : flow->remote_port;
 	return table_put(paths->table, &key, &is_new);
 }
 

@@ -11,6 +11,7 @@
 #include "drill/conn_ended.h"
 #include "drill/conn_events.h"
 #include "drill/conn_paths.h"
+#include "drill/target_sets.h"
 
 /* The kernel's table forgets first. */
 #define KEPT (2 * SP_MAX_CONNS)
@@ -18,21 +19,27 @@
 #define SLICE_NS (100 * NS_PER_MS)
 #define SLICES 10
 
-/* The last connection of a flow that was told of. */
+/* The last connection of a flow that was told of. There are as many as KEPT: each byte of it takes 128 KiB. */
 struct known {
-	struct sp_bits targets;
 	uint64_t first_ns;
-	uint64_t end_ns;           /* 0: it goes on */
-	uint64_t data_ns[SP_DIRS]; /* of its last conn.first_data or conn.data */
-	uint64_t hit_ns;
-	uint64_t hit_closes_ns; /* hit, and by whom it was opened is not known yet: when the window closes */
-	bool is_seen;           /* the observer has told of it */
-	bool is_deleted;        /* taken out of the kernel's table */
-	bool is_open;           /* and counted so */
-	bool is_asked_for;      /* among the processes */
-	bool is_own;            /* a probe's: not told of */
+	uint64_t end_ns; /* 0: it goes on */
+	union {
+		uint64_t data_ns[SP_DIRS]; /* of its last conn.first_data or conn.data; 0: none */
+		/* While is_hit: any payload was before it, and doesn't tell of a recovery. */
+		struct {
+			uint64_t ns, closes_ns; /* the first; when the last of its windows closes */
+		} hit;
+	};
+	uint32_t targets; /* their set's number */
 	uint8_t opener;
+	bool is_hit : 1;       /* and by whom it was opened is not known yet */
+	bool is_seen : 1;      /* the observer has told of it */
+	bool is_deleted : 1;   /* taken out of the kernel's table */
+	bool is_open : 1;      /* and counted so */
+	bool is_asked_for : 1; /* among the processes */
+	bool is_own : 1;       /* a probe's: not told of */
 };
+_Static_assert(sizeof(struct known) == 40, "as small as it can be");
 
 /* Attempts of the last second, in slices of it. */
 struct rate {
@@ -47,9 +54,10 @@ struct conns {
 	struct journal *journal;
 	int target_of[SP_MAX_RULES]; /* by bit; -1: none */
 	struct table *known;         /* by flow, slot 0 */
+	struct target_sets *sets;
 	struct processes *processes;
 	struct conn_paths *paths;
-	size_t unsettled; /* known ones with hit_closes_ns */
+	size_t unsettled; /* known ones with is_hit */
 	struct conn_ended_queue ended, own_ended;
 	uint64_t own_linger_ns;
 	uint64_t deleted, replaced, own;
@@ -99,6 +107,8 @@ int conns_open(const struct plan *plan, const struct windows *windows, const str
 	if (!err)
 		err = table_open(sizeof(struct sp_flow_key), sizeof(struct known), KEPT, &c->known);
 	if (!err)
+		err = target_sets_open(&c->sets);
+	if (!err)
 		err = processes_open(kernel->owners_walk, kernel->arg, &c->processes);
 	if (!err)
 		err = conn_paths_open(&c->paths);
@@ -118,6 +128,7 @@ void conns_close(struct conns *conns)
 	if (!conns)
 		return;
 	table_close(conns->known);
+	target_sets_close(conns->sets);
 	processes_close(conns->processes);
 	conn_paths_close(conns->paths);
 	conn_ended_free(&conns->ended);
@@ -142,27 +153,28 @@ static int take_target(const struct conns *c, struct sp_bits *bits)
 	return -1;
 }
 
-static int first_target(const struct conns *c, const struct sp_bits *targets)
+static int first_target(const struct conns *c, const struct known *k)
 {
-	struct sp_bits bits = *targets;
+	struct sp_bits bits = *target_sets_get(c->sets, k->targets);
 
 	return take_target(c, &bits);
 }
 
 static void set_open(struct conns *c, struct known *k, bool is_open)
 {
-	int target = first_target(c, &k->targets);
+	int target;
 
 	if (k->is_open == is_open)
 		return;
 	k->is_open = is_open;
+	target = first_target(c, k);
 	if (target >= 0)
 		c->view[target].open += is_open ? 1 : -1;
 }
 
 static void count_attempt(struct conns *c, const struct known *k, uint64_t ns)
 {
-	int target = first_target(c, &k->targets);
+	int target = first_target(c, k);
 	uint64_t slice = ns / SLICE_NS;
 	struct rate *r = target >= 0 ? &c->rates[target] : NULL;
 
@@ -176,11 +188,12 @@ static void count_attempt(struct conns *c, const struct known *k, uint64_t ns)
 
 static void settle_hit(struct conns *c, struct known *k, const struct sp_flow_key *flow)
 {
-	if (!k->hit_closes_ns)
+	if (!k->is_hit)
 		return;
 	if (!k->is_own)
-		conn_paths_hit(c->paths, flow, k->opener, k->hit_ns, k->hit_closes_ns);
-	k->hit_closes_ns = 0;
+		conn_paths_hit(c->paths, flow, k->opener, k->hit.ns, k->hit.closes_ns);
+	k->is_hit = false;
+	memset(k->data_ns, 0, sizeof(k->data_ns));
 	c->unsettled--;
 }
 
@@ -202,33 +215,49 @@ static bool is_payload(const struct sp_conn_event *e)
 	return e->type == SP_EVENT_CONN_FIRST_DATA || e->type == SP_EVENT_CONN_DATA;
 }
 
-/* The observer takes a connection up in place of one between the same ends that it still has. */
-static void begin(struct conns *c, struct known *k, const struct sp_conn_event *e)
+/* One that the observer has not told of has no known opener. NULL: out of memory. */
+static struct known *put_known(struct conns *c, const struct sp_flow_key *flow)
 {
-	uint64_t hit_ns = k->hit_ns, hit_closes_ns = k->hit_closes_ns;
+	bool is_new;
+	struct known *k = table_put(c->known, flow, &is_new);
 
-	if (k->is_seen && !k->is_deleted && e->type == SP_EVENT_CONN_ATTEMPT)
+	if (k && is_new)
+		k->opener = SP_DIRS;
+	return k;
+}
+
+/* The observer takes a connection up in place of one between the same ends that it still has. */
+static int begin(struct conns *c, struct known *k, const struct sp_conn_event *e)
+{
+	struct known was = *k;
+	uint32_t targets;
+	int err = target_sets_number(c->sets, &e->targets, &targets);
+
+	if (err)
+		return err;
+	if (k->is_seen && !k->is_deleted && (k->is_own || e->type == SP_EVENT_CONN_ATTEMPT))
 		c->replaced++; /* otherwise it was gone */
 	set_open(c, k, false);
-	*k = (struct known){.targets = e->targets,
-			    .first_ns = e->conn.first_ns,
-			    .hit_ns = hit_ns,
-			    .hit_closes_ns = hit_closes_ns,
+	*k = (struct known){.first_ns = e->conn.first_ns,
+			    .targets = targets,
+			    .opener = e->conn.opener,
+			    .is_hit = was.is_hit,
 			    .is_seen = true,
-			    .is_own = e->conn.flags & SP_CONN_OWN,
-			    .opener = e->conn.opener};
+			    .is_own = e->conn.flags & SP_CONN_OWN};
+	if (was.is_hit)
+		k->hit = was.hit;
+	return 0;
 }
 
 /* NULL: a late record of a connection that was replaced, or out of memory. It is written down, but not followed. */
 static struct known *know(struct conns *c, const struct sp_flow_key *flow, const struct sp_conn_event *e)
 {
-	bool is_new;
-	struct known *k = table_put(c->known, flow, &is_new);
+	struct known *k = put_known(c, flow);
 
 	if (!k || (k->is_seen && e->conn.first_ns < k->first_ns))
 		return NULL;
-	if (!k->is_seen || k->first_ns != e->conn.first_ns)
-		begin(c, k, e);
+	if ((!k->is_seen || k->first_ns != e->conn.first_ns) && begin(c, k, e))
+		return NULL;
 	settle_hit(c, k, flow);
 	return k;
 }
@@ -409,24 +438,25 @@ void conns_hit(struct conns *c, const struct sp_event *event)
 	uint64_t closes = windows_closes(c->windows, event->flow.slot);
 	struct sp_flow_key flow = event->flow;
 	struct known *k;
-	bool is_new;
 
 	if (event->is_own || (flow.proto != IPPROTO_TCP && flow.proto != IPPROTO_UDP))
 		return;
 	flow.slot = 0;
-	k = table_put(c->known, &flow, &is_new);
+	k = put_known(c, &flow);
 	if (!k || k->is_own)
 		return;
-	if (is_new)
-		k->opener = SP_DIRS;
-	if (!k->hit_closes_ns) {
-		c->unsettled++;
-		k->hit_ns = event->ns;
+	if (k->is_seen && !k->end_ns) {
+		conn_paths_hit(c->paths, &flow, k->opener, event->ns, closes);
+		return;
 	}
-	if (closes > k->hit_closes_ns)
-		k->hit_closes_ns = closes;
-	if (k->is_seen && !k->end_ns)
-		settle_hit(c, k, &flow);
+	if (!k->is_hit) {
+		c->unsettled++;
+		k->is_hit = true;
+		k->hit.ns = event->ns;
+		k->hit.closes_ns = closes;
+	}
+	if (closes > k->hit.closes_ns)
+		k->hit.closes_ns = closes;
 }
 
 int conns_run(struct conns *c, uint64_t now, uint64_t until)
@@ -467,7 +497,7 @@ static void tell_present(void *arg, const struct sp_flow_key *key, const struct 
 		return;
 	flow.slot = 0;
 	k = table_find(c->known, &flow);
-	context = context_of(c, k ? &k->targets : &(struct sp_bits){0}, census->now, also);
+	context = context_of(c, target_sets_get(c->sets, k ? k->targets : 0), census->now, also);
 	find_process(c, &context, &flow, conn);
 	conn_event_tell_open(c->journal, census->now, &flow, conn, &context);
 }

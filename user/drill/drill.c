@@ -341,12 +341,16 @@ static void steps(struct drill *d)
 	wait_until(d, 0); /* a signal that came during the start, when there is no baseline */
 	if (d->stop)
 		return;
-	zero = clock_mono_ns() + ARM_LEAD_NS;
+	/* Without a turn for so long a window would begin before it acts. */
+	do {
+		zero = clock_mono_ns() + ARM_LEAD_NS;
+		engine_set_zero(d->setup.engine, zero);
+	} while (clock_mono_ns() >= zero);
+	engine_arm(d->setup.engine);
 	d->phase = PHASE_STEPS;
 	d->phase_ends = zero + d->plan->length_ns;
 	windows_set_zero(d->windows, zero);
 	aside_set_zero(&d->aside, zero);
-	engine_arm(d->setup.engine, zero);
 	data = journal_data(&d->journal);
 	json_u64(data, "zero_ns", zero);
 	journal_write(&d->journal, zero, "baseline.end", NULL);

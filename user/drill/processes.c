@@ -38,7 +38,7 @@ int processes_open(processes_walk *walk, void *arg, struct processes **ret)
 		return -ENOMEM;
 	p->walk = walk;
 	p->arg = arg;
-	p->wanted = calloc(MOST_WANTED, sizeof(*p->wanted));
+	p->wanted = malloc(MOST_WANTED * sizeof(*p->wanted)); /* its memory is touched as it fills */
 	if (p->wanted)
 		err = table_open(sizeof(struct sp_flow_key), sizeof(struct sp_owner), KEPT, &p->known);
 	if (err) {

@@ -71,6 +71,41 @@ static bool add_rule(struct record *record, const json_t *step, const json_t *ta
 	return true;
 }
 
+static bool read_offset(const json_t *step, int64_t *ret)
+{
+	const json_t *value = json_object_get(step, "clock_offset_ns");
+
+	*ret = json_integer_value(value);
+	return json_is_integer(value);
+}
+
+static bool add_clock(struct record *record, const json_t *step)
+{
+	struct record_clock *clock = &record->clocks[record->n_clocks++];
+
+	return read_text(step, "name", &clock->step) && read_offset(step, &clock->offset_ns) &&
+	       read_window(step, &clock->window);
+}
+
+static bool is_clock(const json_t *step)
+{
+	const char *kind = json_string_value(json_object_get(step, "kind"));
+
+	return kind && !strcmp(kind, "clock");
+}
+
+static bool read_clocks(const json_t *plan, struct record *record)
+{
+	const json_t *steps = json_object_get(plan, "steps"), *step;
+	size_t i;
+
+	record->clocks = calloc(json_array_size(steps) + 1, sizeof(*record->clocks));
+	if (!record->clocks)
+		return false;
+	json_array_foreach(steps, i, step) if (is_clock(step) && !add_clock(record, step)) return false;
+	return true;
+}
+
 /* Each step makes a rule for each of its targets, in their order; each rule has a slot for each of its windows. */
 static bool read_rules(const json_t *plan, struct record *record)
 {
@@ -116,7 +151,8 @@ int record_read(const char *json, struct record **ret)
 		err = -ENOMEM;
 	else if (!document || !read_head(document, record) ||
 		 !read_interfaces(json_object_get(document, "interfaces"), record) ||
-		 !read_rules(json_object_get(document, "plan"), record))
+		 !read_rules(json_object_get(document, "plan"), record) ||
+		 !read_clocks(json_object_get(document, "plan"), record))
 		err = -EBADMSG;
 	json_decref(document);
 	if (err) {
@@ -137,6 +173,9 @@ void record_free(struct record *record)
 		free(record->rules[i].step);
 		free(record->rules[i].target);
 	}
+	for (size_t i = 0; i < record->n_clocks; i++)
+		free(record->clocks[i].step);
+	free(record->clocks);
 	free(record->interfaces);
 	free(record->rules);
 	free(record->name);
@@ -162,9 +201,8 @@ static bool in_burst(const struct plan_window *w, uint64_t since_opening)
 	return !w->burst_off_ns || since_opening % (w->burst_on_ns + w->burst_off_ns) < w->burst_on_ns;
 }
 
-struct record_window record_window(const struct record *record, const struct record_rule *rule, uint64_t now)
+struct record_window record_window(const struct record *record, const struct plan_window *w, uint64_t now)
 {
-	const struct plan_window *w = &rule->window;
 	struct record_window ret = {.state = WINDOW_OVER};
 
 	while (ret.over < w->times && record->zero_ns + plan_closes(w, ret.over) <= now)

@@ -18,6 +18,13 @@ struct record_rule {
 	uint32_t first_slot;
 };
 
+/* A step that moves the clock. */
+struct record_clock {
+	char *step;
+	int64_t offset_ns;
+	struct plan_window window;
+};
+
 struct record {
 	char *name, *directory, *attach;
 	uint64_t netns; /* inode, as of host_netns() */
@@ -28,6 +35,8 @@ struct record {
 	size_t n_interfaces;
 	struct record_rule *rules;
 	size_t n_rules;
+	struct record_clock *clocks;
+	size_t n_clocks;
 };
 
 /* 0; -EBADMSG: it is no record of this version; -ENOMEM. */
@@ -50,15 +59,16 @@ enum window_state {
 	WINDOW_OVER,
 };
 
-/* The window of a rule that is open; else the next one to open; else the last one. */
+/* The window of a rule or a clock step that is open; else the next one to open; else the last one. */
 struct record_window {
 	enum window_state state;
 	uint32_t instance; /* from 0 */
 	uint64_t opens_ns, closes_ns;
 	uint64_t left_ns; /* until it opens or closes; 0: over */
-	uint32_t over;    /* windows of the rule that are over */
+	uint32_t over;    /* windows of the same that are over */
 };
 
-struct record_window record_window(const struct record *record, const struct record_rule *rule, uint64_t now);
+struct record_window record_window(const struct record *record, const struct plan_window *window,
+				   uint64_t now);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
+#include "base/write.h"
 #include "drill/facts.h"
 #include "drill/setup_aside.h"
 #include "kernel/attach.h"
@@ -317,17 +318,11 @@ static int make_numbered(struct setup *s)
 static int write_file(int dirfd, const char *name, const char *text, size_t len)
 {
 	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	int err = 0;
+	int err;
 
 	if (fd < 0)
 		return -errno;
-	while (len && !err) {
-		ssize_t n = write(fd, text, len);
-
-		err = n < 0 ? -errno : 0;
-		text += n > 0 ? n : 0;
-		len -= n > 0 ? n : 0;
-	}
+	err = write_all(fd, text, len);
 	if (close(fd) && !err)
 		err = -errno;
 	return err;

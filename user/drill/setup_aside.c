@@ -20,6 +20,16 @@ static void take_back(void)
 	(void)leftovers_take_back(UNDO_DIRECTORY, ignore, NULL);
 }
 
+static bool take_late(void *arg, const struct undo_late *late)
+{
+	bool stepped;
+
+	if (clock_take_back(&clock_of_host, late->before_ns, late->offset_ns, &stepped) || !stepped)
+		return false;
+	(void)undo_done_beside(arg, late->id);
+	return true;
+}
+
 static void explain(int err, const struct plan_step *step, char *ret_reason, size_t size)
 {
 	if (err == -ERANGE)
@@ -51,7 +61,7 @@ enum drill_outcome setup_clock(struct setup *s, const struct plan *plan, char *r
 		return DRILL_DONE;
 	err = undo_open(UNDO_DIRECTORY, &s->undo);
 	if (!err)
-		err = undo_guard_start(take_back, &s->guard);
+		err = undo_guard_start(&(struct undo_guard_work){take_back, take_late, s->undo}, &s->guard);
 	if (!err)
 		return DRILL_DONE;
 	if (err == -EBUSY)

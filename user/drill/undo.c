@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/write.h"
 
 #define SUFFIX ".jsonl"
 
@@ -68,19 +69,6 @@ static int make_directories(const char *path)
 	return err;
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= n;
-	}
-	return fsync(fd) ? -errno : 0;
-}
-
 /* The whole line, or nothing of it: the next one must not stand behind half a line. */
 static int write_line(int fd, struct buf *line)
 {
@@ -91,6 +79,8 @@ static int write_line(int fd, struct buf *line)
 	if (line->failed)
 		return -ENOMEM;
 	err = end < 0 ? -errno : write_all(fd, line->data, line->len);
+	if (!err && fsync(fd))
+		err = -errno;
 	if (err && end >= 0)
 		(void)!ftruncate(fd, end);
 	return err;
@@ -195,7 +185,7 @@ int undo_arm(struct undo *undo, const char *kind, const char *data, unsigned *re
 	return 0;
 }
 
-int undo_done(struct undo *undo, unsigned id)
+static int write_done(int fd, unsigned id)
 {
 	struct buf line = {0};
 	struct json j;
@@ -205,10 +195,28 @@ int undo_done(struct undo *undo, unsigned id)
 	json_object(&j, NULL);
 	json_u64(&j, "done", id);
 	json_end_object(&j);
-	err = write_line(undo->fd, &line);
+	err = write_line(fd, &line);
 	buf_free(&line);
+	return err;
+}
+
+int undo_done(struct undo *undo, unsigned id)
+{
+	int err = write_done(undo->fd, id);
+
 	if (!err)
 		undo->armed--;
+	return err;
+}
+
+int undo_done_beside(const struct undo *undo, unsigned id)
+{
+	int fd = open(undo->path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = write_done(fd, id);
+	close(fd);
 	return err;
 }
 

@@ -29,6 +29,8 @@ int undo_begin(struct undo *undo, const char *run);
 /* Call this before each change. data: a JSON object. *ret_id is for undo_done(). */
 int undo_arm(struct undo *undo, const char *kind, const char *data, unsigned *ret_id);
 int undo_done(struct undo *undo, unsigned id);
+/* The same in another process than the run, which may say so again: what is done twice is done. */
+int undo_done_beside(const struct undo *undo, unsigned id);
 /* Removes the file, unless something in it is still to be taken back. Accepts NULL. */
 void undo_close(struct undo *undo);
 

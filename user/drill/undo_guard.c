@@ -7,15 +7,41 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/timeutil.h"
+
+enum late_state {
+	LATE_NONE,
+	LATE_WATCHED,
+	LATE_TAKING, /* the guard is at it */
+	LATE_TAKEN,
+};
+
+/* Several windows may come and go while the guard looks at one: each has a number. */
+#define LATE_KIND 3U
+#define LATE_NEXT 4U
+
+struct shared {
+	uint64_t state; /* the number, and enum late_state in the bits of LATE_KIND */
+	bool stepped;
+	uint64_t taken_ns;
+	struct undo_late late;
+};
 
 struct undo_guard {
 	pid_t pid;
-	int end; /* of a pipe: a byte tells it to go, its end that the run is dead */
+	int end; /* of a pipe: DONE tells it to go, WATCH to look at the page, its end that the run is dead */
+	struct shared *shared;
 };
+
+#define DONE 'd'
+#define WATCH 'w'
 
 /* Descriptors are copies of the run's, and with them its locks: none may stay but the two. */
 static void keep_only(int from, int run)
@@ -29,13 +55,59 @@ static void keep_only(int from, int run)
 	close_range(high + 1, UINT_MAX, 0);
 }
 
+static uint64_t state_of(struct shared *s)
+{
+	return __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
+}
+
+/* False: it is another by now. */
+static bool move_state(struct shared *s, uint64_t from, enum late_state to)
+{
+	return __atomic_compare_exchange_n(&s->state, &from, (from & ~(uint64_t)LATE_KIND) | to, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* Do what is due. Returns how many ms to sleep for; -1: until something comes. */
+static int look(struct shared *s, const struct undo_guard_work *work)
+{
+	uint64_t state = state_of(s), now = clock_mono_ns(), due, ms;
+
+	if ((state & LATE_KIND) != LATE_WATCHED)
+		return -1;
+	due = s->late.ends_ns + UNDO_GUARD_GRACE_NS;
+	if (now < due) {
+		ms = (due - now) / NS_PER_MS + 1;
+		return ms < INT_MAX ? (int)ms : INT_MAX;
+	}
+	if (!move_state(s, state, LATE_TAKING))
+		return -1; /* it has been claimed; of the next there will be word */
+	s->stepped = work->take_late(work->arg, &s->late);
+	s->taken_ns = clock_mono_ns();
+	(void)move_state(s, (state & ~(uint64_t)LATE_KIND) | LATE_TAKING, LATE_TAKEN);
+	return -1;
+}
+
+/* Returns when the run is done (true), or dies. */
+static bool keep_watch(int from, struct shared *s, const struct undo_guard_work *work)
+{
+	struct pollfd heard = {.fd = from, .events = POLLIN};
+	char byte;
+	ssize_t n;
+
+	for (;;) {
+		if (poll(&heard, 1, look(s, work)) <= 0)
+			continue;
+		n = read(from, &byte, 1);
+		if (!n || (n > 0 && byte == DONE))
+			return n;
+	}
+}
+
 /* The pipe ends while the dying process still has locks; its descriptor tells when it is done. */
-static void guard(int from, int run, void (*take_back)(void))
+static void guard(int from, int run, struct shared *shared, const struct undo_guard_work *work)
 {
 	struct pollfd dead = {.fd = run, .events = POLLIN};
 	sigset_t all;
-	char byte;
-	ssize_t n;
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
@@ -44,28 +116,34 @@ static void guard(int from, int run, void (*take_back)(void))
 	keep_only(from, run);
 	if (chdir("/"))
 		_exit(1);
-	do
-		n = read(from, &byte, 1);
-	while (n < 0 && errno == EINTR);
-	if (n > 0)
+	if (keep_watch(from, shared, work))
 		_exit(0);
 	while (poll(&dead, 1, -1) < 0 && errno == EINTR)
 		;
-	take_back();
+	work->take_back();
 	_exit(0);
 }
 
-int undo_guard_start(void (*take_back)(void), struct undo_guard **ret)
+static void free_guard(struct undo_guard *g)
+{
+	if (g->shared != MAP_FAILED)
+		munmap(g->shared, sizeof(*g->shared));
+	free(g);
+}
+
+int undo_guard_start(const struct undo_guard_work *work, struct undo_guard **ret)
 {
 	struct undo_guard *g = calloc(1, sizeof(*g));
 	int ends[2] = {-1, -1}, run = -1, err = 0;
 
 	if (!g)
 		return -ENOMEM;
-	if (pipe2(ends, O_CLOEXEC) || (run = pidfd_open(getpid(), 0)) < 0 || (g->pid = fork()) < 0)
+	g->shared = mmap(NULL, sizeof(*g->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (g->shared == MAP_FAILED || pipe2(ends, O_CLOEXEC) || (run = pidfd_open(getpid(), 0)) < 0 ||
+	    (g->pid = fork()) < 0)
 		err = -errno;
 	else if (!g->pid)
-		guard(ends[0], run, take_back);
+		guard(ends[0], run, g->shared, work);
 	if (run >= 0)
 		close(run);
 	if (ends[0] >= 0)
@@ -73,7 +151,7 @@ int undo_guard_start(void (*take_back)(void), struct undo_guard **ret)
 	if (err) {
 		if (ends[1] >= 0)
 			close(ends[1]);
-		free(g);
+		free_guard(g);
 		return err;
 	}
 	g->end = ends[1];
@@ -81,13 +159,57 @@ int undo_guard_start(void (*take_back)(void), struct undo_guard **ret)
 	return 0;
 }
 
+static void say(const struct undo_guard *guard, char what)
+{
+	(void)!write(guard->end, &what, 1);
+}
+
 void undo_guard_stop(struct undo_guard *guard)
 {
 	if (!guard)
 		return;
-	(void)!write(guard->end, "", 1);
+	say(guard, DONE);
 	close(guard->end);
 	while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	free(guard);
+	free_guard(guard);
+}
+
+static bool is_dead(const struct undo_guard *guard)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, guard->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+bool undo_guard_claim(struct undo_guard *guard, uint64_t *ret_ns)
+{
+	static const struct timespec moment = {.tv_nsec = NS_PER_MS};
+	uint64_t state;
+
+	if (!guard)
+		return false;
+	for (;;) {
+		state = state_of(guard->shared);
+		if ((state & LATE_KIND) == LATE_TAKING && !is_dead(guard))
+			nanosleep(&moment, NULL);
+		else if (move_state(guard->shared, state, LATE_NONE))
+			break;
+	}
+	*ret_ns = guard->shared->taken_ns;
+	return (state & LATE_KIND) == LATE_TAKEN && guard->shared->stepped;
+}
+
+void undo_guard_watch(struct undo_guard *guard, const struct undo_late *late)
+{
+	uint64_t ns;
+
+	if (!guard)
+		return;
+	(void)undo_guard_claim(guard, &ns);
+	guard->shared->late = *late;
+	__atomic_store_n(&guard->shared->state,
+			 (state_of(guard->shared) & ~(uint64_t)LATE_KIND) + LATE_NEXT + LATE_WATCHED,
+			 __ATOMIC_RELEASE);
+	say(guard, WATCH);
 }

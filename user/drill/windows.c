@@ -2,16 +2,11 @@
 #include "drill/windows.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/timeutil.h"
-#include "drill/narrow_log.h"
-#include "drill/receipts.h"
+#include "drill/window.h"
 #include "kernel/counters.h"
 
 /* A second look finds the connections that had a segment under way at the first. */
@@ -20,38 +15,6 @@
 #define DISCONNECTS_WALK_NS (250 * NS_PER_MS)
 /* Events wait in the log's memory for a while: batches of flows at this pace keep it small. */
 #define BATCH_NS (5 * NS_PER_MS)
-
-struct window {
-	const struct plan_rule *rule;
-	const struct plan_step *step;
-	size_t rule_index;
-	uint32_t instance; /* from 0 */
-	uint32_t slot;
-	uint64_t opens, closes, next_walk;
-	uint64_t burst_opens; /* of the burst that next_walk belongs to */
-	bool is_open, is_closed, cut;
-	unsigned graces, still; /* looks after the closing; the last ones at which nothing had come back */
-	uint64_t returned;      /* from the delay line, when last looked at after the closing */
-	struct flows *flows;    /* that are still to be told of, after the closing */
-	uint64_t next_batch;
-	uint64_t idle_reset, idle_failed;
-	uint64_t next_pause; /* of a stall: when its burst or window closes, and who waits is to be told */
-	bool untold;         /* the rule's next window was open by then */
-	struct stalls_told told;
-};
-
-struct windows {
-	const struct plan *plan;
-	struct engine *engine;
-	struct journal *journal;
-	struct fault_events *fault_events;
-	const struct answers *answers;
-	struct window *items; /* by slot */
-	struct drill_window *view;
-	size_t n, n_done; /* done: closed, and every flow told of */
-	uint64_t last_close;
-	bool unbalanced;
-};
 
 int windows_open(const struct plan *plan, struct engine *engine, struct journal *journal,
 		 struct fault_events *fault_events, struct windows **ret)
@@ -146,128 +109,10 @@ void windows_set_zero(struct windows *windows, uint64_t zero_ns)
 	}
 }
 
-static struct journal_where where(const struct windows *ws, const struct window *w)
-{
-	return (struct journal_where){
-		.step = w->step->name,
-		.instance = w->instance + 1,
-		.target = ws->plan->targets[w->rule->target].name,
-	};
-}
-
-/* Windows of one step are one for those who read fault_events.jsonl: the first rule's stands for all. */
-static bool speaks_for_step(const struct windows *ws, const struct window *w)
-{
-	return !w->rule_index || ws->plan->rules[w->rule_index - 1].step != w->rule->step;
-}
-
-static int tell_narrow(struct windows *ws, const struct window *w, uint64_t mono_ns,
-		       int (*tell)(struct fault_events *, uint64_t, const struct fault_window *))
-{
-	return narrow_log_tell(ws->fault_events, ws->plan, w->step, w->instance,
-			       mono_ns + ws->journal->offset_ns, tell);
-}
-
-static void tell_step(struct windows *ws, const struct window *w, uint64_t mono_ns, const char *type)
-{
-	struct journal_where at = {.step = w->step->name};
-
-	journal_data(ws->journal);
-	journal_write(ws->journal, mono_ns, type, &at);
-}
-
 static int open_window(struct windows *ws, struct window *w)
 {
-	struct journal_where at = where(ws, w);
-	struct json *data;
-
-	if (speaks_for_step(ws, w) && !w->instance)
-		tell_step(ws, w, w->opens, "step.start");
-	data = journal_data(ws->journal);
-	json_u64(data, "rule", w->rule_index);
-	json_u64(data, "opens_ns", w->opens);
-	json_u64(data, "closes_ns", w->closes);
-	json_raw(data, "fault", w->step->fault.text);
-	journal_write(ws->journal, w->opens, "fault.open", &at);
 	w->is_open = true;
-	return speaks_for_step(ws, w) ? tell_narrow(ws, w, w->opens, fault_events_apply) : 0;
-}
-
-struct flow_teller {
-	struct windows *ws;
-	struct window *w;
-};
-
-static void tell_flow_end(void *arg, const struct sp_flow_key *key, const struct sp_flow *flow)
-{
-	struct flow_teller *t = arg;
-	struct journal_where at = where(t->ws, t->w);
-	struct json *data = journal_data(t->ws->journal);
-	uint64_t hits = (uint64_t)flow->hits[SP_DIR_IN] + flow->hits[SP_DIR_OUT];
-	char text[160];
-
-	journal_flow(key, text, sizeof(text));
-	at.flow = text;
-	json_u64(data, "rule", t->w->rule_index);
-	json_u64(data, "packets_in", flow->packets[SP_DIR_IN]);
-	json_u64(data, "packets_out", flow->packets[SP_DIR_OUT]);
-	json_u64(data, "hits", hits);
-	json_u64(data, "bytes", flow->bytes);
-	json_u64(data, "first_ns", flow->first_ns);
-	json_u64(data, "last_ns", flow->last_ns);
-	journal_write(t->ws->journal, clock_mono_ns(), "flow.end", &at);
-}
-
-static void json_time(struct json *data, const char *key, uint64_t ns)
-{
-	if (ns)
-		json_u64(data, key, ns);
-	else
-		json_null(data, key);
-}
-
-static bool is_balanced(const struct sp_counters *c)
-{
-	uint64_t sum = 0;
-
-	for (int v = 0; v < SP_VERDICTS; v++)
-		sum += c->verdict[v];
-	return sum == c->matched;
-}
-
-static void tell_counters(struct windows *ws, struct window *w, const struct sp_counters *c,
-			  const struct sp_receipt *receipt)
-{
-	struct json *data = journal_data(ws->journal);
-	struct journal_where at = where(ws, w);
-
-	if (!is_balanced(c))
-		ws->unbalanced = true;
-	json_u64(data, "rule", w->rule_index);
-	json_u64(data, "opens_ns", w->opens);
-	json_u64(data, "closes_ns", w->closes);
-	json_time(data, "first_hit_ns", c->first_ns);
-	json_time(data, "last_hit_ns", c->last_ns);
-	json_raw(data, "fault", w->step->fault.text);
-	counters_tell(data, c);
-	json_u64(data, "flows", c->flows);
-	json_u64(data, "untracked", c->untracked);
-	json_u64(data, "failed", c->failed + w->idle_failed + w->told.failed);
-	json_u64(data, "idle_reset", w->idle_reset);
-	if (w->step->fault.meaning == PLAN_MEANS_ANSWER)
-		json_u64(data, "requests", answers_requests(ws->answers, w->slot));
-	if (w->step->fault.meaning == PLAN_MEANS_STALL)
-		json_u64(data, "resumed", w->told.sent);
-	json_bool(data, "cut", w->cut);
-	if (plan_fault_has_receipt(&w->step->fault))
-		receipts_tell(data, &w->step->fault, receipt);
-	journal_write(ws->journal, w->closes, "fault.close", &at);
-}
-
-/* The last window of its step, in time. */
-static bool ends_step(const struct window *w)
-{
-	return w->instance + 1 == w->step->window.times;
+	return window_tell_opening(ws, w);
 }
 
 /* Is it worth while to look again? */
@@ -276,7 +121,7 @@ static bool is_under_way(struct window *w, const struct sp_counters *counters,
 {
 	w->still = receipt->returned > w->returned ? 0 : w->still + 1;
 	w->returned = receipt->returned;
-	if (is_balanced(counters) && receipt->returned >= receipt->entered)
+	if (counters_balanced(counters) && receipt->returned >= receipt->entered)
 		return false;
 	return w->graces++ < LINE_GRACES && w->still <= CLOSE_GRACES;
 }
@@ -324,20 +169,17 @@ static int close_window(struct windows *ws, struct window *w)
 		w->closes = counters.last_ns;
 	if (w->closes > ws->last_close)
 		ws->last_close = w->closes;
-	tell_counters(ws, w, &counters, &receipt);
+	if (!counters_balanced(&counters))
+		ws->unbalanced = true;
 	ws->view[w->slot].hit = counters.matched - counters.verdict[SP_PASS] - counters.verdict[SP_SUPPRESS];
-	if (!speaks_for_step(ws, w))
-		return 0;
-	if (ends_step(w) || w->cut)
-		tell_step(ws, w, w->closes, "step.end");
-	return tell_narrow(ws, w, w->closes, fault_events_clear);
+	return window_tell_closing(ws, w, &counters, &receipt);
 }
 
 /* Tell of one more batch of a closed window's flows. */
 static int tell_flows(struct windows *ws, struct window *w)
 {
 	struct flow_teller teller = {ws, w};
-	int more = flows_take(w->flows, tell_flow_end, &teller);
+	int more = flows_take(w->flows, window_tell_flow, &teller);
 
 	w->next_batch = clock_mono_ns() + BATCH_NS;
 	if (more > 0)
@@ -509,38 +351,6 @@ int windows_cut(struct windows *ws, uint64_t now)
 		err = err ?: e;
 	}
 	return err;
-}
-
-static const char *budget_word(unsigned budget)
-{
-	static const char *const words[] = {"none", "packets", "flows", "duration"};
-
-	return budget < sizeof(words) / sizeof(*words) ? words[budget] : "unknown";
-}
-
-void windows_event(struct windows *ws, const struct sp_event *event)
-{
-	struct json *data = journal_data(ws->journal);
-	struct journal_where at;
-	char flow[160];
-
-	if (event->flow.slot >= ws->n)
-		return;
-	at = where(ws, &ws->items[event->flow.slot]);
-	if (event->type == SP_EVENT_BUDGET) {
-		json_string(data, "limit", budget_word(event->budget));
-		journal_write(ws->journal, event->ns, "budget", &at);
-		return;
-	}
-	journal_flow(&event->flow, flow, sizeof(flow));
-	at.flow = flow;
-	json_u64(data, "rule", event->rule);
-	json_string(data, "verdict", journal_verdict(event->verdict));
-	json_string(data, "hook", journal_hook(event->hook));
-	json_string(data, "direction", event->dir == SP_DIR_OUT ? "out" : "in");
-	json_bool(data, "idle", event->hook == SP_HOOK_SOCKETS);
-	json_bool(data, "probe", event->is_own);
-	journal_write(ws->journal, event->ns, "flow.hit", &at);
 }
 
 /* The rule's window that is the last to open by then. */

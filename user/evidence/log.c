@@ -15,20 +15,33 @@
 #include "evidence/log_packet.h"
 
 #define BATCH_BYTES (256 * 1024)
+#define CHUNK_BYTES (256 * 1024)
+#define MOST_IDLE 2 /* chunks that are kept for what comes next */
 #define NO_TEXT 0
 #define MOVES_EACH 32 /* that putting late events into their places may cost, on average */
 
-/* What waits, in the order of time. Records of the same time keep their order in the arena, which is that of their arrival. */
-struct held {
-	uint64_t mono_ns;
-	size_t at; /* of its record in the arena */
+#define RECORD_ALIGN 8
+
+/* Records, in the order of their arrival. They are written in nearly the same, so a chunk is soon free again. */
+struct chunk {
+	struct chunk *next; /* the one that was begun after it; of idle ones, any */
+	uint64_t number;    /* counts from the first one begun */
+	size_t size, used;  /* bytes of data */
+	size_t waits;       /* records that are not written yet */
+	_Alignas(RECORD_ALIGN) char data[];
 };
 
 /* A record is one of these, with a packet or texts behind it. */
 struct record {
 	uint64_t ts_ns;
-	size_t size; /* of all of it, a multiple of RECORD_ALIGN */
+	struct chunk *chunk;
 	bool is_packet;
+};
+
+/* What waits, in the order of time. Records of the same time keep the order of their arrival. */
+struct held {
+	uint64_t mono_ns;
+	const struct record *record;
 };
 
 struct packet_record {
@@ -44,8 +57,6 @@ struct event_record {
 	char texts[];
 };
 
-#define RECORD_ALIGN 8
-
 struct log {
 	int fd;
 	int error;
@@ -56,10 +67,10 @@ struct log {
 	struct held *held;
 	size_t first, n_held, max_held; /* those from first to n_held - 1 wait */
 	size_t n_sorted;
-	uint64_t oldest_ns; /* of all that wait */
-	struct buf arena;   /* their records, and those of written ones until it is compacted */
-	struct buf spare;   /* to compact it into */
-	size_t dead;        /* bytes of records that are written */
+	uint64_t oldest_ns;          /* of all that wait */
+	struct chunk *oldest, *last; /* of their records; NULL: none */
+	struct chunk *idle;
+	size_t n_idle;
 
 	struct buf batch; /* lines that are being written */
 	struct packet_text *packets;
@@ -70,6 +81,16 @@ struct log {
 	void *on_line_arg;
 };
 
+static void free_chunks(struct chunk *chunk)
+{
+	struct chunk *next;
+
+	for (; chunk; chunk = next) {
+		next = chunk->next;
+		free(chunk);
+	}
+}
+
 static void log_free(struct log *log)
 {
 	if (!log)
@@ -77,8 +98,8 @@ static void log_free(struct log *log)
 	if (log->fd >= 0)
 		close(log->fd);
 	free(log->held);
-	buf_free(&log->arena);
-	buf_free(&log->spare);
+	free_chunks(log->oldest);
+	free_chunks(log->idle);
 	buf_free(&log->batch);
 	packet_text_free(log->packets);
 	line_hash_free(&log->hash);
@@ -139,6 +160,35 @@ static int grow_held(struct log *log)
 	return 0;
 }
 
+static struct chunk *take_idle(struct log *log)
+{
+	struct chunk *chunk = log->idle;
+
+	log->idle = chunk->next;
+	log->n_idle--;
+	return chunk;
+}
+
+/* A last chunk that has room for so much. */
+static int grow_chunks(struct log *log, size_t size)
+{
+	size_t data = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+	struct chunk *chunk, *last = log->last;
+
+	if (last && last->size - last->used >= size)
+		return 0;
+	chunk = data == CHUNK_BYTES && log->idle ? take_idle(log) : malloc(sizeof(*chunk) + data);
+	if (!chunk)
+		return -ENOMEM;
+	*chunk = (struct chunk){.number = last ? last->number + 1 : 0, .size = data};
+	if (last)
+		last->next = chunk;
+	else
+		log->oldest = chunk;
+	log->last = chunk;
+	return 0;
+}
+
 /* A place in the queue, and a record of at least `size` bytes for it; NULL: the log has an error. */
 static void *hold(struct log *log, uint64_t mono_ns, size_t size)
 {
@@ -148,17 +198,18 @@ static void *hold(struct log *log, uint64_t mono_ns, size_t size)
 		return NULL;
 	size = (size + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
 	log->error = grow_held(log);
-	if (!log->error && !buf_reserve(&log->arena, size))
-		log->error = -ENOMEM;
+	if (!log->error)
+		log->error = grow_chunks(log, size);
 	if (log->error)
 		return NULL;
-	log->held[log->n_held++] = (struct held){mono_ns, log->arena.len};
+	record = (struct record *)(log->last->data + log->last->used);
+	log->last->used += size;
+	log->last->waits++;
+	record->ts_ns = mono_ns + (uint64_t)log->offset_ns;
+	record->chunk = log->last;
+	log->held[log->n_held++] = (struct held){mono_ns, record};
 	if (mono_ns < log->oldest_ns)
 		log->oldest_ns = mono_ns;
-	record = (struct record *)(log->arena.data + log->arena.len);
-	log->arena.len += size;
-	record->ts_ns = mono_ns + (uint64_t)log->offset_ns;
-	record->size = size;
 	return record;
 }
 
@@ -220,7 +271,9 @@ static int compare_held(const void *a, const void *b)
 
 	if (x->mono_ns != y->mono_ns)
 		return x->mono_ns < y->mono_ns ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
+	if (x->record->chunk != y->record->chunk)
+		return x->record->chunk->number < y->record->chunk->number ? -1 : 1;
+	return x->record < y->record ? -1 : x->record > y->record;
 }
 
 /* Where in [first, end), which is sorted, one of this time belongs that came after all of them. */
@@ -259,11 +312,6 @@ static void sort_held(struct log *log)
 		log->held[place] = h;
 	}
 	log->n_sorted = log->n_held;
-}
-
-static const struct record *record_of(const struct log *log, const struct held *h)
-{
-	return (const struct record *)(log->arena.data + h->at);
 }
 
 static const char *text_at(const struct event_record *from, size_t at)
@@ -323,7 +371,7 @@ static void render_event(struct log *log, const struct log_event *event, const s
 
 static int render(struct log *log, const struct held *h)
 {
-	const struct record *record = record_of(log, h);
+	const struct record *record = h->record;
 	struct line_place place = {++log->seq, record->ts_ns, h->mono_ns < log->last_ns, log->prev};
 	size_t start = log->batch.len;
 	struct log_event event;
@@ -376,7 +424,7 @@ static void tell(struct log *log, const struct held *first, const struct held *e
 	if (!log->on_line)
 		return;
 	for (; first < end; first++) {
-		const struct record *record = record_of(log, first);
+		const struct record *record = first->record;
 
 		if (record->is_packet)
 			continue;
@@ -400,34 +448,39 @@ static int write_held(struct log *log, size_t end)
 			break;
 		tell(log, log->held + log->first, log->held + i + 1);
 		for (; log->first <= i; log->first++)
-			log->dead += record_of(log, &log->held[log->first])->size;
+			log->held[log->first].record->chunk->waits--;
 	}
 	return err;
 }
 
-/* Move the records that wait into the other arena, in their order. */
-static int compact_arena(struct log *log)
+static void let_go(struct log *log, struct chunk *chunk)
 {
-	struct buf old = log->arena;
-
-	buf_clear(&log->spare);
-	if (!buf_reserve(&log->spare, old.len - log->dead))
-		return -ENOMEM;
-	for (size_t i = log->first; i < log->n_held; i++) {
-		const struct record *record = record_of(log, &log->held[i]);
-
-		memcpy(log->spare.data + log->spare.len, record, record->size);
-		log->held[i].at = log->spare.len;
-		log->spare.len += record->size;
+	if (chunk->size != CHUNK_BYTES || log->n_idle == MOST_IDLE) {
+		free(chunk);
+		return;
 	}
-	log->arena = log->spare;
-	log->spare = old;
-	log->dead = 0;
-	return 0;
+	chunk->next = log->idle;
+	log->idle = chunk;
+	log->n_idle++;
+}
+
+/* Of the chunks whose records are all written, the last is filled anew. */
+static void empty_chunks(struct log *log)
+{
+	struct chunk *chunk;
+
+	while ((chunk = log->oldest) && !chunk->waits) {
+		if (chunk == log->last) {
+			chunk->used = 0;
+			return;
+		}
+		log->oldest = chunk->next;
+		let_go(log, chunk);
+	}
 }
 
 /* Give up the room of what was written, once that is more than what waits. */
-static int compact(struct log *log)
+static void compact(struct log *log)
 {
 	size_t waits = log->n_held - log->first;
 
@@ -437,11 +490,7 @@ static int compact(struct log *log)
 		log->first = 0;
 		log->n_held = log->n_sorted = waits;
 	}
-	if (!waits) {
-		buf_clear(&log->arena);
-		log->dead = 0;
-	}
-	return log->dead > log->arena.len / 2 ? compact_arena(log) : 0;
+	empty_chunks(log);
 }
 
 int log_flush(struct log *log, uint64_t now_ns)
@@ -455,7 +504,7 @@ int log_flush(struct log *log, uint64_t now_ns)
 	sort_held(log);
 	log->error = write_held(log, place_of(log, log->first, log->n_held, limit));
 	if (!log->error)
-		log->error = compact(log);
+		compact(log);
 	return log->error;
 }
 

@@ -64,6 +64,15 @@ int counters_read(int fd, uint32_t first, uint32_t n, struct sp_counters *ret_su
 	return err;
 }
 
+bool counters_balanced(const struct sp_counters *c)
+{
+	uint64_t sum = 0;
+
+	for (int v = 0; v < SP_VERDICTS; v++)
+		sum += c->verdict[v];
+	return sum == c->matched;
+}
+
 void counters_tell(struct json *j, const struct sp_counters *c)
 {
 	json_u64(j, "matched", c->matched);

@@ -3,6 +3,7 @@
 #ifndef SHEARPIN_COUNTERS_H
 #define SHEARPIN_COUNTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <linux/types.h>
@@ -15,6 +16,9 @@ int counters_open(uint32_t map_id, int *ret_fd);
 
 /* The sum over all CPUs of n slots from first on. 0 or a negative errno. */
 int counters_read(int fd, uint32_t first, uint32_t n, struct sp_counters *ret_sum);
+
+/* Do the verdicts add up to what matched? */
+bool counters_balanced(const struct sp_counters *c);
 
 /* The members "matched", what became of those packets ("passed", ..., "suppressed"), and "bytes". */
 void counters_tell(struct json *j, const struct sp_counters *c);

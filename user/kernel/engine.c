@@ -25,6 +25,7 @@
 #include "kernel/line.h"
 #include "kernel/patterns.h"
 #include "kernel/prefixes.h"
+#include "kernel/rehearse.h"
 #include "kernel/rules.h"
 #include "kernel/vectors.h"
 #include "shearpin.skel.h"
@@ -192,7 +193,7 @@ static int fill(struct engine *e)
 	rules_fill_meanings(e->plan, bss->meanings, &bss->control.content);
 	answer_choose_hooks(e->plan, &bss->control);
 	fill_distributions(e->plan, bss->distributions);
-	return 0;
+	return vectors_leave_ports(&v);
 }
 
 /* By then connect() has let go of its socket. An error ends here: the programs answer the SYN's retransmission, too. */
@@ -425,7 +426,7 @@ int engine_observe(struct engine *engine)
 	return 0;
 }
 
-void engine_arm(struct engine *engine, uint64_t zero_ns)
+void engine_set_zero(struct engine *engine, uint64_t zero_ns)
 {
 	const struct plan *plan = engine->plan;
 	struct shearpin__bss *bss = engine->skel->bss;
@@ -435,7 +436,11 @@ void engine_arm(struct engine *engine, uint64_t zero_ns)
 	if (plan->max_duration_ns)
 		bss->control.deadline_ns = zero_ns + plan->max_duration_ns;
 	fill_marks(plan, zero_ns, bss->marks);
-	__atomic_or_fetch(&bss->control.armed, SP_ARMED_FAULTS, __ATOMIC_RELEASE);
+}
+
+void engine_arm(struct engine *engine)
+{
+	__atomic_or_fetch(&engine->skel->bss->control.armed, SP_ARMED_FAULTS, __ATOMIC_RELEASE);
 }
 
 void engine_disarm(struct engine *engine)
@@ -533,74 +538,34 @@ int engine_reset_idle(struct engine *engine,
 	return idle_reset(engine->idle, call, arg);
 }
 
-struct pause {
-	const struct engine *engine;
-	const struct sp_rule *rule;
-};
-
-static int is_pause(const void *arg)
+static int open_window(const void *arg, size_t rule)
 {
-	const struct pause *p = arg;
-	uint32_t armed = __atomic_load_n(&p->engine->skel->bss->control.armed, __ATOMIC_ACQUIRE);
+	const struct shearpin__bss *bss = ((const struct engine *)arg)->skel->bss;
+	uint32_t armed = __atomic_load_n(&bss->control.armed, __ATOMIC_ACQUIRE);
 
-	return !(armed & SP_ARMED_FAULTS) || window_at(p->rule, clock_mono_ns()) == WINDOW_CLOSED;
+	return armed & SP_ARMED_FAULTS ? window_at(&bss->rules[rule], clock_mono_ns()) : WINDOW_CLOSED;
 }
 
 int engine_end_states(struct engine *engine, size_t rule, uint32_t slot, struct stalls_told *told)
 {
-	const struct pause pause = {engine, &engine->skel->bss->rules[rule]};
+	const struct shearpin__bss *bss = engine->skel->bss;
 	const struct stalls stalls = {
 		.states_fd = bpf_map__fd(engine->skel->maps.states),
 		.conns_fd = bpf_map__fd(engine->skel->maps.conns),
-		.raw = pause.rule->meaning == SP_MEANS_STALL ? engine->raw : NULL,
-		.is_over = is_pause,
-		.arg = &pause,
+		.raw = bss->rules[rule].meaning == SP_MEANS_STALL ? engine->raw : NULL,
+		.rule = rule,
+		.rules = &bss->meanings[SP_MEANS_STALL],
+		.window = open_window,
+		.arg = engine,
 	};
 
 	return stalls_end(&stalls, slot, told);
 }
 
-static int test_run_skb(int fd, int ifindex, const void *frame, size_t len)
-{
-	struct __sk_buff skb = {.ifindex = ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .ctx_in = &skb,
-		    .ctx_size_in = sizeof(skb), .repeat = 1);
-
-	return bpf_prog_test_run_opts(fd, &opts);
-}
-
-static int test_run_xdp(int fd, int ifindex, const void *frame, size_t len)
-{
-	struct xdp_md xdp = {.data_end = len, .ingress_ifindex = ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .ctx_in = &xdp,
-		    .ctx_size_in = sizeof(xdp), .repeat = 1);
-
-	return bpf_prog_test_run_opts(fd, &opts);
-}
-
 int engine_rehearse(struct engine *engine, enum sp_hook hook, int ifindex, const void *frame, size_t len,
 		    int *ret_rule)
 {
-	struct shearpin__bss *bss = engine->skel->bss;
-	int err;
-
-	*ret_rule = -1;
-	if (!bits_any_set(&bss->control.hook[hook]))
-		return 0;
-	bss->rehearsed.verdict = SP_PASS;
-	bss->control.rehearsal = 1;
-	bss->control.armed = SP_ARMED_FAULTS;
-	if (hook == SP_HOOK_XDP)
-		err = test_run_xdp(bpf_program__fd(engine->skel->progs.xdp_in), ifindex, frame, len);
-	else
-		err = test_run_skb(bpf_program__fd(hook == SP_HOOK_TC_IN ? engine->skel->progs.tc_in
-									 : engine->skel->progs.tc_out),
-				   ifindex, frame, len);
-	bss->control.armed = 0;
-	bss->control.rehearsal = 0;
-	if (!err && bss->rehearsed.verdict > SP_SUPPRESS)
-		*ret_rule = bss->rehearsed.rule;
-	return err;
+	return rehearse(engine->skel, hook, ifindex, frame, len, ret_rule);
 }
 
 struct shearpin *engine_programs(struct engine *engine)

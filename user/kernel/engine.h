@@ -3,8 +3,8 @@
  * The programs in the kernel, from one plan: load, attach, arm, read, disarm. Everything the engine puts into the kernel
  * hangs on file descriptors of this process and goes when it goes, in whatever way.
  *
- * Order: engine_open (load; nothing acts) -> engine_rehearse -> engine_attach (still nothing acts) -> engine_arm with
- * the time zero of all windows (from here on the kernel opens and closes them) -> engine_disarm -> engine_close.
+ * Order: engine_open (load; nothing acts) -> engine_rehearse -> engine_attach (still nothing acts) -> engine_set_zero
+ * -> engine_arm (from here on the kernel opens and closes the windows) -> engine_disarm -> engine_close.
  * Functions return 0 or a negative errno. One thread uses an engine. Times are CLOCK_MONOTONIC nanoseconds.
  */
 #ifndef SHEARPIN_ENGINE_H
@@ -49,8 +49,10 @@ int engine_retarget(struct engine *engine);
 
 /* From here on the observer follows the targets' flows, but for those of this process. */
 int engine_observe(struct engine *engine);
-/* Set every rule's windows relative to zero_ns and switch on. */
-void engine_arm(struct engine *engine, uint64_t zero_ns);
+/* Set every rule's windows relative to zero_ns (CLOCK_MONOTONIC), before they are switched on. */
+void engine_set_zero(struct engine *engine, uint64_t zero_ns);
+/* Switch on. A window acts from here on, even if it had begun before. */
+void engine_arm(struct engine *engine);
 /* Switch off, the observer, too: with this store, every packet passes. */
 void engine_disarm(struct engine *engine);
 

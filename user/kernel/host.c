@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
+#include "base/write.h"
 
 #define RECORD_MAX (4 * 1024 * 1024)
 #define POLL_NS (10 * NS_PER_MS)
@@ -44,19 +45,6 @@ struct host_record {
 	int fd;
 	char path[64];
 };
-
-static int write_all(int fd, const char *text, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= n;
-	}
-	return 0;
-}
 
 /* The record appears under its name whole and locked, also in place of an older one. */
 static int publish(const char *path, const char *json, int *ret_fd)

@@ -34,11 +34,32 @@ static bool is_kept_from(const struct stalls *stalls, const struct sp_flow_key *
 	       !is_ended(stalls, key, state->flags[dir] & SP_STATE_ENDED);
 }
 
+/* Has another rule, whose window is open, seen the sender too, and shut its window? */
+static bool is_held(const struct stalls *stalls, const struct sp_flow_key *key, int dir)
+{
+	struct sp_flow_key other = *key;
+	struct sp_state state;
+
+	for (size_t w = 0; w < SP_WORDS; w++)
+		for (__u64 left = stalls->rules->w[w]; left; left &= left - 1) {
+			size_t rule = w * 64 + __builtin_ctzll(left);
+			int slot = rule == stalls->rule ? -1 : stalls->window(stalls->arg, rule);
+
+			if (slot < 0)
+				continue;
+			other.slot = slot;
+			if (!bpf_map_lookup_elem(stalls->states_fd, &other, &state) &&
+			    state.flags[dir] & SP_STATE_SEEN)
+				return true;
+		}
+	return false;
+}
+
 static void tell(const struct stalls *stalls, const struct sp_flow_key *key, const struct sp_state *state,
 		 struct stalls_told *told)
 {
 	for (int dir = 0; dir < SP_DIRS; dir++) {
-		if (!is_kept_from(stalls, key, state, dir))
+		if (!is_kept_from(stalls, key, state, dir) || is_held(stalls, key, dir))
 			continue;
 		if (raw_acknowledge(stalls->raw, key, dir, state))
 			told->failed++;
@@ -56,7 +77,7 @@ static int end_batch(const struct stalls *stalls, uint32_t slot, const struct ba
 
 		if (b->keys[i].slot != slot)
 			continue;
-		if (stalls->raw && !stalls->is_over(stalls->arg))
+		if (stalls->raw && stalls->window(stalls->arg, stalls->rule) >= 0)
 			return -EAGAIN;
 		err = bpf_map_lookup_elem(stalls->states_fd, &b->keys[i], &state); /* as it is by now */
 		if (!err)

@@ -8,16 +8,19 @@
 #define SHEARPIN_STALLS_H
 
 #include <linux/types.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "abi.h"
 #include "kernel/raw.h"
 
 struct stalls {
-	int states_fd, conns_fd; /* the maps */
-	const struct raw *raw;   /* NULL: nobody is told anything */
-	/* May the stall be ended now? It is asked for each connection: this process may have been stopped. */
-	int (*is_over)(const void *arg);
+	int states_fd, conns_fd;     /* the maps */
+	const struct raw *raw;       /* NULL: nobody is told anything */
+	size_t rule;                 /* that ends */
+	const struct sp_bits *rules; /* all that stall */
+	/* The slot of the rule's window that is open now; -1: none is. Asked for each connection: this process may have been stopped. */
+	int (*window)(const void *arg, size_t rule);
 	const void *arg;
 };
 
@@ -26,8 +29,9 @@ struct stalls_told {
 };
 
 /*
- * Take the flows of a slot out of the table of states, and tell their senders, unless the connection has ended. Adds to *told.
- * 0 or a negative errno: -EAGAIN, if it was not over any more and there is somebody to tell; the rest of the flows stay.
+ * Take the flows of a slot out of the table of states, and tell their senders, unless the connection has ended, or another
+ * stall still holds it: they are told at its end. Adds to *told. 0 or a negative errno: -EAGAIN, if it was not over any more and
+ * there is somebody to tell; the rest of the flows stay.
  */
 int stalls_end(const struct stalls *stalls, uint32_t slot, struct stalls_told *told);
 

@@ -5,7 +5,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static bool has_rule(const struct plan *plan, size_t target)
 {
@@ -154,6 +156,24 @@ void vectors_fill(const struct plan *plan, const struct vectors *v)
 		fill_ports(v->local_ports, r, t->local_ports, t->n_local_ports);
 		fill_ports(v->remote_ports, r, t->remote_ports, t->n_remote_ports);
 	}
+}
+
+/* Its whole pages, in place of which nothing is: the map's later munmap() still has all of its addresses. */
+static int leave(void *table, size_t size)
+{
+	uintptr_t page = sysconf(_SC_PAGESIZE);
+	uintptr_t first = ((uintptr_t)table + page - 1) & -page, end = ((uintptr_t)table + size) & -page;
+	void *at = mmap((void *)first, end - first, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	return at == MAP_FAILED ? -errno : 0;
+}
+
+int vectors_leave_ports(const struct vectors *v)
+{
+	int err = leave(v->local_ports, SP_PORTS * sizeof(*v->local_ports));
+
+	return err ?: leave(v->remote_ports, SP_PORTS * sizeof(*v->remote_ports));
 }
 
 static bool covers(const struct prefix *wide, const struct prefix *narrow)

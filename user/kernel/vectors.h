@@ -43,6 +43,11 @@ struct vectors {
 };
 
 void vectors_fill(const struct plan *plan, const struct vectors *v);
+/*
+ * Take the tables of the ports, 4 MiB, out of this process's memory, where they are mapped; the programs have them still. From
+ * here on they are not to be touched. 0 or a negative errno.
+ */
+int vectors_leave_ports(const struct vectors *v);
 /* The target of a bit: of a rule, or one that no rule has; -1: the bit is not taken. */
 int vectors_target(const struct plan *plan, unsigned bit);
 /* All bits of a target, added to what *ret_bits has. */

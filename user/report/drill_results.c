@@ -8,6 +8,7 @@
 #include "base/timeutil.h"
 #include "report/verdict.h"
 #include "report/words.h"
+#include "slo/slo_words.h"
 
 /* Strings of an array, one at a time. */
 struct list {
@@ -121,7 +122,7 @@ static void observe_flow(struct list *l, const char *path, const struct result_f
 	}
 	if (f->attempts) {
 		buf_printf(&l->text, "%s made %" PRIu64 " attempts, back-off: ", path, f->attempts);
-		backoff_words(&f->backoff, &l->text);
+		slo_words_backoff(&l->text, &f->backoff);
 		list_add(l);
 	}
 	if (!f->is_hit)

@@ -5,7 +5,7 @@
 
 #include "report/md.h"
 #include "report/sections.h"
-#include "report/words.h"
+#include "slo/slo_words.h"
 
 #define MAX_ROWS 200 /* of a table; results.json has all */
 
@@ -157,7 +157,7 @@ static void attempts_row(const struct results *r, const struct result_window *w,
 	buf_printf(out, " | %" PRIu64, f->attempts);
 	md_seq(out, f->attempts_seq);
 	buf_printf(out, " | %" PRIu64 " | ", f->refused);
-	backoff_words(&f->backoff, &words);
+	slo_words_backoff(&words, &f->backoff);
 	md_text(out, words.data);
 	put_event_time(out, f->backoff.first_ns, NO_NS);
 	put_event_time(out, f->backoff.median_ns, NO_NS);

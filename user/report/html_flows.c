@@ -6,7 +6,7 @@
 
 #include "base/timeutil.h"
 #include "report/html.h"
-#include "report/words.h"
+#include "slo/slo_words.h"
 
 /* A row: a path in a window. */
 struct row {
@@ -180,7 +180,7 @@ static void attempts_row(const struct results *r, const struct row *row, struct 
 	html_seq(out, f->attempts ? f->attempts_seq : NO_NS);
 	buf_puts(out, "</td>");
 	html_cell_count(out, f->refused);
-	backoff_words(&f->backoff, &words);
+	slo_words_backoff(&words, &f->backoff);
 	html_cell(out, words.data);
 	html_cell_seconds(out, f->backoff.first_ns, NO_NS);
 	html_cell_seconds(out, f->backoff.median_ns, NO_NS);

@@ -317,7 +317,10 @@ void html_counters(const struct results *r, struct buf *out)
 		out,
 		"<p>Packets, except bytes, flows and idle connections reset, as the kernel counted them. In "
 		"every row, matched must be the sum of passed, dropped, reset, refused, delayed, duplicated, "
-		"altered and suppressed. A counter that has no column is 0 everywhere.</p>\n");
+		"altered and suppressed. A counter that has no column is 0 everywhere, or no window's fault "
+		"has it.");
+	counter_notes(r, out);
+	buf_puts(out, "</p>\n");
 	counter_head(r, out);
 	for (i = 0; i < r->n_windows; i++) {
 		for (p = 0; p < r->windows[i]->n_parts; p++, all++) {

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "report/mm_bot.h"
-#include "report/words.h"
+#include "slo/slo_words.h"
 
 enum severity {
 	SEVERITY_HIGH,
@@ -108,7 +108,7 @@ static void put_attempts(struct findings *f, const struct result_window *w, cons
 	} else if (kind == BACKOFF_NONE || kind == BACKOFF_CONSTANT) {
 		name_window(f, w, path);
 		buf_puts(&f->text, "doesn't back off: ");
-		backoff_words(&flow->backoff, &f->text);
+		slo_words_backoff(&f->text, &flow->backoff);
 		put_finding(f, w->step, kind == BACKOFF_NONE ? SEVERITY_MEDIUM : SEVERITY_LOW, advice);
 	}
 }

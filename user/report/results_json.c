@@ -125,6 +125,17 @@ static void put_receipt(struct json *j, const struct result_receipt *receipt)
 	json_end_object(j);
 }
 
+/* A counter that only some fault has is there for no other. */
+static void put_counters(struct json *j, const struct result_part *p)
+{
+	for (size_t i = 0; i < n_result_counters; i++) {
+		uint64_t n = p->counted ? result_counter(&p->n, i) : NO_NS;
+
+		if (n != NO_NS || !result_counters[i].special)
+			json_ns(j, result_counters[i].name, n);
+	}
+}
+
 static void put_part(struct json *j, const struct results *r, const struct result_window *w,
 		     const struct result_part *p)
 {
@@ -149,8 +160,7 @@ static void put_part(struct json *j, const struct results *r, const struct resul
 	json_fields(j, p, times);
 	json_bool(j, "cut", p->cut);
 	json_fields(j, p, hits);
-	for (size_t i = 0; i < n_result_counters; i++)
-		json_ns(j, result_counters[i].name, p->counted ? result_counter(&p->n, i) : NO_NS);
+	put_counters(j, p);
 	json_bool(j, "balanced", p->balanced);
 	put_receipt(j, p->receipt);
 	put_probes(j, r, w);

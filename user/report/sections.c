@@ -129,11 +129,13 @@ void section_matrix(const struct results *r, struct buf *out)
 		matrix_row(r, r->windows[i], out);
 }
 
-/* Counters that are zero in most runs have a column only if one isn't. */
+/* Counters that are zero in most runs, or that few faults have, have a column only if there is something to show. */
 static bool shown(const struct results *r, size_t counter)
 {
 	static const char *const rare[] = {"delayed", "duplicated", "altered", "untracked", "failed"};
 
+	if (result_counters[counter].special)
+		return counter_counted(r, counter);
 	for (size_t i = 0; i < sizeof(rare) / sizeof(*rare); i++) {
 		if (strcmp(rare[i], result_counters[counter].name) == 0)
 			return counter_counted(r, counter);
@@ -153,6 +155,7 @@ static void hit(struct buf *out, uint64_t from_ns, uint64_t to_ns)
 static void counters_row(const struct results *r, const struct result_window *w, const struct result_part *p,
 			 struct buf *out)
 {
+	uint64_t n;
 	size_t i;
 
 	section_window(w, out);
@@ -160,10 +163,11 @@ static void counters_row(const struct results *r, const struct result_window *w,
 	for (i = 0; i < n_result_counters; i++) {
 		if (!shown(r, i))
 			continue;
-		if (p->counted)
-			buf_printf(out, " | %" PRIu64, result_counter(&p->n, i));
-		else
+		n = p->counted ? result_counter(&p->n, i) : NO_NS;
+		if (n == NO_NS)
 			buf_puts(out, " | -");
+		else
+			buf_printf(out, " | %" PRIu64, n);
 	}
 	hit(out, p->opened_ns, p->first_hit_ns);
 	hit(out, p->last_hit_ns, p->closed_ns);
@@ -177,7 +181,9 @@ void section_counters(const struct results *r, struct buf *out)
 
 	buf_puts(out, "\n## Counters\n\n");
 	buf_puts(out, "Packets, except bytes, flows and idle connections reset. "
-		      "matched must be the sum of its verdicts in every row.\n\n");
+		      "matched must be the sum of its verdicts in every row.");
+	counter_notes(r, out);
+	buf_puts(out, "\n\n");
 	buf_puts(&columns, "Window|Target");
 	for (i = 0; i < n_result_counters; i++) {
 		if (shown(r, i))

@@ -148,6 +148,14 @@ static void flow_remark(struct remarks *m, const struct results *r, const struct
 	buf_printf(m->out, "%" PRIu64 " more", count - MAX_NAMED);
 }
 
+static const char *failed_words(const struct result_counters *n)
+{
+	return n->requests != NO_NS ? "connections that couldn't be taken"
+	       : n->resumed != NO_NS
+		       ? "packets that couldn't be rewritten, or senders that couldn't be told to go on"
+		       : "packets that couldn't be rewritten";
+}
+
 static void part_remarks(struct remarks *m, const struct result_part *p)
 {
 	if (!p->closed)
@@ -164,7 +172,7 @@ static void part_remarks(struct remarks *m, const struct result_part *p)
 		remark(m, p->target, "has counters that don't add up");
 	remark_count(m, p->target, p->n.suppressed, "packets suppressed by the budget");
 	remark_count(m, p->target, p->n.untracked, "packets of flows that found no room in the flow table");
-	remark_count(m, p->target, p->n.failed, "packets that couldn't be rewritten");
+	remark_count(m, p->target, p->n.failed, failed_words(&p->n));
 	if (!p->receipt)
 		return;
 	remark_count(m, p->target, p->receipt->lost + p->receipt->full,
@@ -205,40 +213,40 @@ void meta_others(const struct results *r, const char *const *own, struct buf *ou
 	}
 }
 
+static bool part_counted(const struct result_part *p, size_t counter)
+{
+	uint64_t value = result_counter(&p->n, counter);
+
+	return p->counted && (result_counters[counter].special ? value != NO_NS : value != 0);
+}
+
 bool counter_counted(const struct results *r, size_t counter)
 {
 	size_t i, p;
 
 	for (i = 0; i < r->n_windows; i++) {
 		for (p = 0; p < r->windows[i]->n_parts; p++) {
-			if (result_counter(&r->windows[i]->parts[p].n, counter))
+			if (part_counted(&r->windows[i]->parts[p], counter))
 				return true;
 		}
 	}
 	return false;
 }
 
-static void put_duration(struct buf *out, const char *before, uint64_t ns)
+void counter_notes(const struct results *r, struct buf *out)
 {
-	char text[32];
+	static const struct {
+		const char *name, *words;
+	} notes[] = {
+		{"resumed", " resumed counts senders that were told to go on."},
+		{"requests", " requests counts requests that were answered."},
+	};
+	size_t i, k;
 
-	if (ns == NO_NS)
-		return;
-	format_duration(ns, text, sizeof(text));
-	buf_printf(out, "%s%s", before, text);
-}
-
-void backoff_words(const struct result_backoff *b, struct buf *out)
-{
-	buf_puts(out, b->kind == BACKOFF_UNKNOWN ? "too few attempts to tell" : result_backoff_name(b->kind));
-	if (b->kind == BACKOFF_EXPONENTIAL)
-		buf_printf(out, ", factor %.3g", b->factor);
-	if (b->kind == BACKOFF_LINEAR)
-		put_duration(out, b->step_ns < 0 ? ", each -" : ", each +",
-			     b->step_ns < 0 ? -(uint64_t)b->step_ns : (uint64_t)b->step_ns);
-	if (b->kind == BACKOFF_CONSTANT)
-		put_duration(out, " ", b->median_ns);
-	put_duration(out, ", cap ", b->cap_ns);
-	if (b->has_jitter)
-		buf_printf(out, ", jitter %.2g %%", b->jitter * 100);
+	for (i = 0; i < n_result_counters; i++) {
+		for (k = 0; k < sizeof(notes) / sizeof(*notes); k++) {
+			if (!strcmp(notes[k].name, result_counters[i].name) && counter_counted(r, i))
+				buf_puts(out, notes[k].words);
+		}
+	}
 }

@@ -27,10 +27,10 @@ const char *meta_value(const struct results *r, const char *key);
 void meta_others(const struct results *r, const char *const *own, struct buf *out,
 		 void (*put)(struct buf *out, const char *key, const char *value));
 
-/* Is the counter other than 0 in any window? */
+/* Is the counter other than 0 in any window, or that of a fault that a window has? */
 bool counter_counted(const struct results *r, size_t counter);
 
-/* "exponential, factor 2.01, cap 5s, jitter 10 %" */
-void backoff_words(const struct result_backoff *b, struct buf *out);
+/* What the columns of counters that only some fault has count: sentences, each with a space before it. */
+void counter_notes(const struct results *r, struct buf *out);
 
 #endif

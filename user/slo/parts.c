@@ -181,7 +181,7 @@ static bool read_counters(const json_t *data, struct result_counters *n)
 
 	for (i = 0; i < n_result_counters; i++) {
 		value = get_u64(data, result_counters[i].name);
-		if (value == NO_NS)
+		if (value == NO_NS && !result_counters[i].special)
 			return false;
 		memcpy((char *)n + result_counters[i].offset, &value, sizeof(value));
 	}

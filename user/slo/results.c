@@ -12,17 +12,17 @@ struct result_chunk {
 	_Alignas(max_align_t) char data[];
 };
 
-#define COUNTER(name, part)                                                                                  \
-	{                                                                                                    \
-#name, offsetof(struct result_counters, name), part                                          \
-	}
+/* clang-format off */
+#define COUNTER(name, part, special) {#name, offsetof(struct result_counters, name), part, special}
+/* clang-format on */
 
 const struct result_counter result_counters[] = {
-	COUNTER(matched, false),   COUNTER(passed, true),      COUNTER(dropped, true),
-	COUNTER(reset, true),      COUNTER(refused, true),     COUNTER(delayed, true),
-	COUNTER(duplicated, true), COUNTER(altered, true),     COUNTER(suppressed, true),
-	COUNTER(bytes, false),     COUNTER(flows, false),      COUNTER(untracked, false),
-	COUNTER(failed, false),    COUNTER(idle_reset, false),
+	COUNTER(matched, false, false),   COUNTER(passed, true, false),      COUNTER(dropped, true, false),
+	COUNTER(reset, true, false),      COUNTER(refused, true, false),     COUNTER(delayed, true, false),
+	COUNTER(duplicated, true, false), COUNTER(altered, true, false),     COUNTER(suppressed, true, false),
+	COUNTER(bytes, false, false),     COUNTER(flows, false, false),      COUNTER(untracked, false, false),
+	COUNTER(failed, false, false),    COUNTER(idle_reset, false, false), COUNTER(resumed, false, true),
+	COUNTER(requests, false, true),
 };
 const size_t n_result_counters = sizeof(result_counters) / sizeof(*result_counters);
 

@@ -40,6 +40,7 @@ struct result_probe {
 struct result_counters {
 	uint64_t matched, passed, dropped, reset, refused, delayed, duplicated, altered, suppressed;
 	uint64_t bytes, flows, untracked, failed, idle_reset;
+	uint64_t resumed, requests; /* NO_NS: it is another fault's */
 };
 
 /* The names of the counters, in the order of docs/run-directory.md. */
@@ -47,6 +48,7 @@ struct result_counter {
 	const char *name;
 	size_t offset; /* in struct result_counters */
 	bool part;     /* of `matched` */
+	bool special;  /* of one fault only: NO_NS, where it is another */
 };
 extern const struct result_counter result_counters[];
 extern const size_t n_result_counters;

@@ -55,14 +55,14 @@ void slo_words_time(struct buf *out, uint64_t ns)
 
 void slo_words_backoff(struct buf *out, const struct result_backoff *b)
 {
-	buf_puts(out, result_backoff_name(b->kind));
+	buf_puts(out, b->kind == BACKOFF_UNKNOWN ? "too few attempts to tell" : result_backoff_name(b->kind));
 	if (b->kind == BACKOFF_EXPONENTIAL) {
 		buf_puts(out, ", factor ");
 		add_number(out, b->factor, 3);
 	}
 	if (b->kind == BACKOFF_LINEAR) {
-		buf_puts(out, ", step ");
-		slo_words_time(out, b->step_ns);
+		buf_puts(out, b->step_ns < 0 ? ", step -" : ", step ");
+		slo_words_time(out, b->step_ns < 0 ? -(uint64_t)b->step_ns : (uint64_t)b->step_ns);
 	}
 	if (b->kind == BACKOFF_CONSTANT || b->kind == BACKOFF_NONE) {
 		buf_puts(out, ", interval ");
