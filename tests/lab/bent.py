@@ -8,6 +8,7 @@ import socket
 import threading
 
 import chance
+from again import Again
 from datagrams import NUMBER, drain, make_room
 from lab import DEVICE, FAMILIES, HERE, HOLD, PATIENCE_S, THERE, UDP, LabTest, now_ns, wait_until
 
@@ -77,7 +78,7 @@ class Path:
         return [data for data, _ in drain(self.receiver)]
 
 
-class BentTest(LabTest):
+class BentTest(Again, LabTest):
     def each_path(self):
         """Out and in, IPv4 and IPv6."""
         return [Path(self.lab, family, direction, source=SOURCE + n)

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 
-PATIENCE_S = 120
+PATIENCE_S = 300
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",

@@ -3,6 +3,7 @@
 import select
 import socket
 
+from again import Again
 from lab import HOLD, LabTest
 
 PORT, NEXT_PORT = 4000, 4001
@@ -20,7 +21,7 @@ def nothing_to_read(s):
     return not select.select([s], [], [], 0)[0]
 
 
-class ClosingTest(LabTest):
+class ClosingTest(Again, LabTest):
     def inject(self, fault, *words, hold=HOLD, **options):
         run = self.lab.inject(*fault.split(), "--proto", "tcp", *words, "--for", hold, **options)
         run.opened()

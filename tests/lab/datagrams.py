@@ -42,7 +42,7 @@ def received_numbers(s):
     return found
 
 
-def gather_numbers(s, count, seconds=5):
+def gather_numbers(s, count, seconds=60):
     """The same, once so many are there in all; what never comes is missed after a while."""
     found = collections.defaultdict(list)
     deadline = time.monotonic() + seconds

@@ -25,7 +25,7 @@ import time
 import unittest
 
 SHEARPIN = os.path.abspath(os.environ.get("SHEARPIN", "build/shearpin"))
-PATIENCE_S = 60  # a test that waits longer fails instead of hanging
+PATIENCE_S = 120  # a test that waits longer fails instead of hanging
 HOLD = "300s"    # a window that the test ends itself
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -201,6 +201,7 @@ class Namespace:
 SYS_BPF = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
 BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID, BPF_LINK_GET_FD_BY_ID, BPF_PROG_QUERY = 13, 14, 30, 16
 BPF_PROG_LOAD, BPF_LINK_CREATE, BPF_PROG_TYPE_XDP = 5, 28, 6
+BPF_OBJ_GET_INFO_BY_FD, PROG_NAME = 15, 64  # the place of the name in struct bpf_prog_info
 GET_FD_BY_ID = {"prog": BPF_PROG_GET_FD_BY_ID, "map": BPF_MAP_GET_FD_BY_ID, "link": BPF_LINK_GET_FD_BY_ID}
 ATTACH_XDP, ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS = 37, 46, 47
 
@@ -231,6 +232,17 @@ def is_there(kind, number):
         return False
     os.close(fd)
     return True
+
+
+def program_name(number):
+    """None: it is gone."""
+    fd, _ = bpf(BPF_PROG_GET_FD_BY_ID, struct.pack("II", number, 0))
+    if fd < 0:
+        return None
+    info = ctypes.create_string_buffer(PROG_NAME + 16)
+    bpf(BPF_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, len(info), ctypes.addressof(info)))
+    os.close(fd)
+    return info.raw[PROG_NAME:].split(b"\0")[0].decode()
 
 
 def query_tcx(index, where):
@@ -295,6 +307,16 @@ class Run:
     def signal(self, number):
         signal.pidfd_send_signal(self.pidfd, number)
 
+    def freeze(self):
+        """SIGSTOP; from its return on, the process runs no more."""
+        self.signal(signal.SIGSTOP)
+
+        def look():
+            with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] in "TZ"
+
+        wait_until(look, "the process stands still")
+
     def wait(self, seconds=PATIENCE_S):
         """Its exit status; negative: the signal that ended it."""
         if self.status is None:
@@ -302,6 +324,14 @@ class Run:
                 raise AssertionError(f"shearpin has not ended within {seconds} s")
             self.status = spawner.ask(pid=self.pid)["status"]
         return self.status
+
+    def kill(self):
+        """SIGKILL. Stubs stay; the kernel empties the array that they look into a moment later."""
+        programs = [o for o in kernel_objects(self.pid)
+                    if o[0] == "prog" and not (program_name(o[1]) or "").startswith("sp_stub")]
+        self.signal(signal.SIGKILL)
+        assert self.wait() == -signal.SIGKILL
+        wait_until(lambda: not any(is_there(*o) for o in programs), "the kernel has let go of the programs")
 
     def stop(self):
         """End it as Ctrl-C does."""

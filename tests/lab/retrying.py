@@ -5,12 +5,14 @@ CLOCK_MONOTONIC nanoseconds. It knows nothing of shearpin.
 
 usage: retrying.py '{"host": ADDRESS, "port": N, "retry": KIND, ...}' (DEFAULTS has the other keys)
 
-    connect    before, after: connect() was called and had returned; error: its number, 0: connected
+    connect    before, after: connect() was called and had returned; error: its number, 0: connected; late: nanoseconds that it
+               was called behind its time
     answer     first: of its connection; sent: before its request was sent; arrived: the kernel's stamp of its packet;
                at: it had been read
     noticed    error: its number, 0: end of file, ETIMEDOUT: no answer in time; quiet: there was no error yet; at: there was
     closed     before, after: close()
 """
+import contextlib
 import ctypes
 import errno
 import itertools
@@ -95,6 +97,7 @@ class Client:
         self.family = socket.AF_INET6 if ":" in settings["host"] else socket.AF_INET
         self.socket = None
         self.quiet = 0
+        self.late = 0
 
     @staticmethod
     def note(what, **more):
@@ -109,7 +112,8 @@ class Client:
         s.settimeout(self.settings["connect_within"])
         before = self.quiet = now_ns()
         error = s.connect_ex((self.settings["host"], self.settings["port"]))
-        self.note("connect", before=before, after=now_ns(), error=errno.ETIMEDOUT if error == errno.EAGAIN else error)
+        self.note("connect", before=before, after=now_ns(), error=errno.ETIMEDOUT if error == errno.EAGAIN else error,
+                  late=self.late)
         s.setblocking(False)
         return not error
 
@@ -160,13 +164,25 @@ class Client:
             self.note("noticed", error=error, quiet=self.quiet, at=now_ns())
             return n > 0
 
+    def wait(self, seconds):
+        due = now_ns() + int(seconds * S)
+        time.sleep(seconds)
+        self.late = now_ns() - due
+
     def run(self):
         schedule = waits({**self.settings, "at_once": True})
         while True:
-            time.sleep(next(schedule))
+            self.wait(next(schedule))
             if self.connect() and self.talk():
                 schedule = waits(self.settings)
             self.close()
+
+
+def go_first(settings):
+    """What it sleeps between tries is its own, and not a busy machine's; but it must not keep a CPU for itself."""
+    if settings["retry"] != "immediate":
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
 
 def main():
@@ -178,6 +194,7 @@ def main():
     libc.prctl(PR_SET_TIMERSLACK, 1)
     if os.getppid() != parent:
         return
+    go_first(settings)
     # The kernel stamps packets as long as there is a socket that wants it, and begins a little later.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as keeper:
         keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)

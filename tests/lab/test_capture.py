@@ -239,7 +239,6 @@ class Connections(CaptureTest):
                 run = self.inject("reset=both", "--proto", "tcp")
                 for client, server in pairs:
                     for s in (client, server):
-                        s.settimeout(10)
                         with self.assertRaises(ConnectionResetError):  # idle: without a packet of its own
                             s.recv(1)
                 self.assert_errno(lab.try_connect(lab.here, family, PORT), errno.ECONNREFUSED)

@@ -13,8 +13,8 @@ import unittest
 
 from bent import MS, NEXT_PORT, PORT, SOURCE, BentTest, Path
 from datagrams import NUMBER
-from lab import (ATTACH_TCX_EGRESS, BPF_LINK_CREATE, BPF_PROG_LOAD, DEVICE, FAMILIES, HERE, PEER_DEVICE, TCP, TCX,
-                 THERE, UDP, V4, V6, bpf, check, name_of, now_ns, wait_until)
+from lab import (ATTACH_TCX_EGRESS, BPF_LINK_CREATE, BPF_PROG_LOAD, DEVICE, FAMILIES, HERE, PATIENCE_S, PEER_DEVICE, TCP,
+                 TCX, THERE, UDP, V4, V6, bpf, check, name_of, now_ns, wait_until)
 
 DELAY = "50ms"
 DELAY_NS = 50 * MS
@@ -203,7 +203,7 @@ class Interfaces(BentTest):
                 with self.subTest(f"{name_of(family)} {direction}"):
                     server, client = (self.lab.keep(here.socket(family, UDP)) for _ in range(2))
                     for s in (server, client):
-                        s.settimeout(20)
+                        s.settimeout(PATIENCE_S)
                     server.bind((LOOPBACK[family], PORT))
                     client.connect((LOOPBACK[family], PORT))
                     for n in range(3):
@@ -227,7 +227,7 @@ class Interfaces(BentTest):
             clients = [lab.keep(lab.here.socket(family, TCP)) for family in FAMILIES]
             for family, client in zip(FAMILIES, clients):
                 wait_until(lambda c=client, f=family: c.connect_ex((LOOPBACK[f], PORT)) in (0, errno.EISCONN), "redis")
-                client.settimeout(20)
+                client.settimeout(PATIENCE_S)
             run = self.begin(f"delay={DELAY}", "--proto", "tcp", "--direction", "out", interface="lo")
             value = random.Random(7).randbytes(300_000)
             for client in clients:
@@ -266,7 +266,7 @@ class Interfaces(BentTest):
         there.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         there.bind((addresses[1], PORT))
         for s in (here, there):
-            s.settimeout(20)
+            s.settimeout(PATIENCE_S)
         if kind == TCP:
             there.listen()
             here.connect(there.getsockname()[:2])
@@ -340,7 +340,7 @@ class Interfaces(BentTest):
     def multicast(self, family, group, space, device, source):
         lab = self.lab
         receiver = lab.keep(lab.other(space).socket(family, UDP))
-        receiver.settimeout(20)
+        receiver.settimeout(PATIENCE_S)
         receiver.bind((group, PORT))
         far = PEER_DEVICE if device == DEVICE else DEVICE
         with lab.other(space):
@@ -425,7 +425,7 @@ class Untouched(BentTest):
             server, client = (self.lab.keep(self.lab.here.socket(family, UDP)) for _ in range(2))
             server.bind((LOOPBACK[family], PORT))
             client.bind((LOOPBACK[family], 0))
-            client.settimeout(20)
+            client.settimeout(PATIENCE_S)
             server.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, self.MARK)
             for _ in range(10):
                 server.sendto(b"marked", client.getsockname()[:2])
@@ -454,7 +454,7 @@ class Untouched(BentTest):
                     client = lab.socket(lab.here, family, TCP)
                     client.connect((THERE[family], port))
                     server = lab.keep(listener.accept()[0])
-                    server.settimeout(20)
+                    server.settimeout(PATIENCE_S)
                     self.assert_echo(client, server)
                     self.assertEqual(client.getpeername()[:2], (THERE[family], port))
         counters = self.finish(run)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """disconnects: each connection is reset at the time that the seed draws for it, and not before."""
 import errno
+import itertools
 import socket
 import unittest
 
@@ -24,18 +25,13 @@ def order_of(times):
     return sorted(times, key=times.get)
 
 
-def find_seeds(family, apart=3 * S // 10, longest=2 * S):
-    """The first two seeds that tell an order which no delay of a busy machine changes, and not the same."""
-    found = []
-    for seed in range(100_000):
+def find_seed(family, shortest=S // 10, longest=2 * S, other_than=None):
+    """The first one that keeps no connection for too short or too long, and has another order of them than that one."""
+    order = order_of(lives(other_than, family)) if other_than is not None else None
+    for seed in itertools.count():
         times = lives(seed, family)
-        order = order_of(times)
-        gaps = [times[b] - times[a] for a, b in zip(order, order[1:])]
-        if min(gaps) > apart and times[order[-1]] < longest and order not in [order_of(lives(s, family)) for s in found]:
-            found.append(seed)
-            if len(found) == 2:
-                return found
-    raise AssertionError("no seeds")
+        if shortest < min(times.values()) and max(times.values()) < longest and order_of(times) != order:
+            return seed
 
 
 class Disconnects(ClosingTest):
@@ -48,7 +44,7 @@ class Disconnects(ClosingTest):
         return client, server
 
     def check(self, family, seed, idle):
-        """All of the connections die, in the seed's order, none before its time; both ends know."""
+        """Each of the connections dies of the first packet at its time or, idle, some time after it; both ends know."""
         lab = self.lab
         listener, next_listener = (lab.listen(lab.there, family, port) for port in (PORT, NEXT_PORT))
         pairs = {port: self.connect(listener, port) for port in PORTS}
@@ -71,32 +67,31 @@ class Disconnects(ClosingTest):
                 self.assertTrue(hits[port]["data"]["idle"])
             for s in pairs[port]:
                 self.assertGreaterEqual(traffic.ended[s][1], opens + life)
-        ended = {port: max(traffic.ended[s][1] for s in pair) for port, pair in pairs.items()}
-        if not idle:  # of those one look may find several
-            self.assertEqual(order_of(ended), order_of(expected))
+            if not idle:
+                sent = [at for s in pairs[port] for at in traffic.sent[s]]
+                self.assertTrue(sent)
+                self.assertLessEqual(sum(at >= opens + life for at in sent), 1)
         self.assertGreaterEqual(counters["reset"] + counters["idle_reset"], len(PORTS))
         self.assertEqual(counters["flows"], len(PORTS))
         self.assert_echo(*self.connect(listener, 0))
         self.close_sockets()
-        return order_of(ended)
 
-    def test_same_seed_same_order(self):
-        first, other = find_seeds(V4)
-        orders = [self.check(V4, seed, False) for seed in (first, first, other)]
-        self.assertEqual(orders[0], orders[1])
-        self.assertNotEqual(orders[0], orders[2])
+    def test_as_the_seed_says(self):
+        first = find_seed(V4)
+        for seed in (first, find_seed(V4, other_than=first)):
+            self.check(V4, seed, False)
 
     def test_idle(self):
-        self.check(V6, find_seeds(V6)[0], True)
+        self.check(V6, find_seed(V6), True)
 
     def test_without_offloads(self):
         self.lab.offloads(False)
-        self.check(V6, find_seeds(V6)[0], False)
+        self.check(V6, find_seed(V6), False)
 
     def test_new_connections_count_from_their_own_opening(self):
         lab = self.lab
         listener = lab.listen(lab.there, V4, PORT)
-        seed = find_seeds(V4)[0]
+        seed = find_seed(V4)
         life = lives(seed, V4)
         run = self.inject(RATE, "--remote-port", str(PORT), "--seed", str(seed))
         closes_at = run.opened()["data"]["opens_ns"] + max(life.values())

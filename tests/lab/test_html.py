@@ -7,8 +7,9 @@ import re
 import threading
 import unittest
 
+from again import Again
 from chromium import PROGRAM, Browser
-from lab import DEVICE, HERE, SHEARPIN, TCP, THERE, V4, LabTest, wait_until
+from lab import DEVICE, HERE, SHEARPIN, TCP, THERE, V4, LabTest, Namespace, wait_until
 
 PORT = 4000
 START, ZERO = 50_000_000_000_000, 50_002_000_000_000  # CLOCK_MONOTONIC of run.start and baseline.end
@@ -148,12 +149,16 @@ RECTS = """(selector => [...document.querySelectorAll(selector)].map(e => {
 
 
 @unittest.skipUnless(PROGRAM, "there is no chromium")
-class HtmlTest(LabTest):
-    def setUp(self):
-        super().setUp()
-        with self.lab.here:
-            self.browser = Browser()
-        self.addCleanup(self.browser.close)
+class HtmlTest(Again, LabTest):
+    """With one browser for all tests of a class, which reaches nothing over the network."""
+
+    @classmethod
+    def setUpClass(cls):
+        space = Namespace()
+        cls.addClassCleanup(space.close)
+        with space:
+            cls.browser = Browser()
+        cls.addClassCleanup(cls.browser.close)
 
     def report(self, *runs, status=0):
         page = os.path.join(self.lab.folder, "report.html")
@@ -366,7 +371,7 @@ class Drill(HtmlTest):
         try:
             if not s:
                 s = self.lab.here.socket(V4, TCP)
-                s.settimeout(1)
+                s.settimeout(2)
                 s.connect((THERE[V4], PORT))
             s.sendall(b"tick")
             if s.recv(4096):

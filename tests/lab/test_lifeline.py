@@ -4,7 +4,7 @@ import os
 import sys
 import unittest
 
-from lab import HERE, HOLD, TCP, THERE, V4, V6, LabTest
+from lab import HERE, HOLD, TCP, THERE, V4, V6, LabTest, wait_until
 
 PORT, NEXT_PORT = 4000, 4001
 # Connects, and then becomes the parent of the program that is given.
@@ -80,12 +80,20 @@ class Ancestors(LifelineTest):
         out = lab.new_out()
         run = lab.start("inject", "drop", "--local-port", str(PORT), "--for", HOLD, "--interface", "test0", "--out", out,
                         out=out, wrapper=(sys.executable, "-c", server, HERE[V4], str(PORT)))
-        client = None
-        while client is None:
-            client = lab.socket(lab.there, V4, TCP)
-            if client.connect_ex((HERE[V4], PORT)):
-                client = None
-        self.assert_refused(run, f"with {THERE[V4]}")
+        client = lab.keep(self.reach(run))
+        self.assert_refused(run, f"with {client.getsockname()[0]}")
+
+    def reach(self, run):
+        """A connection to the server, once it listens."""
+        def look():
+            self.assertTrue(run.running(), "the server has ended")
+            s = self.lab.there.socket(V4, TCP)
+            if not s.connect_ex((HERE[V4], PORT)):
+                return s
+            s.close()
+            return None
+
+        return wait_until(look, "the server listens")
 
 
 class Ssh(LifelineTest):

@@ -160,7 +160,7 @@ class Lossy(LimitTest):
                        "steps": [{"name": "limit", "at": "0s", "for": HOLD, "target": "far",
                                   "fault": {"limit": f"{AMOUNT}B", "then": "fin"}},
                                  {"name": "loss", "at": "0s", "for": HOLD, "target": "far",
-                                  "fault": {"loss": "3%"}}]})
+                                  "fault": {"loss": "6%"}}]})
         run.opened(2)
         for family in FAMILIES:
             for upload in (False, True):
@@ -224,6 +224,9 @@ class Curl(LimitTest):
         results = []
         for family in FAMILIES if then != "drop" else (V4,):
             status, message, size = self.get(family, seconds=seconds)
+            while size not in sizes and seconds < 60:  # curl gave up before the limit was reached: more time
+                seconds *= 4
+                status, message, size = self.get(family, seconds=seconds)
             self.assertIn(size, sizes)
             results.append(f"exit {status}: {message}")
             self.assertEqual(self.get(family, NEXT_PORT)[0], 0)
@@ -240,7 +243,7 @@ class Curl(LimitTest):
         self.check("fin", [AMOUNT])
 
     def test_drop(self):
-        self.check("drop", [AMOUNT], 3)
+        self.check("drop", [AMOUNT], 1)
 
 
 @unittest.skipUnless(POSTGRES and PSQL, "needs PostgreSQL")

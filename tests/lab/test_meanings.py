@@ -4,7 +4,8 @@ import socket
 import threading
 import unittest
 
-from lab import HOLD, FAMILIES, LabTest, name_of
+from again import Again
+from lab import HOLD, FAMILIES, LabTest, name_of, wait_until
 
 PORT = 8080
 BODY = b"the body"
@@ -40,7 +41,7 @@ class Server:
         self.listener.close()
 
 
-class Beside(LabTest):
+class Beside(Again, LabTest):
     def begin(self, *faults):
         steps = [{"name": f"step{i}", "at": "0s", "for": HOLD, "fault": fault, "target": "web"}
                  for i, fault in enumerate(faults)]
@@ -64,7 +65,12 @@ class Beside(LabTest):
                     lines.append(head.split(b"\r\n")[0].decode())
                 client.close()
                 server.join()
+                self.wait_closed()
         return lines
+
+    def wait_closed(self):
+        """The last packet of a connection is the client's acknowledgement of the server's FIN."""
+        wait_until(lambda: not self.lab.there.call("ss", "-tanH", "sport", "=", f":{PORT}"), "the connection's end")
 
     def finish(self, run):
         run.stop()

@@ -270,9 +270,20 @@ class Curl(MtuTest):
         self.assertGreater(self.end(run)["refused"], 0)
         meets("mtu: 1400, icmp: true", "curl, a download of 300 kB", "exit 0")
 
+    def hanging(self, run):
+        """A download that has met the fault before it was given up; None: this one has not."""
+        before = self.dropped(run)
+        done = self.curl("--max-time", "1")
+        return done if self.dropped(run) > before else None
+
+    def dropped(self, run):
+        shown, = json.loads(self.lab.call("status", "--json").stdout)["runs"]
+        self.assertEqual(shown["pid"], run.pid)
+        return shown["rules"][0]["dropped"]
+
     def test_download_that_hangs(self):
         run = self.inject("--proto", "tcp", "--remote-port", str(PORT))
-        done = self.curl("--max-time", "1")
+        done = wait_until(lambda: self.hanging(run), "curl gives up when packets were lost")
         self.assertEqual(done.returncode, 28, done.stderr)
         self.assertLess(int(done.stdout), MTU)
         self.assertGreater(self.end(run)["dropped"], 0)

@@ -54,6 +54,7 @@ class PlaceTest(LabTest):
         client = self.lab.socket(self.lab.here, V4, socket.SOCK_DGRAM)
         run.opened()
         client.sendto(b"lost", (THERE[V4], PORT))
+        run.wait_event("flow.hit")
         self.assertEqual(run.stop(), 130)
         self.assertEqual(run.counters()["dropped"], 1)
         client.sendto(b"arrives", (THERE[V4], PORT))

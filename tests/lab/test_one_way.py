@@ -73,6 +73,7 @@ class OneWay(ClosingTest):
             run.opened()
             client.send(b"question")
             server.sendto(b"answer", address)
+            run.wait_event("flow.hit")
             counters = self.end(run)
             self.assertEqual((counters["matched"], counters["dropped"]), (1, 1))
             self.assertEqual(nothing_to_read(server), direction == "out")

@@ -10,7 +10,7 @@ import threading
 import unittest
 
 from cgroups import Actor, Group
-from lab import DEVICE, FAMILIES, HOLD, TCP, THERE, UDP, V4, V6, LabTest, name_of, wait_until
+from lab import DEVICE, FAMILIES, HOLD, PATIENCE_S, TCP, THERE, UDP, V4, V6, LabTest, name_of, wait_until
 
 PORT, NEXT_PORT = 4000, 4001
 
@@ -64,7 +64,7 @@ class ByCgroup(OwnerTest):
                             self.assert_cut(*ends, other)
                     if direction == "in":
                         mine[0].send(b"arrives")
-                        self.assertEqual(received(mine[1], 10), b"arrives")
+                        self.assertEqual(received(mine[1], PATIENCE_S), b"arrives")
                     self.assertEqual(run.stop(), 130)
                     self.assertGreater(run.counters()["dropped"], 0)
                     self.assertEqual(run.counters()["flows"], 1)
@@ -93,7 +93,7 @@ class ByCgroup(OwnerTest):
                 mine, other = self.connect_in(group, listener), self.connect_in(None, listener)
                 run = self.hold("reset=both", "--proto", "tcp", "--cgroup", group.path)
                 for s in mine:
-                    self.assertTrue(select.select([s], [], [], 10)[0], "it is not reset")
+                    self.assertTrue(select.select([s], [], [], PATIENCE_S)[0], "it is not reset")
                     self.assert_errno(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), errno.ECONNRESET)
                 with group:
                     self.assert_errno(lab.try_connect(lab.here, family, PORT), errno.ECONNREFUSED)
@@ -165,10 +165,10 @@ class ByCgroup(OwnerTest):
                     self.assert_cut(client, server, pairs[None])
                 else:
                     client.send(b"here")
-                    self.assertEqual(received(server, 10), b"here")
+                    self.assertEqual(received(server, PATIENCE_S), b"here")
             self.assertEqual(run.stop(), 130)
             for group in hit:  # what was sent again
-                self.assertEqual(received(pairs[group][1], 10), b"lost")
+                self.assertEqual(received(pairs[group][1], PATIENCE_S), b"lost")
 
     def test_both_levels(self):
         """A socket that two targets mean; the observer tells them apart, too."""
@@ -188,7 +188,7 @@ class ByCgroup(OwnerTest):
             pair = self.connect_in(group, listener)
             self.assert_echo(*pair)
             ports[str(pair[0].getsockname()[1])] = name
-        wait_until(lambda: len(run.events("conn.attempt")) == 3, "the attempts")
+        wait_until(lambda: len(run.events("conn.attempt")) >= 3, "the attempts")
         self.assertEqual(run.stop(), 130)
         found = {}
         for e in run.events("conn.attempt"):
@@ -238,6 +238,7 @@ class ByUnit(OwnerTest):
 class ByProcess(OwnerTest):
     CONNECT = "s['old'] = s.get('c'); s['c'] = socket.create_connection({!r}); answer = s['c'].getsockname()[1]"
     SEND = "answer = s['c'].send(b'data')"
+    AWAIT = "import select; answer = len(select.select([s['c']], [], [], 60)[0])"
 
     def actor(self, space=None, **sockets):
         with space or self.lab.here:
@@ -260,12 +261,13 @@ class ByProcess(OwnerTest):
                 listener = lab.listen(lab.there, family, PORT)
                 (mine, my_server), (other, other_server) = self.client(listener), self.client(listener)
                 run = self.hold("reset=both", "--proto", "tcp", "--pid", str(mine.pid))
-                self.assertTrue(select.select([my_server], [], [], 10)[0], "it is not reset")
+                self.assertTrue(select.select([my_server], [], [], PATIENCE_S)[0], "it is not reset")
                 self.assert_errno(my_server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), errno.ECONNRESET)
+                self.assertEqual(mine.do(self.AWAIT), 1, "its own end is not reset")
                 self.assert_errno(mine.do(self.SEND), errno.ECONNRESET)
                 self.assert_errno(mine.do(self.CONNECT.format(listener.getsockname()[:2])), errno.ECONNREFUSED)
                 self.assertEqual(other.do(self.SEND), 4)
-                self.assertEqual(received(other_server, 10), b"data")
+                self.assertEqual(received(other_server, PATIENCE_S), b"data")
                 self.assertGreater(other.do(self.CONNECT.format(listener.getsockname()[:2])), 0)
                 self.assertEqual(run.stop(), 130)
                 self.assertEqual((run.counters()["idle_reset"], run.counters()["refused"]), (1, 1))
@@ -333,11 +335,11 @@ class ByProcess(OwnerTest):
             pairs.append((client, worker))
         for client, worker in pairs:
             worker.do(self.SEND)
-        self.assertEqual(received(pairs[1][0], 10), b"data")
+        self.assertEqual(received(pairs[1][0], PATIENCE_S), b"data")
         self.assertIsNone(received(pairs[0][0]))
         self.assertEqual(run.stop(), 130)
         self.assertEqual(run.counters()["flows"], 1)
-        self.assertEqual(received(pairs[0][0], 10), b"data")
+        self.assertEqual(received(pairs[0][0], PATIENCE_S), b"data")
 
     def test_end(self):
         """When the process ends, its rule matches nothing any more, also if another still holds its socket."""
@@ -350,7 +352,7 @@ class ByProcess(OwnerTest):
         os.kill(mine.pid, signal.SIGKILL)
         gone = run.wait_event("target.gone")
         self.assertEqual(gone["data"]["pid"], mine.pid)
-        self.assertEqual(received(server, 10), b"data")
+        self.assertEqual(received(server, PATIENCE_S), b"data")
         self.assertEqual(run.stop(), 130)
         self.assertGreater(run.counters()["dropped"], 0)
 
@@ -444,7 +446,7 @@ class Evidence(OwnerTest):
         pair = self.connect_in(group, self.lab.listen(self.lab.there, V4, PORT))
         run = self.hold("loss=every:2", "--cgroup", group.path)
         pair[0].send(b"one")
-        self.assertEqual(received(pair[1], 10), b"one")
+        self.assertEqual(received(pair[1], PATIENCE_S), b"one")
         self.assertEqual(run.stop(), 130)
         done = self.lab.call("verify", run.out)
         self.assertEqual(done.status, 0, done.stdout + done.stderr)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """evidence: packets. An event for each packet that a rule did not pass, and their sums are its counters."""
 import collections
+import json
 import unittest
 
 import chance
@@ -67,19 +68,23 @@ class PacketTest(BentTest):
 class Datagrams(PacketTest):
     COUNT = 500
 
-    def send(self, run, family):
-        """From here and from there; the events are waited for, since a packet's decision may come after its send()."""
+    def matched(self):
+        shown, = json.loads(self.lab.call("status", "--json").stdout)["runs"]
+        return sum(rule["matched"] for rule in shown["rules"])
+
+    def send(self, family):
+        """From here and from there; a packet's decision may come after its send()."""
         with Path(self.lab, family) as path:
             path.send(self.COUNT)
             send_numbers(path.receiver, (HERE[family], SOURCE), range(self.COUNT))
-            wait_until(lambda: len(run.events("packet")) >= 2 * self.COUNT, "each packet's event")
+            wait_until(lambda: self.matched() >= 2 * self.COUNT, "each packet's decision")
 
     def test_drop(self):
         for family in FAMILIES:
             for hook in ("tc", "xdp"):
                 with self.subTest(f"{name_of(family)} {hook}"):
                     run = self.inject("drop", "--proto", "udp", "--hook", hook)
-                    self.send(run, family)
+                    self.send(family)
                     self.assertEqual(run.stop(), 130)
                     packets = [e["data"] for e in self.check(run)]
                     self.assertEqual(sum(p["bytes"] for p in packets), run.counters()["bytes"])
@@ -98,7 +103,7 @@ class Datagrams(PacketTest):
                                           (("duplicate=100%", "delay=3ms"), "duplicated", 3 * MS)):
                 with self.subTest(f"{name_of(family)} {words}"):
                     run = self.inject(*words, "--proto", "udp")
-                    self.send(run, family)
+                    self.send(family)
                     self.assertEqual(run.stop(), 130)
                     packets = self.check(run)
                     self.assertEqual({(e["data"]["verdict"], e["data"]["delay_ns"]) for e in packets}, {(verdict, delay)})
@@ -125,6 +130,7 @@ class Datagrams(PacketTest):
                     with Path(self.lab, family, direction) as path:
                         path.send(count)
                         path.gather(count - len(expected))
+                        wait_until(lambda run=run, n=len(expected): len(run.events("packet")) >= n, "each event")
                     self.assertEqual(run.stop(), 130)
                     self.assertEqual(sorted(e["data"]["index"] for e in self.check(run)), expected)
 
@@ -135,7 +141,7 @@ class Contending(PacketTest):
         lab = self.lab
 
         def step(name, target, fault, **more):
-            return {"name": name, "at": "0s", "fault": fault, "target": target, "for": "1s", **more}
+            return {"name": name, "at": "0s", "fault": fault, "target": target, "for": HOLD, **more}
 
         for family in FAMILIES:
             with self.subTest(name_of(family)):
@@ -148,9 +154,9 @@ class Contending(PacketTest):
                                          step("slow", "wide", {"delay": "5ms"}, burst={"on": "100ms", "off": "50ms"}),
                                          step("twice", ["narrow", "wide"], {"duplicate": "50%"}),
                                          step("bent", "wide", {"corrupt": "20%"}, **{"for": "200ms"},
-                                              repeat={"times": 2, "every": "400ms"}),
+                                              repeat={"times": 500, "every": "400ms"}),
                                          step("deny", "narrow", {"refuse": "icmp-port", "percent": "30%"})]})
-                run.opened(6)
+                names = {f'"step":"{name}"'.encode() for name in ("thin", "slow", "twice", "bent", "deny")}
 
                 def send():
                     for s in senders:
@@ -159,12 +165,13 @@ class Contending(PacketTest):
                                 s.sendto(b"tick", receiver.getsockname()[:2])
                             except OSError:  # of a refusal before
                                 pass
-                    return not run.running()
+                    self.assertTrue(run.running(), run.stderr)
+                    told = [line for line in run.lines() if b'"type":"packet"' in line]
+                    return all(any(name in line for line in told) for name in names) and len(run.events("fault.close"))
 
-                wait_until(send, "the end of the run")
-                self.assert_ended(run, 0)
-                packets = self.check(run)
-                self.assertEqual({e["step"] for e in packets}, {"thin", "slow", "twice", "bent", "deny"})
+                wait_until(send, "a packet of each step, and a window that has closed")
+                self.assertEqual(run.stop(), 130)
+                self.check(run)
                 for s in senders + receivers:
                     s.close()
 

@@ -40,7 +40,7 @@ class Sleeping(OverflowTest):
     def test_evidence(self):
         count = 750_000  # of 96 bytes each, in a ring buffer of 64 MB
         run = self.inject("--evidence", "packets")
-        run.signal(signal.SIGSTOP)
+        run.freeze()
         self.pour(V6, count)
         run.signal(signal.SIGCONT)
         self.assertEqual(run.stop(), 130)
@@ -62,7 +62,7 @@ class Sleeping(OverflowTest):
         """The results rest on the events, which are complete."""
         count = 50_000  # of some 2 KB each, in a ring buffer of 64 MB
         run = self.inject("--capture")
-        run.signal(signal.SIGSTOP)
+        run.freeze()
         self.pour(V4, count, 1400)
         run.signal(signal.SIGCONT)
         self.assertEqual(run.stop(), 130)

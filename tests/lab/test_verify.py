@@ -8,10 +8,13 @@ import random
 import re
 import select
 import shutil
+import signal
 import unittest
 
+import chance
+from again import Again
 from datagrams import send_numbers
-from lab import DEVICE, HOLD, TCP, THERE, UDP, V4, V6, LabTest
+from lab import DEVICE, HOLD, PATIENCE_S, TCP, THERE, UDP, V4, V6, LabTest, now_ns
 
 PORT = 4000
 FLOWS, PACKETS = 6, 200
@@ -38,7 +41,7 @@ def rechain(lines):
     return made, previous
 
 
-class VerifyTest(LabTest):
+class VerifyTest(Again, LabTest):
     runs = 0
 
     def verify(self, path, *words):
@@ -63,20 +66,20 @@ class VerifyTest(LabTest):
         return found
 
     def udp_run(self, fault, target=None, **more):
-        """A run of a fault on some flows of datagrams, IPv4 and IPv6, always the same ones, that ended in order."""
+        """A run of a fault on some flows of datagrams, IPv4 and IPv6, always the same ones."""
         lab = self.lab
         self.runs += 1
         first = 20000 + 100 * self.runs
         senders = [(lab.socket(lab.here, family, UDP, first + i), (THERE[family], PORT))
                    for family in (V4, V6) for i in range(FLOWS)]
-        steps = [{"name": f"fault {i}", "at": "0s", "fault": f, "target": "t", "for": "700ms"} for i, f in enumerate(
+        steps = [{"name": f"fault {i}", "at": "0s", "fault": f, "target": "t", "for": HOLD} for i, f in enumerate(
             fault if isinstance(fault, list) else [fault])]
         run = lab.run({"version": 1, "name": "verified", "interface": DEVICE, "seed": 77, "recovery": "0s",
                        "targets": {"t": {"proto": "udp", "remote_port": PORT, **(target or {})}}, "steps": steps, **more})
         run.opened()
         for s, address in senders:
             send_numbers(s, address, range(PACKETS))
-        self.assert_ended(run, 0)
+        self.assertEqual(run.stop(), 130)
         return run
 
 
@@ -127,6 +130,7 @@ class GoodRuns(VerifyTest):
         """A reset of a percentage of connections."""
         lab = self.lab
         pairs = lab.connect(lab.listen(lab.there, V4, PORT), 20)
+        drawn = sum(self.is_drawn(client, 3, 50) for client, _ in pairs)
         run = lab.run({"version": 1, "name": "verified", "interface": DEVICE, "seed": 3, "recovery": "0s",
                        "targets": {"t": {"proto": "tcp", "remote_port": PORT}},
                        "steps": [{"name": "cut", "at": "0s", "fault": {"reset": "both", "percent": "50%"}, "target": "t",
@@ -134,15 +138,22 @@ class GoodRuns(VerifyTest):
         run.opened()
         self.assert_ended(run, 0)
         hit = len(run.events("flow.hit"))
-        self.assertTrue(1 <= hit < len(pairs), hit)
+        self.assertTrue(1 <= drawn < len(pairs), drawn)
+        self.assertEqual(hit, drawn)
         found = self.assert_passes(run.out, "connections")
         self.assertTrue(found["connections"][1].startswith(f"{hit} connections"), found)
 
-    def test_ended_by_a_signal(self):
-        run = self.lab.inject("loss=50%", "--proto", "udp", "--remote-port", str(PORT), "--for", HOLD)
-        run.opened()
+    @staticmethod
+    def is_drawn(client, seed, percent):
+        flow = chance.flow_hash(*client.getsockname(), *client.getpeername(), chance.TCP)
+        return chance.draw(chance.rule_seed(seed), chance.FLOW, flow) < chance.threshold(percent)
+
+    def test_natural_end(self):
+        run = self.lab.inject("loss=50%", "--proto", "udp", "--remote-port", str(PORT), "--for", "500ms")
+        closes = run.opened()["data"]["closes_ns"]
         send_numbers(self.lab.socket(self.lab.here, V4, UDP), (THERE[V4], PORT), range(100))
-        self.assertEqual(run.stop(), 130)
+        self.in_time(now_ns() < closes, "all is sent in the window")
+        self.assert_ended(run, 0)
         self.assert_passes(run.out, "flows", "receipts")
 
     def test_budget(self):
@@ -152,7 +163,9 @@ class GoodRuns(VerifyTest):
                             "targets": {"t": {"proto": "udp", "remote_port": PORT}},
                             "steps": [{"name": "thin", "at": "0s", "fault": {"loss": "50%"}, "target": "t", "for": HOLD}]})
         run.opened()
+        run.freeze()
         send_numbers(sender, (THERE[V4], PORT), range(200))
+        run.signal(signal.SIGCONT)
         self.assert_ended(run, 4)
         found = self.checks(run.out, 0)
         self.assertEqual((found["flows"][0], found["receipts"][0]), ("WARN", "PASS"), found)
@@ -209,21 +222,31 @@ class GoodRuns(VerifyTest):
         pairs = lab.connect(lab.listen(lab.there, V4, port), 2)
         run = lab.run({"version": 1, "name": "bulk", "interface": DEVICE, "seed": 9, "recovery": "0s", "evidence": "packets",
                        "targets": {"t": {"proto": "tcp", "remote_port": port}},
-                       "steps": [{"name": "bent", "at": "0s", "fault": fault, "target": "t", "for": "1s",
-                                  "repeat": {"times": 2, "every": "1200ms"}}], **more})
-        run.opened()
+                       "steps": [{"name": "bent", "at": "0s", "fault": fault, "target": "t", "for": "300ms",
+                                  "repeat": {"times": 600, "every": "400ms"}}], **more})
+        deadline = now_ns() + PATIENCE_S * 10**9
         sockets = [s for pair in pairs for s in pair]
         for s in sockets:
             s.setblocking(False)
-        while run.running():
+        while not self.has_seen(run):
+            self.assertLess(now_ns(), deadline, "no packets in two windows")
             self.exchange(sockets)
             s = lab.here.socket(V4, TCP)
             s.setblocking(False)
             s.connect_ex((THERE[V4], port))
             select.select([run.pidfd], [], [], 0.01)
             s.close()
-        self.assert_ended(run, 0)
+        self.assertEqual(run.stop(), 130)
         return run
+
+    @staticmethod
+    def has_seen(run):
+        """Two windows, and packets in both."""
+        lines = run.lines()
+        if sum(b'"type":"fault.close"' in line for line in lines) < 2:
+            return False
+        told = [b'"instance":%d,' % i for i in (1, 2)]
+        return all(any(b'"type":"packet"' in line and which in line for line in lines) for which in told)
 
     @staticmethod
     def exchange(sockets):

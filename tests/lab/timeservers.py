@@ -85,7 +85,7 @@ class Chronyd:
     @staticmethod
     def answers(lab, space):
         s = lab.socket(space, V6, UDP)
-        s.settimeout(0.1)
+        s.settimeout(1)
         s.connect((lab.address(space, V6), PORT))
         try:
             return ask(s)

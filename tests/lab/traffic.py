@@ -37,6 +37,7 @@ class Traffic(Beside):
         super().__init__()
         self.ended = {}                                     # socket: (error number, when)
         self.exchanges = {client: [] for client, _ in active}  # when each answer came
+        self.sent = {s: [] for pair in active for s in pair}    # before each send() that succeeded
         self.clients = {client.fileno(): client for client, _ in active}
         self.by_fd = {s.fileno(): s for pair in (*active, *idle) for s in pair}
         self.poll = select.epoll()
@@ -55,8 +56,10 @@ class Traffic(Beside):
     def send(self, s):
         if s in self.ended:
             return
+        before = now_ns()
         try:
             s.send(b"*")
+            self.sent[s].append(before)
         except OSError as e:
             self.over(s, e.errno)
 

@@ -36,7 +36,7 @@ async def serve(address, port):
 
 
 async def keep_pinging(url):
-    async with websockets.connect(url, ping_interval=None) as connection:
+    async with websockets.connect(url, ping_interval=None, open_timeout=None) as connection:
         say("ready")
         try:
             while True:
