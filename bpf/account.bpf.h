@@ -46,7 +46,8 @@ __noinline int emit(const struct work *w, __u32 type)
 	e->budget = control.spent;
 	e->seq = w->p.seq;
 	e->refuse = rules[w->rule & (SP_MAX_RULES - 1)].refuse;
-	e->is_own = w->is_local && (__u32)bpf_get_current_task_btf()->tgid == own_pid;
+	e->is_own = w->is_local &&
+		    (w->p.proto == IPPROTO_UDP || (__u32)bpf_get_current_task_btf()->tgid == own_pid);
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
 	bpf_ringbuf_submit(e, type == SP_EVENT_UNREACHABLE ? BPF_RB_FORCE_WAKEUP : ring_wake(&events));
 	return 0;

@@ -45,6 +45,7 @@
 
 /* What no rule of the plan does, the verifier need not look at: set before the programs are loaded. */
 const volatile bool without_bends, without_answers, without_meanings;
+const volatile bool without_lookups; /* the loader asks no name server */
 
 struct sp_control control;
 struct sp_spent spent;
@@ -62,6 +63,7 @@ __u64 tickets;                      /* given out so far */
 __u64 marks[SP_MAX_MARKS];          /* when windows open and close, in order; ~0 behind the last */
 __u32 epoch;                        /* how many of them are over */
 __u32 own_pid;                      /* of the loader, in the initial pid namespace */
+__u64 own_cred;                     /* the address of its struct cred, which no other process has */
 
 /* By ifindex; the loader sizes it. */
 struct {

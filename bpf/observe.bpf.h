@@ -128,7 +128,10 @@ static __always_inline void note_process(const struct work *w, struct sp_conn *c
 SEC("syscall")
 int introduce(void __attribute__((unused)) * ctx)
 {
-	own_pid = bpf_get_current_task_btf()->tgid;
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	own_pid = task->tgid;
+	own_cred = (__u64)task->cred;
 	return 0;
 }
 
@@ -324,11 +327,10 @@ static __always_inline struct sp_conn *take_flow(const struct work *w, const str
 {
 	struct sp_conn *c = conn_new(w, key, flags);
 
-	if (!c || !w->is_local)
-		return c;
-	note_process(w, c);
-	if (is_over(c))
+	if (c && w->is_local) {
+		__sync_fetch_and_or(&c->flags, SP_CONN_OWN | SP_CONN_ENDED);
 		emit_conn(w, c, SP_EVENT_CONN_ATTEMPT, 0);
+	}
 	return c;
 }
 

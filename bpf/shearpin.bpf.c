@@ -202,34 +202,31 @@ static __always_inline bool is_in_call(const struct __sk_buff *skb)
 }
 
 /*
- * A datagram of a socket of the loader's own, as it asks a name server. That the current process is the loader does not tell:
- * what waited for the address of a neighbour leaves in whatever runs just then. Not inline: its variables would be on the stack
- * all the time.
+ * A datagram of a socket that the loader opened, as it asks a name server; the current process may be any. Not inline: its
+ * variables would be on the stack all the time.
  */
 static __noinline int is_loaders(const struct __sk_buff *skb)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct bpf_sock *known = skb->sk;
 	struct sock *sk = NULL;
 	const struct cred *opener = NULL;
 	struct socket *socket = NULL;
 	struct file *file = NULL;
 
-	if (!known || (__u32)task->tgid != own_pid)
-		return false;
-	/* The same, but not bound to what struct bpf_sock shows. */
+	/* The same socket, but not bound to what struct bpf_sock shows. */
 	bpf_probe_read_kernel(&sk, sizeof(sk), &known);
-	bpf_probe_read_kernel(&socket, sizeof(socket), &sk->sk_socket);
+	if (sk)
+		bpf_probe_read_kernel(&socket, sizeof(socket), &sk->sk_socket);
 	if (socket)
 		bpf_probe_read_kernel(&file, sizeof(file), &socket->file);
 	if (file)
 		bpf_probe_read_kernel(&opener, sizeof(opener), &file->f_cred);
-	return opener && opener == task->cred;
+	return opener && (__u64)opener == own_cred;
 }
 
 static __always_inline bool is_local(const struct __sk_buff *skb, const struct packet *p)
 {
-	return p->proto == IPPROTO_UDP ? is_loaders(skb) : is_syn(p) && is_in_call(skb);
+	return p->proto == IPPROTO_UDP ? !without_lookups && is_loaders(skb) : is_syn(p) && is_in_call(skb);
 }
 
 /* Carry out the verdict, and count it. */

@@ -3,10 +3,10 @@
 that gives a test or shearpin no turn for a while proves nothing, either way: a test that fails is done again from its beginning
 if a thread that only sleeps had no turn meanwhile, or the test's own stamps or the run's log say that the machine was late."""
 import contextlib
-import signal
 import sys
 import threading
 import time
+import traceback
 
 
 class Trial:
@@ -23,8 +23,11 @@ class Trial:
         found = getattr(self.result, name)
         return (lambda *args: self.told.append((name, found, args))) if callable(found) else found
 
-    def failed(self):
-        return any(name in ("addError", "addFailure") or name == "addSubTest" and args[2] for name, _, args in self.told)
+    def failures(self):
+        """The last line of each."""
+        found = [args[-1] for name, _, args in self.told
+                 if name in ("addError", "addFailure") or name == "addSubTest" and args[2]]
+        return [traceback.format_exception_only(*error[:2])[-1].strip() for error in found]
 
     def tell(self):
         for _, method, args in self.told:
@@ -52,10 +55,14 @@ class Sleeper(threading.Thread):
         self.join()
 
 
+def once_more(what, late_s):
+    """Say that something is done again; tests/run shows it, whatever becomes of it."""
+    print(f"{what}: once more, this machine was late by {late_s:.3f} s", file=sys.stderr, flush=True)
+
+
 def was_stopped(close):
     """Whether the kernel has counted, in a window, that shearpin gave no sign of life."""
-    lost = (close.get("receipt") or {}).get("stale", 0)
-    return lost > 0 or "answer" in close["fault"] and close["failed"] > 0
+    return (close.get("receipt") or {}).get("stale", 0) > 0
 
 
 class Again:
@@ -78,9 +85,10 @@ class Again:
                 super().run(trial)
             finally:
                 sleeper.stop()
-            if not trial.failed() or not self.late and sleeper.latest < self.LATE_S or number == self.TRIES - 1:
+            failures = trial.failures()
+            if not failures or not self.late and sleeper.latest < self.LATE_S or number == self.TRIES - 1:
                 break
-            print(f"{self.id()}: once more, this machine was late by {sleeper.latest:.3f} s", file=sys.stderr)
+            once_more(f"{self.id()} ({failures[0]})", sleeper.latest)
         trial.tell()
         return result
 
@@ -91,10 +99,9 @@ class Again:
             self.fail(f"too late: {what}")
 
     def look_back(self):
-        """At the runs of the test, which end now."""
-        for run in self.lab.runs:
+        """At the runs of the test, which end now, but for those that the test itself has stopped."""
+        for run in [run for run in self.lab.runs if not run.frozen]:
             with contextlib.suppress(AssertionError, OSError, ValueError, KeyError, TypeError):
                 if run.running():
-                    run.signal(signal.SIGCONT)
                     run.stop()
                 self.late |= any(was_stopped(close["data"]) for close in run.events("fault.close"))

@@ -281,6 +281,7 @@ class Run:
     def __init__(self, lab, argv, out, environment):
         self.out = out
         self.status = None
+        self.frozen = False  # it has been, by the test
         self.messages = [os.path.join(lab.folder, f"{len(lab.runs)}.{name}") for name in ("stdout", "stderr")]
         env = {k: v for k, v in os.environ.items() if k not in ("SSH_CONNECTION", "SSH_CLIENT")}
         env.update(environment)
@@ -305,6 +306,7 @@ class Run:
         return self.status is None and not select.select([self.pidfd], [], [], 0)[0]
 
     def signal(self, number):
+        self.frozen |= number == signal.SIGSTOP
         signal.pidfd_send_signal(self.pidfd, number)
 
     def freeze(self):

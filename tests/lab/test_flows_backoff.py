@@ -3,6 +3,7 @@
 import contextlib
 import unittest
 
+from again import Again, once_more
 from flows import MS, S, EchoServer, RetryingClient, conn_events, scenario
 from lab import FAMILIES, THERE, LabTest, Lab, name_of
 
@@ -32,7 +33,6 @@ OBJECTIVES = [
     ({"backoff": "linear", "target": "linear"}, True),
     ({"backoff": "none", "target": "immediate"}, True),
 ]
-TRIES = 5
 LATE_NS = 10 * MS
 SEEDS = {family: number for number, family in enumerate(FAMILIES, 1)}
 
@@ -56,12 +56,14 @@ class Backoff(LabTest):
     @classmethod
     def setUpClass(cls):
         """Until each client came back in its own time."""
-        for _ in range(TRIES):
+        for number in range(Again.TRIES):
             cls.shared = Lab()
             cls.addClassCleanup(cls.shared.close)
             cls.drill(cls.shared)
-            if cls.latest() < LATE_NS:
+            late_ns = cls.latest()
+            if late_ns < LATE_NS or number == Again.TRIES - 1:
                 break
+            once_more(f"{cls.__module__}.{cls.__qualname__}", late_ns / S)
 
     @classmethod
     def latest(cls):

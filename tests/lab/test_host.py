@@ -314,6 +314,16 @@ class Resolver(HostTest):
         self.assert_hit(*both, SECOND[V4])
         self.assert_ends_clean(run)
 
+    def wait_for_a_neighbour(self):
+        """The run's next question has to; what sends it is ip(8)."""
+        here, neighbour = self.lab.here, [THERE[V4], "dev", DEVICE]
+        address = here.call("ip", "neigh", "show", *neighbour).split("lladdr ")[1].split()[0]
+        self.lab.there.call("sh", "-c", f"echo 8 >/proc/sys/net/ipv4/conf/{PEER_DEVICE}/arp_ignore")
+        here.call("sh", "-c", f"echo 1000 >/proc/sys/net/ipv4/neigh/{DEVICE}/mcast_solicit")  # it goes on asking
+        here.call("ip", "neigh", "del", *neighbour)
+        wait_until(lambda: "INCOMPLETE" in here.call("ip", "neigh", "show", *neighbour), "a question that waits")
+        here.call("ip", "neigh", "replace", *neighbour, "lladdr", address, "nud", "permanent")
+
     def test_own_questions(self):
         """The run's questions are no flows of the system under test; a question of somebody else is one."""
         self.serve(THERE[V4])
@@ -324,6 +334,7 @@ class Resolver(HostTest):
                               {"name": "cut", "at": "0s", "fault": {"drop": True}, "target": "target", "for": "300s"}]}
         run = self.lab.run(scenario, wrapper=self.wrapper())
         run.opened()
+        self.wait_for_a_neighbour()
         self.serve(SECOND[V4])
         self.assertEqual(self.resolved(run, 2)[1]["added"], [SECOND[V4]])
         client = self.lab.socket(self.lab.here, V4, UDP, 0)

@@ -224,7 +224,7 @@ class Curl(LimitTest):
         results = []
         for family in FAMILIES if then != "drop" else (V4,):
             status, message, size = self.get(family, seconds=seconds)
-            while size not in sizes and seconds < 60:  # curl gave up before the limit was reached: more time
+            while size < min(sizes) and seconds < 60:  # curl gave up before the limit was reached: more time
                 seconds *= 4
                 status, message, size = self.get(family, seconds=seconds)
             self.assertIn(size, sizes)

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "kernel/rehearse.h"
 #include "packet/frame.h"
 #include "packet/scene.h"
 
@@ -186,7 +187,7 @@ static void compare(struct scene *s, unsigned *hits, unsigned *misses)
 	frame_build(&p, &f);
 	for (size_t r = 0; r < first; r++)
 		enabled->w[r / 64] &= ~(1ULL << r % 64);
-	assert_int_equal(engine_rehearse(s->engine, hook, s->interface.ifindex, f.data, f.len, &found), 0);
+	assert_int_equal(rehearse(s->skel, hook, s->interface.ifindex, f.data, f.len, &found), 0);
 	assert_int_equal(found, expected);
 	*enabled = all;
 	++*(found >= 0 ? hits : misses);
@@ -249,9 +250,8 @@ static void finds_each_of_256(void **state)
 
 			*(hook == SP_HOOK_TC_OUT ? &p.to.port : &p.from.port) = 1000 + r;
 			frame_build(&p, &f);
-			assert_int_equal(
-				engine_rehearse(s->engine, hook, s->interface.ifindex, f.data, f.len, &found),
-				0);
+			assert_int_equal(rehearse(s->skel, hook, s->interface.ifindex, f.data, f.len, &found),
+					 0);
 			assert_int_equal(found, r < PLAN_MAX_RULES ? r : -1);
 		}
 	scene_free(s);
@@ -272,13 +272,11 @@ static void knows_its_interfaces(void **state)
 	scene_rule(s, &anything, &drop, PLAN_HOOK_TC_IN);
 	assert_int_equal(scene_load(s), 0);
 	frame_build(&p, &f);
-	assert_int_equal(
-		engine_rehearse(s->engine, SP_HOOK_TC_IN, s->interface.ifindex, f.data, f.len, &found), 0);
+	assert_int_equal(rehearse(s->skel, SP_HOOK_TC_IN, s->interface.ifindex, f.data, f.len, &found), 0);
 	assert_int_equal(found, 0);
-	assert_int_equal(engine_rehearse(s->engine, SP_HOOK_TC_IN, 1 /* lo */, f.data, f.len, &found), 0);
+	assert_int_equal(rehearse(s->skel, SP_HOOK_TC_IN, 1 /* lo */, f.data, f.len, &found), 0);
 	assert_int_equal(found, -1);
-	assert_int_equal(
-		engine_rehearse(s->engine, SP_HOOK_TC_OUT, s->interface.ifindex, f.data, f.len, &found), 0);
+	assert_int_equal(rehearse(s->skel, SP_HOOK_TC_OUT, s->interface.ifindex, f.data, f.len, &found), 0);
 	assert_int_equal(found, -1);
 	scene_free(s);
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "kernel/owned.h"
+#include "kernel/rehearse.h"
 #include "packet/frame.h"
 #include "packet/scene.h"
 
@@ -251,14 +252,12 @@ static void is_careful_in_rehearsal(void **state)
 	engine_disarm(w.scene->engine);
 	frame_build(&out, &f);
 	w.scene->skel->bss->any_owner = (struct sp_bits){0};
-	assert_int_equal(engine_rehearse(w.scene->engine, SP_HOOK_TC_OUT, w.scene->interface.ifindex, f.data,
-					 f.len, &rule),
-			 0);
+	assert_int_equal(
+		rehearse(w.scene->skel, SP_HOOK_TC_OUT, w.scene->interface.ifindex, f.data, f.len, &rule), 0);
 	assert_int_equal(rule, MINE);
 	w.scene->skel->bss->owner_rules = (struct sp_bits){0};
-	assert_int_equal(engine_rehearse(w.scene->engine, SP_HOOK_TC_OUT, w.scene->interface.ifindex, f.data,
-					 f.len, &rule),
-			 0);
+	assert_int_equal(
+		rehearse(w.scene->skel, SP_HOOK_TC_OUT, w.scene->interface.ifindex, f.data, f.len, &rule), 0);
 	assert_int_equal(rule, -1);
 	drop_world(&w);
 }

@@ -87,6 +87,52 @@ static void tells_whom_no_other_has_seen(void **state)
 	end_stall(0, 1);
 }
 
+/* Windows that follow each other closely: in the one that is open the peer has said nothing yet. */
+static int window_of_second(const void *slot, size_t rule)
+{
+	return rule == 1 ? *(const int *)slot : -1;
+}
+
+/* The first of two stalls ends while the second, whose windows are slots from `first` on, is at `slot`; it saw the sender in 1. */
+static void expect_told_at(uint32_t first, int slot, unsigned sent)
+{
+	struct sp_rule rules[2] = {{.first_slot = 0}, {.first_slot = first}};
+	struct stalls_told told = {0};
+	struct raw *raw;
+	struct stalls stalls;
+
+	open_stalls(2);
+	attach_scene();
+	acknowledge();
+	assert_int_equal(raw_open(scene->skel->bss->control.mark, &raw), 0);
+	stalls = (struct stalls){
+		.states_fd = bpf_map__fd(scene->skel->maps.states),
+		.conns_fd = bpf_map__fd(scene->skel->maps.conns),
+		.raw = raw,
+		.rule = 0,
+		.rules = rules,
+		.stalling = &scene->skel->bss->meanings[SP_MEANS_STALL],
+		.window = window_of_second,
+		.arg = &slot,
+	};
+	assert_int_equal(stalls_end(&stalls, 0, &told), 0);
+	raw_close(raw);
+	assert_int_equal(told.sent, sent);
+	assert_int_equal(told.failed, 0);
+	close_scene(NULL);
+}
+
+static void holds_whom_an_earlier_window_has_seen(void **state)
+{
+	(void)state;
+	expect_told_at(1, 1, 0);
+	expect_told_at(1, 2, 0);
+	expect_told_at(1, 1 + STALLS_WINDOWS_BACK, 0);
+	expect_told_at(1, 2 + STALLS_WINDOWS_BACK, 1);
+	expect_told_at(2, 2, 1); /* slot 1 is another rule's */
+	expect_told_at(2, 3, 1);
+}
+
 /* Not even one whose window would still be open, when no fault acts any more. */
 static void holds_nobody_disarmed(void **state)
 {
@@ -123,8 +169,11 @@ static void counts_what_is_too_much(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(tells_nobody_whom_another_holds), TEST(tells_of_the_earlier_when_the_later_is_over),
-		TEST(tells_whom_no_other_has_seen),    TEST(holds_nobody_disarmed),
+		TEST(tells_nobody_whom_another_holds),
+		TEST(tells_of_the_earlier_when_the_later_is_over),
+		TEST(tells_whom_no_other_has_seen),
+		TEST(holds_nobody_disarmed),
+		TEST(holds_whom_an_earlier_window_has_seen),
 		TEST(counts_what_is_too_much),
 	};
 

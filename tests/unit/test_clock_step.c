@@ -148,7 +148,8 @@ static void begin(struct scene *s)
 	assert_int_equal(undo_open(s->dir->path, &s->undo), 0);
 	assert_int_equal(undo_begin(s->undo, "/runs/mine"), 0);
 	assert_int_equal(
-		clock_steps_open(&s->plan, &s->ops, s->undo, &s->journal, s->narrow, &s->clock_steps), 0);
+		clock_steps_open(&s->plan, &s->ops, s->undo, NULL, &s->journal, s->narrow, &s->clock_steps),
+		0);
 	clock_steps_set_zero(s->clock_steps, ZERO);
 }
 
@@ -383,7 +384,7 @@ static void may_not_be_there(void **state)
 	uint64_t next;
 
 	(void)state;
-	assert_int_equal(clock_steps_open(&plan, NULL, NULL, NULL, NULL, &steps), 0);
+	assert_int_equal(clock_steps_open(&plan, NULL, NULL, NULL, NULL, NULL, &steps), 0);
 	assert_null(steps);
 	clock_steps_set_zero(steps, ZERO);
 	assert_int_equal(clock_steps_run(steps, ZERO, &next), 0);

@@ -138,6 +138,30 @@ static void test_icmp(void **state)
 	assert_true(recovered(s));
 }
 
+/* The port of a look-up of this run is another program's, whose hit comes before its record. */
+static void test_port_passed_on(void **state)
+{
+	struct scene *s = *state;
+	struct sp_conn_event own = record(SP_EVENT_CONN_ATTEMPT, 50001, ZERO - S, ZERO - S),
+			     other = record(SP_EVENT_CONN_FIRST_DATA, 50001, ZERO, ZERO);
+	struct sp_event e = {.ns = ZERO - MS, .type = SP_EVENT_FLOW_HIT, .flow = flow_of(50001, 40001)};
+
+	own.flow.proto = other.flow.proto = e.flow.proto = IPPROTO_UDP;
+	own.conn.flags = SP_CONN_OWN | SP_CONN_ENDED;
+	conns_event(s->conns, &own);
+	conns_hit(s->conns, &e); /* the answer to the look-up */
+	conns_event(s->conns, &other);
+	assert_true(recovered(s));
+	own.conn.first_ns = own.ns = ZERO + MS;
+	conns_event(s->conns, &own);
+	e.ns = ZERO + 2 * MS;
+	conns_hit(s->conns, &e); /* the answer again */
+	e.ns = other.ns = other.conn.first_ns = ZERO + 3 * MS;
+	conns_hit(s->conns, &e);
+	conns_event(s->conns, &other);
+	assert_false(recovered(s));
+}
+
 /* More paths than are kept, and none of them back: nobody may say that they are. */
 static void test_many_paths(void **state)
 {
@@ -163,9 +187,9 @@ static void test_many_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_SCENE(test_survivor),       IN_SCENE(test_reconnect), IN_SCENE(test_hit_syn),
-		IN_SCENE(test_unknown_opener), IN_SCENE(test_one_way),   IN_SCENE(test_icmp),
-		IN_SCENE(test_many_paths),
+		IN_SCENE(test_survivor),       IN_SCENE(test_reconnect),      IN_SCENE(test_hit_syn),
+		IN_SCENE(test_unknown_opener), IN_SCENE(test_one_way),        IN_SCENE(test_icmp),
+		IN_SCENE(test_many_paths),     IN_SCENE(test_port_passed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

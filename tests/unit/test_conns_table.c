@@ -142,6 +142,27 @@ static void test_own(void **state)
 	expect_log(s, "\"type\":\"conns\",\"data\":{\"seen\":1,\"evicted\":0,\"untracked\":0}\n");
 }
 
+/* A name server's answer that is late is no flow either: the look-up stays in the kernel's table for as long. */
+static void test_late_answer(void **state)
+{
+	struct scene *s = *state;
+	struct sp_conn_event own = record(SP_EVENT_CONN_ATTEMPT, 1, ZERO, ZERO);
+
+	s->targets[0].n_hosts = 1;
+	conns_close(s->conns);
+	assert_int_equal(conns_open(&s->plan, s->windows, &s->kernel, &s->journal, &s->conns), 0);
+	s->targets[0].n_hosts = 0;
+	own.flow.proto = IPPROTO_UDP;
+	own.conn.flags = SP_CONN_OWN | SP_CONN_ENDED;
+	s->fake.present = &own;
+	s->fake.n_present = 1;
+	conns_event(s->conns, &own);
+	run(s, ZERO + 59 * S);
+	assert_int_equal(s->fake.deletes, 0);
+	run(s, ZERO + 66 * S);
+	assert_int_equal(s->fake.deletes, 1);
+}
+
 /* The port of a look-up of a name is another program's soon behind it: a flow in the place of the run's own. */
 static void test_port_passed_on(void **state)
 {
@@ -170,9 +191,9 @@ static void test_port_passed_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_SCENE(test_delete),         IN_SCENE(test_not_deleted), IN_SCENE(test_order_of_ends),
-		IN_SCENE(test_many_ends),      IN_SCENE(test_census),      IN_SCENE(test_own),
-		IN_SCENE(test_port_passed_on),
+		IN_SCENE(test_delete),      IN_SCENE(test_not_deleted),    IN_SCENE(test_order_of_ends),
+		IN_SCENE(test_many_ends),   IN_SCENE(test_census),         IN_SCENE(test_own),
+		IN_SCENE(test_late_answer), IN_SCENE(test_port_passed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

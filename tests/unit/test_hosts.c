@@ -220,7 +220,7 @@ static void needs_none(void **state)
 	char *log;
 
 	prepare(&s, state, NULL, 0);
-	assert_false(hosts_wanted(&s.plan));
+	assert_false(plan_has_hosts(&s.plan));
 	assert_int_equal(start(&s), 0);
 	assert_null(s.hosts);
 	assert_int_equal(hosts_fd(s.hosts), -1);
@@ -240,7 +240,7 @@ static void join_at_the_start(void **state)
 
 	says("a=10.0.0.1,fd00::1 b=10.0.0.1,10.0.0.2");
 	prepare(&s, state, names_ab, 2);
-	assert_true(hosts_wanted(&s.plan));
+	assert_true(plan_has_hosts(&s.plan));
 	assert_int_equal(start(&s), 0);
 	assert_true(has_remotes(&s.targets[0], "10.0.0.1/32,fd00::1/128,10.0.0.2/32"));
 	assert_true(has_remotes(&s.targets[1], ""));

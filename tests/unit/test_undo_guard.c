@@ -3,6 +3,7 @@
 #include "unit/run_dir.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -15,6 +16,7 @@
 struct fake {
 	int64_t reading;
 	unsigned moves, looked, taken;
+	bool kills; /* whoever looks */
 };
 
 struct scene {
@@ -48,8 +50,13 @@ static bool take_late(void *arg, const struct undo_late *late)
 {
 	struct scene *s = arg;
 	bool stepped = false;
-	int err = clock_take_back(&s->ops, late->before_ns, late->offset_ns, &stepped);
+	int err;
 
+	if (s->clock->kills) {
+		__atomic_add_fetch(&s->clock->looked, 1, __ATOMIC_RELEASE);
+		_exit(1);
+	}
+	err = clock_take_back(&s->ops, late->before_ns, late->offset_ns, &stepped);
 	if (!err && stepped)
 		err = undo_done_beside(s->undo, late->id);
 	__atomic_add_fetch(&s->clock->taken, !err && stepped, __ATOMIC_RELEASE);
@@ -155,17 +162,68 @@ static void looks_again_behind_the_change(void **state)
 	end(&s);
 }
 
+/* The run had no turn between its deed and its word: it is told what the guard did then. */
+static void tells_what_it_took_in_between(void **state)
+{
+	struct undo_late late = {.before_ns = 100 * S, .offset_ns = 5 * S};
+	struct scene s;
+	uint64_t ns = 0;
+
+	begin(&s, state);
+	assert_int_equal(undo_arm(s.undo, "clock", "{}", &late.id), 0);
+	move(s.clock, 5 * S);
+	undo_guard_watch(s.guard, &late);
+	await(&s.clock->taken, 1);
+	undo_guard_watch(s.guard, &late);
+	assert_true(undo_guard_claim(s.guard, &ns));
+	assert_true(ns > 0 && ns <= clock_mono_ns());
+	assert_false(undo_guard_claim(s.guard, &ns));
+	assert_int_equal(s.clock->reading, 100 * S);
+	assert_int_equal(s.clock->moves, 2);
+	/* Of another change it is not told. */
+	(void)change(&s, 0);
+	await(&s.clock->taken, 2);
+	late.id += 2;
+	late.ends_ns = clock_mono_ns() + 3600 * NS_PER_S;
+	undo_guard_watch(s.guard, &late);
+	assert_false(undo_guard_claim(s.guard, &ns));
+	end(&s);
+}
+
+static void accepts_none(void **state)
+{
+	const struct undo_late late = {.id = 1};
+	uint64_t ns;
+
+	(void)state;
+	undo_guard_watch(NULL, &late);
+	assert_false(undo_guard_claim(NULL, &ns));
+	undo_guard_stop(NULL);
+}
+
+/* It dies when it has claimed the change, and before it takes it back. */
 static void is_the_runs_when_the_guard_is_dead(void **state)
 {
+	struct undo_late late = {.before_ns = 100 * S, .offset_ns = 5 * S};
+	bool stepped = false;
 	struct scene s;
 	uint64_t ns;
 
 	begin(&s, state);
-	undo_guard_stop(s.guard);
-	s.guard = NULL;
-	(void)change(&s, 0);
+	s.clock->kills = true;
+	assert_int_equal(undo_arm(s.undo, "clock", "{}", &late.id), 0);
+	move(s.clock, 5 * S);
+	undo_guard_watch(s.guard, &late);
+	await(&s.clock->looked, 1);
 	assert_false(undo_guard_claim(s.guard, &ns));
 	assert_int_equal(s.clock->reading, 105 * S);
+	undo_guard_watch(s.guard, &late); /* nobody is there */
+	assert_false(undo_guard_claim(s.guard, &ns));
+	assert_int_equal(clock_take_back(&s.ops, late.before_ns, late.offset_ns, &stepped), 0);
+	assert_true(stepped);
+	assert_int_equal(s.clock->reading, 100 * S);
+	assert_int_equal(s.clock->moves, 2);
+	assert_int_equal(undo_done(s.undo, late.id), 0);
 	end(&s);
 }
 
@@ -183,47 +241,92 @@ static char *journal_of(const struct run_dir *dir)
 	return text;
 }
 
-/* A run that sleeps through the end of its window finds it closed, writes down when that was, and does not move the clock. */
-static void run_finds_it_done(void **state)
-{
-	struct plan_step step = {
-		.name = (char *)"ahead",
-		.kind = STEP_CLOCK,
-		.clock_offset_ns = 5 * S,
-		.window = {.at_ns = 0, .for_ns = NS_PER_S / 4, .times = 1, .every_ns = NS_PER_S}};
-	struct plan plan = {.steps = &step, .n_steps = 1};
-	struct journal journal = {0};
+/* A run of one window of 250 ms. */
+struct sleeper {
+	struct plan_step step;
+	struct plan plan;
+	struct journal journal;
 	struct fault_events *narrow;
 	struct clock_steps *steps;
-	uint64_t next, zero;
+	uint64_t closed_ns;
+};
+
+/* It opens the window, and sleeps until the guard has counted one. Returns when it began. */
+static uint64_t sleep_through(struct sleeper *r, struct scene *s, const unsigned *counter)
+{
+	uint64_t zero, next;
+
+	*r = (struct sleeper){
+		.step = {.name = (char *)"ahead",
+			 .kind = STEP_CLOCK,
+			 .clock_offset_ns = 5 * S,
+			 .window = {.at_ns = 0, .for_ns = NS_PER_S / 4, .times = 1, .every_ns = NS_PER_S}},
+		.plan = {.steps = &r->step, .n_steps = 1}};
+	assert_int_equal(log_open(s->dir->fd, 0, &r->journal.log), 0);
+	assert_int_equal(fault_events_open(s->dir->fd, &r->narrow), 0);
+	assert_int_equal(
+		clock_steps_open(&r->plan, &s->ops, s->undo, s->guard, &r->journal, r->narrow, &r->steps), 0);
+	zero = clock_mono_ns();
+	clock_steps_set_zero(r->steps, zero);
+	assert_int_equal(clock_steps_run(r->steps, zero, &next), 0);
+	assert_true(next == zero + NS_PER_S / 4);
+	await(counter, 1);
+	return zero;
+}
+
+/* It finds the window's end. Its log, to be freed. */
+static char *wake(struct sleeper *r, struct scene *s)
+{
+	uint64_t next;
+
+	assert_int_equal(clock_steps_run(r->steps, clock_mono_ns(), &next), 0);
+	assert_true(clock_steps_all_done(r->steps));
+	assert_int_equal(s->clock->reading, 100 * S);
+	assert_int_equal(s->clock->moves, 2);
+	r->closed_ns = clock_steps_last_close(r->steps);
+	clock_steps_close(r->steps);
+	assert_int_equal(log_close(r->journal.log), 0);
+	assert_int_equal(fault_events_close(r->narrow), 0);
+	buf_free(&r->journal.data);
+	return get_file(s->dir->fd, "events.jsonl", NULL);
+}
+
+/* It writes down when the guard closed the window, and does not move the clock. */
+static void run_finds_it_done(void **state)
+{
+	struct sleeper r;
 	struct scene s;
+	uint64_t zero;
 	char *text;
 
 	begin(&s, state);
-	assert_int_equal(log_open(s.dir->fd, 0, &journal.log), 0);
-	assert_int_equal(fault_events_open(s.dir->fd, &narrow), 0);
-	assert_int_equal(clock_steps_open(&plan, &s.ops, s.undo, &journal, narrow, &steps), 0);
-	clock_steps_guard(steps, s.guard);
-	zero = clock_mono_ns();
-	clock_steps_set_zero(steps, zero);
-	assert_int_equal(clock_steps_run(steps, zero, &next), 0);
-	assert_true(next == zero + NS_PER_S / 4);
-	await(&s.clock->taken, 1);
+	zero = sleep_through(&r, &s, &s.clock->taken);
 	assert_int_equal(s.clock->reading, 100 * S);
 	text = journal_of(s.dir);
 	assert_non_null(strstr(text, "{\"done\":1}\n"));
 	free(text);
-	assert_int_equal(clock_steps_run(steps, clock_mono_ns(), &next), 0);
-	assert_true(clock_steps_all_done(steps));
-	assert_true(clock_steps_last_close(steps) >= zero + NS_PER_S / 4 + UNDO_GUARD_GRACE_NS);
-	assert_int_equal(s.clock->moves, 2);
-	clock_steps_close(steps);
-	assert_int_equal(log_close(journal.log), 0);
-	assert_int_equal(fault_events_close(narrow), 0);
-	buf_free(&journal.data);
-	text = get_file(s.dir->fd, "events.jsonl", NULL);
+	text = wake(&r, &s);
 	assert_non_null(strstr(
 		text, "\"result\":\"taken back\",\"reason\":\"by the guard: the run was stopped or late\""));
+	free(text);
+	assert_true(r.closed_ns >= zero + NS_PER_S / 4 + UNDO_GUARD_GRACE_NS);
+	end(&s);
+	assert_null(journal_of(s.dir));
+}
+
+/* It finds the guard dead in the middle, and closes the window itself. */
+static void run_does_it_for_a_dead_guard(void **state)
+{
+	struct sleeper r;
+	struct scene s;
+	char *text;
+
+	begin(&s, state);
+	s.clock->kills = true;
+	(void)sleep_through(&r, &s, &s.clock->looked);
+	assert_int_equal(s.clock->reading, 105 * S);
+	text = wake(&r, &s);
+	assert_non_null(strstr(text, "\"result\":\"taken back\",\"reason\":null"));
 	free(text);
 	end(&s);
 	assert_null(journal_of(s.dir));
@@ -237,9 +340,13 @@ int main(void)
 		IN_DIR(takes_back_what_is_late),
 		IN_DIR(leaves_what_is_claimed),
 		IN_DIR(looks_again_behind_the_change),
+		IN_DIR(tells_what_it_took_in_between),
 		IN_DIR(is_the_runs_when_the_guard_is_dead),
 		IN_DIR(run_finds_it_done),
+		IN_DIR(run_does_it_for_a_dead_guard),
+		cmocka_unit_test(accepts_none),
 	};
 
+	signal(SIGPIPE, SIG_IGN); /* as of a run: drill/signals.h */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

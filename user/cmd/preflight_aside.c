@@ -25,7 +25,7 @@ bool preflight_names(struct preflight *p, struct plan *plan)
 	size_t before = 0, after = 0;
 	char reason[320];
 
-	if (!hosts_wanted(plan))
+	if (!plan_has_hosts(plan))
 		return true;
 	for (size_t i = 0; i < plan->n_targets; i++)
 		before += plan->targets[i].n_remotes;

@@ -20,9 +20,8 @@ int aside_open(struct aside *a, const struct setup *setup, const struct plan *pl
 	if (setup->undo)
 		err = undo_begin(setup->undo, run ?: directory);
 	if (!err)
-		err = clock_steps_open(plan, &clock_of_host, setup->undo, journal, fault_events, &a->clock);
-	if (!err)
-		clock_steps_guard(a->clock, setup->guard);
+		err = clock_steps_open(plan, &clock_of_host, setup->undo, setup->guard, journal, fault_events,
+				       &a->clock);
 	free(run);
 	return err;
 }

@@ -107,7 +107,8 @@ int clock_steps_check(const struct plan *plan, const struct plan_step **ret_step
 }
 
 int clock_steps_open(const struct plan *plan, const struct clock_ops *ops, struct undo *undo,
-		     struct journal *journal, struct fault_events *fault_events, struct clock_steps **ret)
+		     struct undo_guard *guard, struct journal *journal, struct fault_events *fault_events,
+		     struct clock_steps **ret)
 {
 	struct clock_steps *steps;
 
@@ -125,6 +126,7 @@ int clock_steps_open(const struct plan *plan, const struct clock_ops *ops, struc
 	steps->plan = plan;
 	steps->ops = ops;
 	steps->undo = undo;
+	steps->guard = guard;
 	steps->journal = journal;
 	steps->fault_events = fault_events;
 	steps->n = count(plan);
@@ -139,12 +141,6 @@ void clock_steps_close(struct clock_steps *steps)
 	(void)clock_steps_cut(steps);
 	free(steps->items);
 	free(steps);
-}
-
-void clock_steps_guard(struct clock_steps *steps, struct undo_guard *guard)
-{
-	if (steps)
-		steps->guard = guard;
 }
 
 void clock_steps_set_zero(struct clock_steps *steps, uint64_t zero_ns)
@@ -221,8 +217,8 @@ static int open_window(struct clock_steps *s, struct clock_window *w)
 		(void)undo_done(s->undo, s->armed);
 		return err;
 	}
-	watch(s, w);
 	moved = clock_mono_ns();
+	watch(s, w);
 	w->is_open = true;
 	journal_clock(s->journal);
 	tell_window(s, w, moved, "step.start", false);

@@ -24,14 +24,16 @@ bool clock_steps_wanted(const struct plan *plan);
  */
 int clock_steps_check(const struct plan *plan, const struct plan_step **ret_step);
 
-/* The undo journal and ops must outlive it; *ret is NULL for a plan without clock steps. */
+/*
+ * What is passed must outlive it. The guard takes back what stays on the clock for too long; NULL: nobody does. *ret is NULL for a
+ * plan without clock steps.
+ */
 int clock_steps_open(const struct plan *plan, const struct clock_ops *ops, struct undo *undo,
-		     struct journal *journal, struct fault_events *fault_events, struct clock_steps **ret);
+		     struct undo_guard *guard, struct journal *journal, struct fault_events *fault_events,
+		     struct clock_steps **ret);
 void clock_steps_close(struct clock_steps *steps); /* accepts NULL; takes back what is still on the clock */
 
 /* The following accept NULL, which has no window. */
-/* It must outlive them, and takes back what they leave on the clock for too long. */
-void clock_steps_guard(struct clock_steps *steps, struct undo_guard *guard);
 void clock_steps_set_zero(struct clock_steps *steps, uint64_t zero_ns);
 /* Do what is due. *ret_next: when to call again (UINT64_MAX: never). */
 int clock_steps_run(struct clock_steps *steps, uint64_t now, uint64_t *ret_next);

@@ -78,10 +78,13 @@ static void read_targets(struct conns *c)
 		c->view[i].name = c->plan->targets[i].name;
 }
 
-/* So long a probe's SYN may be sent again. */
+/* A resolver waits for an answer 30 s at most, twice that at the second try: resolv.conf(5), glibc's resolv/res_send.c. */
+#define LOOKUP_NS (60 * NS_PER_S)
+
+/* So long a probe's SYN may be sent again, or the answer to a look-up may come. */
 static uint64_t own_linger(const struct plan *plan)
 {
-	uint64_t longest = 0;
+	uint64_t longest = plan_has_hosts(plan) ? LOOKUP_NS : 0;
 
 	for (size_t i = 0; i < plan->n_probes; i++)
 		if (plan->probes[i].timeout_ns > longest)
@@ -256,6 +259,8 @@ static struct known *know(struct conns *c, const struct sp_flow_key *flow, const
 
 	if (!k || (k->is_seen && e->conn.first_ns < k->first_ns))
 		return NULL;
+	if (k->is_own && k->is_hit && k->hit.ns < e->conn.first_ns)
+		settle_hit(c, k, flow);
 	if ((!k->is_seen || k->first_ns != e->conn.first_ns) && begin(c, k, e))
 		return NULL;
 	settle_hit(c, k, flow);
@@ -431,7 +436,8 @@ void conns_event(struct conns *c, const struct sp_conn_event *event)
 
 /*
  * The record of a packet's hit comes before what the observer makes of it: whose SYN it was is then still unknown, and the
- * hit is kept until that is told.
+ * hit is kept until that is told. The UDP port of a look-up of the run's own may be another's by then: of its hits the last is
+ * kept, which is the look-up's own if it is older than the flow that follows.
  */
 void conns_hit(struct conns *c, const struct sp_event *event)
 {
@@ -443,12 +449,14 @@ void conns_hit(struct conns *c, const struct sp_event *event)
 		return;
 	flow.slot = 0;
 	k = put_known(c, &flow);
-	if (!k || k->is_own)
+	if (!k || (k->is_own && flow.proto == IPPROTO_TCP))
 		return;
 	if (k->is_seen && !k->end_ns) {
 		conn_paths_hit(c->paths, &flow, k->opener, event->ns, closes);
 		return;
 	}
+	if (k->is_own)
+		settle_hit(c, k, &flow);
 	if (!k->is_hit) {
 		c->unsettled++;
 		k->is_hit = true;

@@ -51,11 +51,6 @@ static size_t count(const struct plan *plan)
 	return n;
 }
 
-bool hosts_wanted(const struct plan *plan)
-{
-	return count(plan) > 0;
-}
-
 static bool same(const struct prefix *a, const struct prefix *b)
 {
 	return a->family == b->family && a->len == b->len && !memcmp(a->addr, b->addr, sizeof(a->addr));
@@ -200,7 +195,7 @@ int hosts_open(struct plan *plan, void (*find)(const char *name, struct answer *
 	int err = -ENOMEM;
 
 	*ret = NULL;
-	if (!hosts_wanted(plan))
+	if (!plan_has_hosts(plan))
 		return 0;
 	hosts = calloc(1, sizeof(*hosts));
 	if (!hosts)

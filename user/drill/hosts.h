@@ -34,8 +34,6 @@ struct hosts_gate {
 
 struct hosts;
 
-bool hosts_wanted(const struct plan *plan);
-
 /*
  * Look up all names, at once, and write their addresses into the plan. cancel_fd: when it becomes readable, -ECANCELED.
  * -ENOENT: some name has no address, and -ETIMEDOUT: no answer within HOSTS_PATIENCE_NS; then ret_reason says which. *ret is

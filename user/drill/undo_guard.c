@@ -202,14 +202,17 @@ bool undo_guard_claim(struct undo_guard *guard, uint64_t *ret_ns)
 
 void undo_guard_watch(struct undo_guard *guard, const struct undo_late *late)
 {
+	struct shared *s = guard ? guard->shared : NULL;
 	uint64_t ns;
 
 	if (!guard)
 		return;
-	(void)undo_guard_claim(guard, &ns);
-	guard->shared->late = *late;
-	__atomic_store_n(&guard->shared->state,
-			 (state_of(guard->shared) & ~(uint64_t)LATE_KIND) + LATE_NEXT + LATE_WATCHED,
+	if (undo_guard_claim(guard, &ns) && s->late.id == late->id) {
+		(void)move_state(s, state_of(s), LATE_TAKEN);
+		return;
+	}
+	s->late = *late;
+	__atomic_store_n(&s->state, (state_of(s) & ~(uint64_t)LATE_KIND) + LATE_NEXT + LATE_WATCHED,
 			 __ATOMIC_RELEASE);
 	say(guard, WATCH);
 }

@@ -20,7 +20,7 @@
 struct undo_late {
 	uint64_t ends_ns; /* CLOCK_MONOTONIC */
 	int64_t before_ns, offset_ns;
-	unsigned id; /* in the undo journal */
+	unsigned id; /* in the undo journal, which gives each but once */
 };
 
 /* Called in the guard. */
@@ -38,7 +38,10 @@ int undo_guard_start(const struct undo_guard_work *work, struct undo_guard **ret
 /* Nothing is left to be taken back. Accepts NULL. */
 void undo_guard_stop(struct undo_guard *guard);
 
-/* Before the change, and again behind it: a guard that was there in between has found nothing yet. Accepts NULL. */
+/*
+ * Before the change, and again behind it: a guard that was there too early looks again, and what it took back in between stays to
+ * be claimed. Accepts NULL.
+ */
 void undo_guard_watch(struct undo_guard *guard, const struct undo_late *late);
 /* From here on the change is the run's. True: the guard has taken it back, at *ret_ns. Accepts NULL. */
 bool undo_guard_claim(struct undo_guard *guard, uint64_t *ret_ns);

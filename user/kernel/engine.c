@@ -25,7 +25,6 @@
 #include "kernel/line.h"
 #include "kernel/patterns.h"
 #include "kernel/prefixes.h"
-#include "kernel/rehearse.h"
 #include "kernel/rules.h"
 #include "kernel/vectors.h"
 #include "shearpin.skel.h"
@@ -280,6 +279,7 @@ static int load(struct engine *e)
 	e->skel->rodata->without_bends = !rules_bend(e->plan);
 	e->skel->rodata->without_answers = !rules_answer(e->plan);
 	e->skel->rodata->without_meanings = !rules_mean(e->plan);
+	e->skel->rodata->without_lookups = !plan_has_hosts(e->plan);
 	bpf_program__set_autoload(e->skel->progs.sockets, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.note_reset, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.xdp_in, uses_hook(e->plan, SP_HOOK_XDP));
@@ -554,18 +554,13 @@ int engine_end_states(struct engine *engine, size_t rule, uint32_t slot, struct 
 		.conns_fd = bpf_map__fd(engine->skel->maps.conns),
 		.raw = bss->rules[rule].meaning == SP_MEANS_STALL ? engine->raw : NULL,
 		.rule = rule,
-		.rules = &bss->meanings[SP_MEANS_STALL],
+		.rules = bss->rules,
+		.stalling = &bss->meanings[SP_MEANS_STALL],
 		.window = open_window,
 		.arg = engine,
 	};
 
 	return stalls_end(&stalls, slot, told);
-}
-
-int engine_rehearse(struct engine *engine, enum sp_hook hook, int ifindex, const void *frame, size_t len,
-		    int *ret_rule)
-{
-	return rehearse(engine->skel, hook, ifindex, frame, len, ret_rule);
 }
 
 struct shearpin *engine_programs(struct engine *engine)

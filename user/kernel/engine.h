@@ -3,7 +3,7 @@
  * The programs in the kernel, from one plan: load, attach, arm, read, disarm. Everything the engine puts into the kernel
  * hangs on file descriptors of this process and goes when it goes, in whatever way.
  *
- * Order: engine_open (load; nothing acts) -> engine_rehearse -> engine_attach (still nothing acts) -> engine_set_zero
+ * Order: engine_open (load; nothing acts) -> rehearse -> engine_attach (still nothing acts) -> engine_set_zero
  * -> engine_arm (from here on the kernel opens and closes the windows) -> engine_disarm -> engine_close.
  * Functions return 0 or a negative errno. One thread uses an engine. Times are CLOCK_MONOTONIC nanoseconds.
  */
@@ -101,14 +101,7 @@ bool engine_has_resets(const struct engine *engine);
  */
 int engine_end_states(struct engine *engine, size_t rule, uint32_t slot, struct stalls_told *told);
 
-/*
- * Put one packet through the program of a hook as if every window were open, without touching anything: the rule that would
- * hit it, or -1. The packet is an Ethernet frame. May be called before engine_attach() only.
- */
-int engine_rehearse(struct engine *engine, enum sp_hook hook, int ifindex, const void *frame, size_t len,
-		    int *ret_rule);
-
-/* The loaded programs and their maps, for tests and measurements. */
+/* The loaded programs and their maps: for rehearse(), tests and measurements. */
 struct shearpin *engine_programs(struct engine *engine);
 
 /* Ids of the maps that `shearpin status` reads from another process. */

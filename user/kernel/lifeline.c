@@ -16,6 +16,8 @@
 
 #include <linux/if_ether.h>
 
+#include "kernel/rehearse.h"
+
 #define ANY_PORT 40000 /* stands for a port that nothing names */
 #define TCP_STATE_ESTABLISHED 1
 #define MAX_ANCESTORS 64
@@ -339,8 +341,8 @@ static int check_packet(struct check *c, const struct probe *outgoing)
 	for (int hook = 0; hook < SP_HOOKS; hook++) {
 		build_frame(hook == SP_HOOK_TC_OUT ? outgoing : &incoming, &frame);
 		for (size_t i = 0; i < c->n; i++) {
-			int err = engine_rehearse(c->engine, hook, c->interfaces[i].ifindex, frame.bytes,
-						  frame.len, &c->rule);
+			int err = rehearse(engine_programs(c->engine), hook, c->interfaces[i].ifindex,
+					   frame.bytes, frame.len, &c->rule);
 
 			if (err || c->rule >= 0)
 				return err ?: 1;

@@ -10,7 +10,10 @@
 
 struct shearpin;
 
-/* engine_rehearse() on the loaded programs. */
+/*
+ * Put one packet through the loaded program of a hook as if every window were open, without touching anything: the rule that would
+ * hit it, or -1. The packet is an Ethernet frame. May be called before engine_attach() only. 0 or a negative errno.
+ */
 int rehearse(struct shearpin *skel, enum sp_hook hook, int ifindex, const void *frame, size_t len,
 	     int *ret_rule);
 

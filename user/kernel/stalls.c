@@ -34,22 +34,34 @@ static bool is_kept_from(const struct stalls *stalls, const struct sp_flow_key *
 	       !is_ended(stalls, key, state->flags[dir] & SP_STATE_ENDED);
 }
 
+/*
+ * In the window that is open, or in one before it: where they follow each other so closely that those are not at an end, either
+ * (-EAGAIN), what the peer said is kept there until it says more.
+ */
+static bool is_seen(const struct stalls *stalls, const struct sp_flow_key *key, size_t rule, uint32_t slot,
+		    int dir)
+{
+	const uint32_t first = stalls->rules[rule].first_slot;
+	struct sp_flow_key at = *key;
+	struct sp_state state;
+
+	for (uint32_t back = 0; back <= STALLS_WINDOWS_BACK && back <= slot - first; back++) {
+		at.slot = slot - back;
+		if (!bpf_map_lookup_elem(stalls->states_fd, &at, &state) && state.flags[dir] & SP_STATE_SEEN)
+			return true;
+	}
+	return false;
+}
+
 /* Has another rule, whose window is open, seen the sender too, and shut its window? */
 static bool is_held(const struct stalls *stalls, const struct sp_flow_key *key, int dir)
 {
-	struct sp_flow_key other = *key;
-	struct sp_state state;
-
 	for (size_t w = 0; w < SP_WORDS; w++)
-		for (__u64 left = stalls->rules->w[w]; left; left &= left - 1) {
+		for (__u64 left = stalls->stalling->w[w]; left; left &= left - 1) {
 			size_t rule = w * 64 + __builtin_ctzll(left);
 			int slot = rule == stalls->rule ? -1 : stalls->window(stalls->arg, rule);
 
-			if (slot < 0)
-				continue;
-			other.slot = slot;
-			if (!bpf_map_lookup_elem(stalls->states_fd, &other, &state) &&
-			    state.flags[dir] & SP_STATE_SEEN)
+			if (slot >= 0 && is_seen(stalls, key, rule, slot, dir))
 				return true;
 		}
 	return false;

@@ -14,11 +14,15 @@
 #include "abi.h"
 #include "kernel/raw.h"
 
+/* A sender whose peer was silent for more windows of another stall than these, the open one too, is not known to be held by it. */
+#define STALLS_WINDOWS_BACK 16
+
 struct stalls {
-	int states_fd, conns_fd;     /* the maps */
-	const struct raw *raw;       /* NULL: nobody is told anything */
-	size_t rule;                 /* that ends */
-	const struct sp_bits *rules; /* all that stall */
+	int states_fd, conns_fd;        /* the maps */
+	const struct raw *raw;          /* NULL: nobody is told anything */
+	size_t rule;                    /* that ends */
+	const struct sp_rule *rules;    /* all of the plan */
+	const struct sp_bits *stalling; /* those that stall */
 	/* The slot of the rule's window that is open now; -1: none is. Asked for each connection: this process may have been stopped. */
 	int (*window)(const void *arg, size_t rule);
 	const void *arg;

@@ -161,9 +161,8 @@ void vectors_fill(const struct plan *plan, const struct vectors *v)
 /* Its whole pages, in place of which nothing is: the map's later munmap() still has all of its addresses. */
 static int leave(void *table, size_t size)
 {
-	uintptr_t page = sysconf(_SC_PAGESIZE);
-	uintptr_t first = ((uintptr_t)table + page - 1) & -page, end = ((uintptr_t)table + size) & -page;
-	void *at = mmap((void *)first, end - first, PROT_NONE,
+	size_t page = sysconf(_SC_PAGESIZE), before = -(uintptr_t)table & (page - 1);
+	void *at = mmap((char *)table + before, (size - before) & -page, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 
 	return at == MAP_FAILED ? -errno : 0;

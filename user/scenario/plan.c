@@ -88,3 +88,11 @@ void plan_free(struct plan *plan)
 	free(plan->container);
 	free(plan);
 }
+
+bool plan_has_hosts(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_targets; i++)
+		if (plan->targets[i].n_hosts)
+			return true;
+	return false;
+}

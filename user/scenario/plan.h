@@ -384,6 +384,8 @@ static inline uint64_t plan_closes(const struct plan_window *w, uint32_t i)
 void plan_choose_hooks(struct plan *plan, enum hook_mode mode);
 
 /* The plan as the JSON document of docs/run-directory.md. 0 or -ENOMEM; free() the text. */
+/* Does any target name hosts? */
+bool plan_has_hosts(const struct plan *plan);
 int plan_to_json(const struct plan *plan, char **ret_text);
 
 void plan_free(struct plan *plan);
