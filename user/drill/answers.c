@@ -216,6 +216,7 @@ int answers_start(struct answers *answers, struct engine *engine)
 		answer_set_port(engine, a->rule, AF_INET, responder_port(a->responder, AF_INET));
 		answer_set_port(engine, a->rule, AF_INET6, responder_port(a->responder, AF_INET6));
 	}
+	answer_beat(engine, clock_mono_ns()); /* the thread may get its first turn late */
 	err = -pthread_create(&answers->thread, NULL, keep_all, answers);
 	answers->has_thread = !err;
 	return err;
