@@ -21,7 +21,7 @@ PREFIX    ?= /usr/local
 BUILD     ?= build
 VERSION   := 0.1.0
 
-LIBS      := libbpf libelf libfyaml jansson libmnl libcrypto libmicrohttpd zlib
+LIBS      := libbpf libelf libfyaml jansson libmnl libcrypto libmicrohttpd libcurl zlib
 WARNINGS  := -Wall -Wextra -Werror
 DEFINES   := -D_GNU_SOURCE -DSHEARPIN_VERSION='"$(VERSION)"' -DSHEARPIN_DATADIR='"$(PREFIX)/share/shearpin"'
 INCLUDES  := -Iuser -Ibpf -I$(BUILD)

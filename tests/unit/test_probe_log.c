@@ -93,7 +93,7 @@ static struct probes *begin_with(const char *healthy, const char *unhealthy)
 
 	kept = probe;
 	start = clock_mono_ns();
-	assert_int_equal(probes_open(&plan, &loop, &probes), 0);
+	assert_int_equal(probes_open(&plan, plan.probes, plan.n_probes, &loop, &probes), 0);
 	start = clock_mono_ns();
 	return probes;
 }

@@ -394,7 +394,8 @@ static void check_probes(const struct context *c)
 		sampling.left += c->plan->probes[i].kind != PROBE_LOG;
 	sampling.seen = calloc(c->plan->n_probes + 1, sizeof(*sampling.seen));
 	if (!err)
-		err = sampling.seen ? probes_open(c->plan, &loop, &probes) : -ENOMEM;
+		err = sampling.seen ? probes_open(c->plan, c->plan->probes, c->plan->n_probes, &loop, &probes)
+				    : -ENOMEM;
 	if (!err)
 		err = sample_all(&sampling, probes, epoll_fd);
 	if (err)

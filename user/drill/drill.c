@@ -498,7 +498,7 @@ static int open_probes(struct drill *d)
 {
 	const struct probe_loop loop = {d->epoll_fd, TAG_PROBES, &d->journal.offset_ns, on_sample, d};
 
-	return probes_open(d->plan, &loop, &d->probes);
+	return probes_open(d->plan, d->plan->probes, d->plan->n_probes, &loop, &d->probes);
 }
 
 static int open_observers(struct drill *d)

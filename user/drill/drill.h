@@ -74,6 +74,8 @@ struct drill_options {
 	enum attach_mode attach;
 	enum line_choice line; /* where delayed packets wait */
 	bool realtime;         /* the line's thread gets a real-time priority */
+	bool allow_exec;       /* the plan may start programs; otherwise one that does is refused */
+	bool rehearse;         /* every rule is a shadow, and no step changes anything */
 	const char *const *protect;
 	size_t n_protect;
 	const char *const *policies; /* files, kept besides the host's own */

@@ -6,6 +6,7 @@
 #include "drill/probes.h"
 
 struct probe {
+	const struct plan *whole; /* what `plan` is part of */
 	const struct plan_probe *plan;
 	const struct probe_kind *kind;
 	const struct probe_loop *loop;

@@ -16,13 +16,15 @@ struct probes {
 
 static const struct probe_kind *const kinds[] = {[PROBE_TCP] = &probe_tcp, [PROBE_LOG] = &probe_log};
 
-static int open_probe(struct probes *probes, const struct plan_probe *plan, uint64_t now)
+static int open_probe(struct probes *probes, const struct plan *plan, const struct plan_probe *what,
+		      uint64_t now)
 {
 	struct probe *p = &probes->items[probes->n];
 	int err;
 
-	*p = (struct probe){.plan = plan,
-			    .kind = kinds[plan->kind],
+	*p = (struct probe){.whole = plan,
+			    .plan = what,
+			    .kind = kinds[what->kind],
 			    .loop = &probes->loop,
 			    .index = probes->n,
 			    .due = now,
@@ -33,7 +35,8 @@ static int open_probe(struct probes *probes, const struct plan_probe *plan, uint
 	return err;
 }
 
-int probes_open(const struct plan *plan, const struct probe_loop *loop, struct probes **ret)
+int probes_open(const struct plan *plan, const struct plan_probe *list, size_t n,
+		const struct probe_loop *loop, struct probes **ret)
 {
 	struct probes *probes = calloc(1, sizeof(*probes));
 	uint64_t now = clock_mono_ns();
@@ -42,11 +45,11 @@ int probes_open(const struct plan *plan, const struct probe_loop *loop, struct p
 	if (!probes)
 		return -ENOMEM;
 	probes->loop = *loop;
-	probes->items = calloc(plan->n_probes + 1, sizeof(*probes->items));
+	probes->items = calloc(n + 1, sizeof(*probes->items));
 	if (!probes->items)
 		err = -ENOMEM;
-	for (size_t i = 0; !err && i < plan->n_probes; i++)
-		err = open_probe(probes, &plan->probes[i], now);
+	for (size_t i = 0; !err && i < n; i++)
+		err = open_probe(probes, plan, &list[i], now);
 	if (err) {
 		probes_close(probes);
 		return err;
@@ -126,6 +129,7 @@ void probe_tell(struct probe *p, struct probe_sample *sample)
 {
 	sample->probe = p->plan;
 	sample->index = p->index;
+	sample->good = sample->healthy;
 	sample->changed = !p->known || p->healthy != sample->healthy;
 	p->known = true;
 	p->healthy = sample->healthy;

@@ -29,9 +29,13 @@ struct probe_sample {
 	size_t index;
 	uint64_t mono_ns;
 	uint64_t latency_ns; /* or PROBE_NO_LATENCY */
-	bool healthy;
+	bool healthy; /* the probe's state: with `rising` and `falling` it may be another than this sample's own */
+	bool good;         /* this sample's own */
 	bool changed;      /* another state than the sample before */
-	const char *error; /* NULL when healthy */
+	const char *error; /* NULL when good; until the call returns */
+	bool has_value;
+	double value; /* of what was measured: a JSON number, an exit status, completeness; the kind says which */
+	const char *detail; /* what was seen, for people; NULL: nothing to add; until the call returns */
 	enum probe_source source;
 	uint64_t stated_ns; /* the time in the line, CLOCK_REALTIME; 0: none */
 };
@@ -47,13 +51,22 @@ struct probe_loop {
 
 struct probes;
 
-int probes_open(const struct plan *plan, const struct probe_loop *loop, struct probes **ret);
+/* The list must outlive them. A probe of a watch rests until it is started. */
+int probes_open(const struct plan *plan, const struct plan_probe *list, size_t n,
+		const struct probe_loop *loop, struct probes **ret);
 void probes_close(struct probes *probes);
 
 /* Start what is due, end what has timed out; returns the time of the next call (UINT64_MAX: none). */
 uint64_t probes_run(struct probes *probes, uint64_t now);
 /* What a probe watches is ready. */
 void probes_ready(struct probes *probes, size_t index);
+
+/*
+ * A watch is looked at while it is started, its state begins anew each time, and stopping it ends the sample that is under way. One
+ * on the lines of a log follows the file from probes_open() on, and gives all its samples to the caller, who knows their times.
+ */
+void probes_start(struct probes *probes, size_t index, uint64_t now);
+void probes_stop(struct probes *probes, size_t index);
 
 /* The last samples were healthy; otherwise the first probe whose wasn't, or that has none. */
 bool probes_healthy(const struct probes *probes, size_t *ret_unhealthy);

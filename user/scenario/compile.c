@@ -108,6 +108,8 @@ static int compile_probe(struct reader *r, const struct model_probe *m, struct p
 	p->line = m->name.node->line;
 	p->kind = m->log.node ? PROBE_LOG : PROBE_TCP;
 	p->every_ns = or_default(&m->every, DEFAULT_EVERY_NS);
+	p->target = -1;
+	p->rising = p->falling = 1;
 	if (!copy_text(m->name.s, &p->name) || !copy_text(m->log.s, &p->path) ||
 	    !copy_text(m->healthy.s, &p->healthy) || !copy_text(m->unhealthy.s, &p->unhealthy))
 		return -ENOMEM;
@@ -136,6 +138,8 @@ static bool compile_step(const struct model_step *m, struct plan_step *s)
 {
 	s->line = m->node->line;
 	s->window = model_window(m);
+	s->phase = SIZE_MAX;
+	s->share = PLAN_ALWAYS;
 	if (m->clock.node) {
 		s->kind = STEP_CLOCK;
 		s->clock_offset_ns = m->clock.ns;

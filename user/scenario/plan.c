@@ -21,49 +21,115 @@ static void free_targets(struct plan *plan)
 		free(t->local_ports);
 		free_texts(t->interfaces, t->n_interfaces);
 		free_texts(t->hosts, t->n_hosts);
+		free(t->any_of);
 		free(t->cgroup);
 		free(t->unit);
 	}
 	free(plan->targets);
 }
 
+static void free_headers(struct plan_header *headers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(headers[i].name);
+		free(headers[i].value);
+	}
+	free(headers);
+}
+
 static void free_answer(struct plan_answer *a)
 {
 	if (!a)
 		return;
-	for (size_t i = 0; i < a->n_headers; i++) {
-		free(a->headers[i].name);
-		free(a->headers[i].value);
-	}
-	free(a->headers);
+	free_headers(a->headers, a->n_headers);
 	free(a->body);
 	free(a->certificate);
 	free(a->key);
 	free(a);
 }
 
-static void free_steps(struct plan *plan)
+static void free_command(struct plan_command *c)
 {
-	for (size_t i = 0; i < plan->n_steps; i++) {
-		free(plan->steps[i].name);
-		free(plan->steps[i].fault.text);
-		free_texts(plan->steps[i].fault.patterns, plan->steps[i].fault.n_patterns);
-		free_answer(plan->steps[i].fault.answer);
-		free(plan->steps[i].targets);
-	}
-	free(plan->steps);
+	free_texts(c->argv, c->n);
 }
 
-static void free_probes(struct plan *plan)
+static void free_process(struct plan_process *p)
 {
-	for (size_t i = 0; i < plan->n_probes; i++) {
-		free(plan->probes[i].name);
-		free(plan->probes[i].host);
-		free(plan->probes[i].path);
-		free(plan->probes[i].healthy);
-		free(plan->probes[i].unhealthy);
+	free(p->pidfile);
+	free(p->name);
+}
+
+static void free_compare(struct plan_compare *c)
+{
+	free(c->json);
+	free(c->text);
+}
+
+static void free_step(struct plan_step *s)
+{
+	free(s->name);
+	free(s->fault.text);
+	free_texts(s->fault.patterns, s->fault.n_patterns);
+	free_answer(s->fault.answer);
+	free(s->targets);
+	free_process(&s->signal.process);
+	free_command(&s->exec.command);
+	free_command(&s->exec.undo);
+	free(s->file.path);
+	free(s->file.text);
+	free(s->file.from);
+	free(s->link);
+	free(s->expect.counter);
+	free_compare(&s->expect.compare);
+}
+
+static void free_steps(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		free_step(&plan->steps[i]);
+	free(plan->steps);
+	for (size_t i = 0; i < plan->n_phases; i++) {
+		free(plan->phases[i].name);
+		free(plan->phases[i].text);
 	}
-	free(plan->probes);
+	free(plan->phases);
+}
+
+static void free_probe(struct plan_probe *p)
+{
+	char *const texts[] = {p->name,  p->host,        p->path,      p->healthy,      p->unhealthy,
+			       p->url,   p->expect_body, p->ca,        p->where,        p->age_field,
+			       p->query, p->number,      p->subscribe, p->expect_output};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		free(texts[i]);
+	free_headers(p->headers, p->n_headers);
+	free_compare(&p->compare);
+	free_command(&p->command);
+	free_process(&p->process);
+}
+
+static void free_probes(struct plan_probe *probes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free_probe(&probes[i]);
+	free(probes);
+}
+
+static void free_conditions(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_aborts; i++) {
+		free(plan->aborts[i].path);
+		free(plan->aborts[i].text);
+	}
+	free(plan->aborts);
+	for (size_t i = 0; i < plan->n_checks; i++) {
+		free(plan->checks[i].host);
+		free(plan->checks[i].name);
+		free(plan->checks[i].path);
+		free(plan->checks[i].hint);
+	}
+	free(plan->checks);
 }
 
 void plan_free(struct plan *plan)
@@ -77,7 +143,9 @@ void plan_free(struct plan *plan)
 	free(plan->meta);
 	free_targets(plan);
 	free_steps(plan);
-	free_probes(plan);
+	free_probes(plan->probes, plan->n_probes);
+	free_probes(plan->watches, plan->n_watches);
+	free_conditions(plan);
 	free_texts(plan->interfaces, plan->n_interfaces);
 	free(plan->rules);
 	free(plan->slos);
@@ -93,6 +161,30 @@ bool plan_has_hosts(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_targets; i++)
 		if (plan->targets[i].n_hosts)
+			return true;
+	return false;
+}
+
+static bool starts(const struct plan_probe *probes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (probes[i].kind == PROBE_EXEC)
+			return true;
+	return false;
+}
+
+bool plan_execs(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i].kind == STEP_EXEC)
+			return true;
+	return starts(plan->probes, plan->n_probes) || starts(plan->watches, plan->n_watches);
+}
+
+bool plan_changes(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i].kind >= STEP_CLOCK && plan->steps[i].kind <= STEP_LINK)
 			return true;
 	return false;
 }

@@ -108,6 +108,8 @@ static void add_probe(struct json *j, const struct plan_probe *p)
 		json_string(j, "healthy", p->healthy);
 		json_string(j, "unhealthy", p->unhealthy);
 		break;
+	default:
+		break;
 	}
 	json_u64(j, "every_ns", p->every_ns);
 	if (p->kind == PROBE_TCP)
