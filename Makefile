@@ -2,6 +2,7 @@
 # make            build/shearpin
 # make drill      install what is missing, build, run the built-in lab's drill
 # make test       install what is missing, build, run every test; the last line is "N passed, N failed"
+# make packs      install what is missing, build, run every pack's drill in its lab, also with stand-ins that misbehave
 # make test-vm    packet tests, lab tests and delays beside tc netem on Debian's 6.1 and 6.12 kernels, emulated (KERNEL=6.1)
 # make bench      the measured figures
 # make check      format, static analysis, shell scripts, sanitizers, other compilers
@@ -125,6 +126,11 @@ test:
 	@$(AGAIN) all test-programs
 	@$(SUDO) tests/run $(BUILD)
 
+packs:
+	@tools/setup test
+	@$(AGAIN) all
+	@$(SUDO) tests/packs $(BUILD)
+
 test-vm:
 	@tools/setup vm
 	@$(AGAIN) all test-programs
@@ -146,7 +152,8 @@ check:
 
 install: all
 	install -D -m 755 $(BUILD)/shearpin $(DESTDIR)$(PREFIX)/sbin/shearpin
-	find scenarios -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/shearpin/{} \;
+	find scenarios -type f ! -perm -u+x -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/shearpin/{} \;
+	find scenarios -type f -perm -u+x -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/share/shearpin/{} \;
 	install -d $(DESTDIR)$(PREFIX)/share/doc/shearpin
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/shearpin/
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/shearpin/LICENSES LICENSES/*
@@ -160,7 +167,7 @@ help:
 SUDO = $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 FORCE:
-.PHONY: all drill test test-vm skeletons test-programs bench-programs unit-programs bench check install clean help FORCE
+.PHONY: all drill test packs test-vm skeletons test-programs bench-programs unit-programs bench check install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/%.bpf.d) $(FUZZ_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)

@@ -55,7 +55,7 @@ enum sp_refuse {
 /* What became of a packet, from the mildest to the hardest; the hardest of all matching rules wins. */
 enum sp_verdict {
 	SP_PASS,
-	SP_SUPPRESS, /* a budget was spent: passed, and counted apart */
+	SP_SUPPRESS, /* a budget was spent, or the rule is a shadow: passed, and counted apart */
 	SP_DELAY,    /* held in the line, perhaps for no time at all */
 	SP_DUPLICATE,
 	SP_ALTER,
@@ -167,7 +167,7 @@ struct sp_rule {
 	__u8 meaning;        /* enum sp_meaning */
 	__u8 then;           /* enum sp_then */
 	__u8 rcode;          /* SP_MEANS_DNS: RFC 1035, 4.1.1 */
-	__u8 pad;
+	__u8 shadow;         /* what it would look into or hit is counted as suppressed; nothing is touched */
 	/* SP_MEANS_DNS, _HTTP, _NTP: share of queries, responses, answers. All others go by connection: flow_below. */
 	__u64 meaning_below;
 	__u64 amount;

@@ -132,7 +132,7 @@ static __always_inline void ask_rule(struct opening *o, __u32 rule)
 		return;
 	add(c->matched, 1);
 	if (!o->port && opening_drawn(o, r, DRAW_TAKEN, r->flow_below))
-		verdict = take(o, rule, c);
+		verdict = r->shadow ? SP_SUPPRESS : take(o, rule, c);
 	add(c->verdict[verdict & (SP_VERDICTS - 1)], 1);
 }
 

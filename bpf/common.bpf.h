@@ -44,8 +44,8 @@
 #define LOOPBACK_IFINDEX 1
 
 /* What no rule of the plan does, the verifier need not look at: set before the programs are loaded. */
-const volatile bool without_bends, without_answers, without_meanings;
-const volatile bool without_lookups; /* the loader asks no name server */
+const volatile bool without_bends, without_answers, without_meanings, without_shadows;
+const volatile bool without_datagrams; /* the loader sends none, to name servers or as a probe */
 
 struct sp_control control;
 struct sp_spent spent;

@@ -247,6 +247,15 @@ static __always_inline struct sp_counters *enter_window(struct work *w, const st
 	return c;
 }
 
+/* Beside the contest: the packet never knows. */
+static __always_inline void cast_shadow(const struct work *w, const struct sp_rule *r,
+					const struct passage *a, enum sp_verdict verdict)
+{
+	bool hit = verdict != SP_PASS || r->meaning || r->flags & SP_RULE_BENDS;
+
+	count_verdict(a->key.slot, hit ? SP_SUPPRESS : SP_PASS, w->segments);
+}
+
 /* Not static: the verifier looks at it once, by itself, however many rules match. */
 __noinline int decide_rule(struct work *w, __u32 rule)
 {
@@ -269,6 +278,10 @@ __noinline int decide_rule(struct work *w, __u32 rule)
 	flow = flow_pass(w, c, a);
 	verdict = rule_verdict(r, rule, w, a);
 	note_owed(w, a, flow);
+	if (!without_shadows && r->shadow) {
+		cast_shadow(w, r, a, verdict);
+		return 0;
+	}
 	if (!(without_bends && without_meanings) && verdict == SP_PASS)
 		verdict = bent->n_parts < MOST_PARTS ? milder_verdict(w, rule, a, flow) : crowd_out(w, r, a);
 	contend(w, rule, a, verdict);

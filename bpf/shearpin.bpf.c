@@ -202,7 +202,7 @@ static __always_inline bool is_in_call(const struct __sk_buff *skb)
 }
 
 /*
- * A datagram of a socket that the loader opened, as it asks a name server; the current process may be any. Not inline: its
+ * A datagram of a socket that the loader opened, as it asks a name server or as a probe; the current process may be any. Not inline: its
  * variables would be on the stack all the time.
  */
 static __noinline int is_loaders(const struct __sk_buff *skb)
@@ -226,7 +226,7 @@ static __noinline int is_loaders(const struct __sk_buff *skb)
 
 static __always_inline bool is_local(const struct __sk_buff *skb, const struct packet *p)
 {
-	return p->proto == IPPROTO_UDP ? !without_lookups && is_loaders(skb) : is_syn(p) && is_in_call(skb);
+	return p->proto == IPPROTO_UDP ? !without_datagrams && is_loaders(skb) : is_syn(p) && is_in_call(skb);
 }
 
 /* Carry out the verdict, and count it. */

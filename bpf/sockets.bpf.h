@@ -105,7 +105,7 @@ static long take_socket(__u64 __attribute__((unused)) i, struct socket_work *s)
 	if (rule >= SP_MAX_RULES)
 		return 1;
 	slot = window_at(r, s->w.now);
-	if ((int)slot == WINDOW_CLOSED || !(r->reset_ends || r->meaning == SP_MEANS_DISCONNECTS))
+	if ((int)slot == WINDOW_CLOSED || r->shadow || !(r->reset_ends || r->meaning == SP_MEANS_DISCONNECTS))
 		return 0;
 	s->ends = ends_now(s, rule, slot);
 	if (!s->ends)

@@ -13,10 +13,12 @@ static const struct {
 	const char *summary;
 } commands[] = {
 	{"run", cmd_run, "run a whole drill from a scenario file"},
+	{"rehearse", cmd_rehearse, "count what a scenario would hit; touches nothing"},
 	{"inject", cmd_inject, "inject one fault, now"},
 	{"plan", cmd_plan, "show what a scenario file would do; needs no privilege"},
 	{"preflight", cmd_preflight, "what this host can do, and what would get in the way"},
 	{"status", cmd_status, "what is active now, with counters and time left"},
+	{"watch", cmd_watch, "the same, live"},
 	{"clear", cmd_clear, "end every run on this host and remove what any left behind"},
 	{"report", cmd_report, "the evidence report of a run, again"},
 	{"verify", cmd_verify, "is a run's evidence whole, unaltered, and what its seed gives"},

@@ -3,23 +3,45 @@
  * Whatever a scenario file or the words of `inject` hold: no crash, no leak, and either a plan that keeps every
  * promise of plan.h or at least one mistake in words. An input whose first line is `inject` is words, one a line.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
 #include <netdb.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz/faults.h"
+#include "fuzz/probes.h"
+#include "fuzz/steps.h"
 #include "scenario/scenario.h"
 
-/* Takes the C library's place in this program: numbers are resolved, names never, and nothing leaves the machine. */
+/* Take the C library's place in this program: numbers are resolved, names never, and nothing leaves the machine. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **res)
 {
-	(void)node, (void)service, (void)hints;
-	*res = NULL;
-	return EAI_NONAME;
+	struct sockaddr_in6 *v6 = calloc(1, sizeof(*v6));
+	struct sockaddr_in *v4 = (struct sockaddr_in *)v6;
+	struct addrinfo *info = calloc(1, sizeof(*info));
+	bool is_v4 = v6 && inet_pton(AF_INET, node, &v4->sin_addr) == 1;
+
+	(void)service, (void)hints;
+	if (!info || !v6 || (!is_v4 && inet_pton(AF_INET6, node, &v6->sin6_addr) != 1)) {
+		free(info);
+		free(v6);
+		*res = NULL;
+		return EAI_NONAME;
+	}
+	v6->sin6_family = is_v4 ? AF_INET : AF_INET6;
+	info->ai_addrlen = is_v4 ? sizeof(*v4) : sizeof(*v6);
+	info->ai_addr = (struct sockaddr *)v6;
+	*res = info;
+	return 0;
+}
+
+void freeaddrinfo(struct addrinfo *info)
+{
+	free(info->ai_addr);
+	free(info);
 }
 
 /*
@@ -80,33 +102,9 @@ static void check_targets(const struct plan *plan)
 
 static void check_faults(const struct plan *plan)
 {
-	for (size_t i = 0; i < plan->n_steps; i++) {
-		const struct plan_step *s = &plan->steps[i];
-
-		CHECK((s->kind == STEP_CLOCK) == (s->clock_offset_ns != 0));
-		CHECK((s->kind == STEP_CLOCK) == !s->n_targets);
-		if (s->kind == STEP_FAULT)
-			check_fault(&s->fault);
-	}
-}
-
-static void check_probes(const struct plan *plan)
-{
-	regex_t compiled;
-
-	for (size_t i = 0; i < plan->n_probes; i++) {
-		const struct plan_probe *p = &plan->probes[i];
-		const char *const expressions[] = {p->healthy, p->unhealthy};
-
-		CHECK(p->name && *p->name && p->every_ns);
-		CHECK((p->kind == PROBE_TCP) == !!p->host && (p->kind == PROBE_LOG) == !!p->path);
-		CHECK((p->kind == PROBE_TCP) == (p->port && p->timeout_ns));
-		for (int k = 0; p->kind == PROBE_LOG && k < 2; k++) {
-			CHECK(!regcomp(&compiled, expressions[k], REG_EXTENDED | REG_NOSUB));
-			CHECK(regexec(&compiled, "", 0, NULL, 0));
-			regfree(&compiled);
-		}
-	}
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i].kind == STEP_FAULT)
+			check_fault(&plan->steps[i].fault);
 }
 
 static void check_slos(const struct plan *plan)
@@ -139,6 +137,7 @@ static void check_plan(struct plan *plan)
 	CHECK(!plan->netns || !plan->container);
 	check_windows(plan);
 	check_targets(plan);
+	check_steps(plan);
 	check_faults(plan);
 	check_probes(plan);
 	check_slos(plan);
@@ -172,6 +171,22 @@ static int parse_words(char *text, struct plan **ret_plan, struct scenario_error
 	return scenario_from_words(&words, NULL, ret_plan, ret_errors);
 }
 
+/* Each of a matrix' combinations can be told from the others, and there is at least one. */
+static void check_variants(const char *text, size_t size)
+{
+	struct scenario_variant *variants;
+	struct scenario_errors errors;
+	size_t n;
+	int err = scenario_variants("fuzz.yaml", text, size, NULL, &variants, &n, &errors);
+
+	CHECK(!err == (n > 0) && !err == !errors.count && !err == !errors.text);
+	for (size_t i = 1; i < n; i++)
+		CHECK(variants[i].n_vars == variants[0].n_vars &&
+		      strcmp(variants[i].suffix, variants[i - 1].suffix) != 0);
+	scenario_variants_free(variants, n);
+	free(errors.text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -189,6 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		err = parse_words(text + strlen(inject), &plan, &errors);
 	else
 		err = scenario_parse("fuzz.yaml", text, size, NULL, &plan, &errors);
+	check_variants(text, size);
 	CHECK(!err == !!plan);
 	CHECK(!err == !errors.count && !err == !errors.text);
 	if (plan)

@@ -12,6 +12,7 @@ import unittest
 
 import chance
 from again import Again
+from certificates import Authority
 from cgroups import Actor, Group
 from lab import DEVICE, FAMILIES, HERE, HOLD, TCP, THERE, V4, V6, LabTest, is_there, kernel_objects, libc, now_ns, \
     wait_until
@@ -27,45 +28,6 @@ COUNT = 60
 S = 1_000_000_000
 
 
-CONFIGURATION = """
-[req]
-distinguished_name = name
-x509_extensions = authority
-[name]
-[authority]
-basicConstraints = critical, CA:TRUE
-subjectKeyIdentifier = hash
-"""
-
-
-class Authority:
-    """A certificate authority, and certificates that it has signed for NAME."""
-
-    def __init__(self, folder, name):
-        self.path = os.path.join(folder, name)
-        self.certificate = self.path + ".pem"
-        self.request = "req", "-config", self.path + ".cnf"
-        with open(self.path + ".cnf", "w", encoding="ascii") as f:
-            f.write(CONFIGURATION)
-        self.openssl(*self.request, "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                     "-subj", f"/CN={name}", "-keyout", self.path + ".key", "-out", self.certificate)
-
-    @staticmethod
-    def openssl(*words):
-        subprocess.run(["openssl", *words], check=True, capture_output=True)
-
-    def sign(self, name):
-        """The paths of a certificate and its key."""
-        base = f"{self.path}-{name}"
-        self.openssl(*self.request, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={NAME}",
-                     "-keyout", base + ".key", "-out", base + ".csr")
-        with open(base + ".ext", "w", encoding="ascii") as f:
-            f.write(f"subjectAltName=DNS:{NAME}\n")
-        self.openssl("x509", "-req", "-in", base + ".csr", "-CA", self.certificate, "-CAkey", self.path + ".key",
-                     "-CAcreateserial", "-days", "2", "-extfile", base + ".ext", "-out", base + ".pem")
-        return base + ".pem", base + ".key"
-
-
 class AnswerTest(Again, LabTest):
     def setUp(self):
         super().setUp()
@@ -78,7 +40,7 @@ class AnswerTest(Again, LabTest):
         if tls:
             self.world = Authority(self.lab.folder, "world")
         self.server = Nginx(self.lab, self.lab.there, (PORT, NEXT_PORT),
-                            tls=(TLS_PORT, *self.world.sign("real")) if tls else None)
+                            tls=(TLS_PORT, *self.world.sign("real", NAME)) if tls else None)
 
     def scenario(self, answer, hold=HOLD, **more):
         fault = {"answer": answer, **more.pop("fault", {})}
@@ -222,7 +184,7 @@ class InTLS(AnswerTest):
         """With the operator's certificate; who doesn't trust it is told so by TLS, as ever."""
         self.serve(tls=True)
         operator = Authority(self.lab.folder, "operator")
-        certificate, key = operator.sign("answer")
+        certificate, key = operator.sign("answer", NAME)
         trusted, strange = ("--cacert", operator.certificate), ("--cacert", self.world.certificate)
         self.assertEqual(self.secure(V4, *strange), (0, "orders\n", ""))
         run = self.begin({**BUSY, "certificate": certificate, "key": key})
@@ -261,7 +223,7 @@ class InTLS(AnswerTest):
     def test_refused(self):
         """What is wrong with a certificate is told before anything is touched."""
         operator = Authority(self.lab.folder, "operator")
-        certificate, key = operator.sign("answer")
+        certificate, key = operator.sign("answer", NAME)
         before = self.lab.state()
         for files, message in (
                 (("none.pem", key), "can't read the certificate none.pem: No such file or directory"),

@@ -63,7 +63,12 @@ MISTAKES = {
     "whole internet": (target("remote: 0.0.0.0/0"), None, "anything"),
     "two documents": (f"{HEAD}{STEP}---\n{HEAD}{STEP}", None, "document"),
     "unknown variable": (f"{HEAD}{STEP}description: $(nobody)\n", "7:14", "nobody"),
-    "later step": (step("name: s, at: 0s, signal: {}, for: 1s"), "6:23", "`signal` is not available"),
+    "no signal": (step("name: s, at: 0s, signal: {pid: 77}, for: 1s"), "6:31", "a signal needs `kill`"),
+    "no time": (step("name: s, link: eth9"), "6:5", "a step needs `at`"),
+    "in a circle": (step("name: s, after: s, link: eth9"), "6:22", "leads back"),
+    "no such phase": (f"{HEAD}phases: [{{name: a, for: 1m}}]\nsteps: [{{name: s, at: 0s, link: eth9, phases: b}}]\n", "6:47",
+                      "unknown phase b"),
+    "a matrix of nothing": (f"{HEAD}{STEP}matrix: {{hold: [1s, 2s]}}\n", "7:10", "unknown variable hold"),
     "two meanings": (step("name: s, at: 0s, fault: {stall: true, limit: 5KB}, target: t, for: 1s"), "6:44",
                      "`limit` beside `stall`"),
     "no name": (step("name: s, at: 0s, fault: {dns: nxdomain, names: a..b}, target: t, for: 1s"), "6:53", "empty label"),
@@ -132,7 +137,7 @@ class ScenarioFile(LabTest):
                     self.check_message(done.stderr, place, word)
 
     def test_no_such_file(self):
-        for path, word in (("nowhere.yaml", "No such file"), (self.lab.folder, "directory")):
+        for path, word in (("nowhere.yaml", "No such file"), (self.lab.folder, "no scenario in this folder")):
             run = self.lab.start("run", path, "--out", "out")
             self.assert_ended(run, 2)
             self.assertIn(path, run.stderr)

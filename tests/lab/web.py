@@ -20,6 +20,7 @@ http {{
         location /api/ {{ return 200 "orders\\n"; }}
         location = /health {{ return 200 "healthy\\n"; }}
         location = /empty {{ return 204; }}
+        location = /moved {{ return 302 /health; }}
         location /chunked/ {{ gzip on; gzip_min_length 1; gzip_types *; alias {folder}/www/; }}
     }}
 }}

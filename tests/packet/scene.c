@@ -93,7 +93,7 @@ int scene_load(struct scene *s)
 
 void scene_arm(struct scene *s)
 {
-	engine_set_zero(s->engine, clock_mono_ns());
+	engine_set_zero(s->engine, clock_mono_ns(), (struct plan_span){0, UINT64_MAX});
 	engine_arm(s->engine);
 }
 

@@ -313,6 +313,36 @@ static void counts_what_the_ring_had_no_room_for(void **state)
 	assert_int_equal(counters_of(d, 0).verdict[SP_DROP], flows);
 }
 
+/* A shadow draws the same lots and touches nothing; the rule beside it acts as if it were alone. */
+static void casts_a_shadow(void **state)
+{
+	struct deciding *d = *state;
+	struct spec s = packet(4, IPPROTO_TCP, true);
+	struct sp_rule *shadow = add_rule(d, 3), *beside = add_rule(d, 4);
+	struct sp_counters c;
+
+	s.flags = ACK;
+	shadow->drop_every = 2;
+	shadow->shadow = true;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(decide_spec(d, &s), SP_PASS);
+	beside->drop_below = SP_ALWAYS;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(decide_spec(d, &s), SP_DROP);
+	c = counters_of(d, 30);
+	assert_int_equal(c.matched, 20);
+	assert_int_equal(c.verdict[SP_SUPPRESS], 10);
+	assert_int_equal(c.verdict[SP_PASS], 10);
+	assert_int_equal(c.first_ns, 0);
+	assert_int_equal(counters_of(d, 40).verdict[SP_DROP], 10);
+	beside->shadow = true;
+	assert_int_equal(decide_spec(d, &s), NONE);
+	shadow->drop_every = 0;
+	shadow->flags = SP_RULE_BENDS;
+	assert_int_equal(decide_spec(d, &s), NONE);
+	assert_int_equal(counters_of(d, 30).verdict[SP_SUPPRESS], 11);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, deciding_open, deciding_close)
 
 int main(void)
@@ -320,6 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(lets_the_hardest_verdict_win),
 		TEST(balances),
+		TEST(casts_a_shadow),
 		TEST(spends_packets),
 		TEST(spends_segments),
 		TEST(spends_flows),

@@ -144,7 +144,7 @@ static inline int setup(void **state)
 	if (log_open(s->dir->fd, 0, &s->journal.log) ||
 	    windows_open(&s->plan, NULL, &s->journal, NULL, &s->windows))
 		return -1;
-	windows_set_zero(s->windows, ZERO);
+	windows_set_zero(s->windows, ZERO, (struct plan_span){0, UINT64_MAX});
 	*state = s;
 	return conns_open(&s->plan, s->windows, &s->kernel, &s->journal, &s->conns);
 }

@@ -150,7 +150,7 @@ static void begin(struct scene *s)
 	assert_int_equal(
 		clock_steps_open(&s->plan, &s->ops, s->undo, NULL, &s->journal, s->narrow, &s->clock_steps),
 		0);
-	clock_steps_set_zero(s->clock_steps, ZERO);
+	clock_steps_set_zero(s->clock_steps, ZERO, (struct plan_span){0, UINT64_MAX});
 }
 
 /* What follows the header in the undo journal, if it is still there; the events. */
@@ -386,7 +386,7 @@ static void may_not_be_there(void **state)
 	(void)state;
 	assert_int_equal(clock_steps_open(&plan, NULL, NULL, NULL, NULL, NULL, &steps), 0);
 	assert_null(steps);
-	clock_steps_set_zero(steps, ZERO);
+	clock_steps_set_zero(steps, ZERO, (struct plan_span){0, UINT64_MAX});
 	assert_int_equal(clock_steps_run(steps, ZERO, &next), 0);
 	assert_true(next == UINT64_MAX);
 	assert_int_equal(clock_steps_cut(steps), 0);

@@ -142,6 +142,39 @@ static void test_own(void **state)
 	expect_log(s, "\"type\":\"conns\",\"data\":{\"seen\":1,\"evicted\":0,\"untracked\":0}\n");
 }
 
+static bool holds_port_1(void *arg, uint8_t proto, uint16_t local_port)
+{
+	return *(bool *)arg && proto == IPPROTO_TCP && local_port == 1;
+}
+
+/* A connection that a probe keeps stays its own, however long: what comes on it later is nobody else's. */
+static void test_held(void **state)
+{
+	struct scene *s = *state;
+	struct sp_conn_event e = record(SP_EVENT_CONN_ATTEMPT, 1, ZERO, ZERO);
+	struct sp_flow_key other = flow_of(3, 40001);
+	bool held = true;
+
+	e.conn.flags = SP_CONN_OWN | SP_CONN_ENDED;
+	e.conn.state = SP_CONN_NEW;
+	s->fake.present = &e;
+	s->fake.n_present = 1;
+	conns_ask(s->conns, holds_port_1, &held);
+	conns_event(s->conns, &e);
+	e.flow.slot = 4; /* as a hit tells it */
+	assert_true(conns_is_own(s->conns, &e.flow));
+	assert_false(conns_is_own(s->conns, &other));
+	e.flow.slot = 0;
+	run(s, ZERO + 8 * S);
+	run(s, ZERO + 16 * S);
+	assert_int_equal(s->fake.deletes, 0);
+	held = false;
+	run(s, ZERO + 22 * S);
+	assert_int_equal(s->fake.deletes, 0);
+	run(s, ZERO + 24 * S);
+	assert_int_equal(s->fake.deletes, 1);
+}
+
 /* A name server's answer that is late is no flow either: the look-up stays in the kernel's table for as long. */
 static void test_late_answer(void **state)
 {
@@ -191,9 +224,9 @@ static void test_port_passed_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_SCENE(test_delete),      IN_SCENE(test_not_deleted),    IN_SCENE(test_order_of_ends),
-		IN_SCENE(test_many_ends),   IN_SCENE(test_census),         IN_SCENE(test_own),
-		IN_SCENE(test_late_answer), IN_SCENE(test_port_passed_on),
+		IN_SCENE(test_delete),    IN_SCENE(test_not_deleted), IN_SCENE(test_order_of_ends),
+		IN_SCENE(test_many_ends), IN_SCENE(test_census),      IN_SCENE(test_own),
+		IN_SCENE(test_held),      IN_SCENE(test_late_answer), IN_SCENE(test_port_passed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

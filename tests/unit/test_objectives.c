@@ -32,6 +32,7 @@ static void sample(struct log *log, uint64_t ms, const char *probe, bool healthy
 
 #define P "{\"name\":\"p\",\"every_ns\":1,\"timeout_ns\":2}"
 #define Q ",{\"name\":\"q\"}"
+#define S ",{\"name\":\"s\",\"kind\":\"stream\"}"
 
 static void probes_are_counted_and_timed(void **state)
 {
@@ -171,6 +172,35 @@ static void latency_is_judged_by_probe(void **state)
 	assert_int_equal(r->slos[0].value, NO_NS);
 	assert_int_equal(r->slos[0].worst_seq, r->windows[0]->probes[0].unhealthy_seq);
 	assert_string_equal(r->slos[1].limit_words, "<= baseline + 900 % (-)");
+	results_free(r);
+}
+
+/* Thresholds make the state, by which a window is judged, and not the sample, whose latency it is; of a stream there is none. */
+static void latencies_are_of_samples(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start_with(dir, P S, "{\"key\":\"probe_p99\",\"limit\":9}");
+	struct results *r;
+
+	opens(log, 1, 1000, 2000);
+	sample(log, 1100, "p", true, "8,\"good\":false");
+	sample(log, 1200, "s", true, "null");
+	closes(log, 1, 1000, 2000);
+	r = finish(dir, log);
+	assert_int_equal(r->windows[0]->probes[0].up, 1);
+	assert_int_equal(r->slos[0].value, NO_NS);
+	assert_int_equal(r->slos[0].missing, 0);
+	results_free(r);
+	assert_int_equal(unlinkat(dir->fd, "events.jsonl", 0), 0);
+
+	log = start_with(dir, P S, "{\"key\":\"probe_p99\",\"limit\":9}");
+	opens(log, 1, 1000, 2000);
+	sample(log, 1100, "p", false, "8,\"good\":true");
+	closes(log, 1, 1000, 2000);
+	r = finish(dir, log);
+	assert_int_equal(r->windows[0]->probes[0].down, 1);
+	assert_int_equal(r->slos[0].value, 8);
+	assert_true(r->slos[0].pass);
 	results_free(r);
 }
 
@@ -469,11 +499,12 @@ static void facts_of_the_host_are_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_DIR(probes_are_counted_and_timed),  IN_DIR(availability_is_that_of_the_worst_window),
-		IN_DIR(latency_is_judged_by_probe),    IN_DIR(objectives_choose_their_samples),
-		IN_DIR(attempts_are_limited),          IN_DIR(backoff_is_as_demanded),
-		IN_DIR(the_worst_backoff_decides),     IN_DIR(timeouts_are_told_apart),
-		IN_DIR(attempts_that_belong_together), IN_DIR(facts_of_the_host_are_words),
+		IN_DIR(probes_are_counted_and_timed),    IN_DIR(availability_is_that_of_the_worst_window),
+		IN_DIR(latency_is_judged_by_probe),      IN_DIR(latencies_are_of_samples),
+		IN_DIR(objectives_choose_their_samples), IN_DIR(attempts_are_limited),
+		IN_DIR(backoff_is_as_demanded),          IN_DIR(the_worst_backoff_decides),
+		IN_DIR(timeouts_are_told_apart),         IN_DIR(attempts_that_belong_together),
+		IN_DIR(facts_of_the_host_are_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

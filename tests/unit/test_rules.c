@@ -24,7 +24,8 @@ static int clean(void **state)
 {
 	(void)state;
 	target = (struct plan_target){.share = PLAN_ALWAYS};
-	step = (struct plan_step){.fault = {.flow_below = PLAN_ALWAYS},
+	step = (struct plan_step){.share = PLAN_ALWAYS,
+				  .fault = {.flow_below = PLAN_ALWAYS},
 				  .window = {.at_ns = 5, .for_ns = 100, .every_ns = 200, .times = 3}};
 	rule = (struct plan_rule){.first_slot = 12, .seed = 0xabcdef};
 	plan = (struct plan){.targets = &target,
@@ -40,6 +41,7 @@ static int clean(void **state)
 static void fills_windows_and_hard_faults(void **state)
 {
 	struct sp_rule expected = {
+		.start_ns = RULES_NEVER,
 		.length_ns = 100,
 		.every_ns = 200,
 		.burst_on_ns = 7,
@@ -74,9 +76,27 @@ static void fills_windows_and_hard_faults(void **state)
 	assert_memory_equal(&r, &expected, sizeof(r));
 }
 
+/* The share of a step that has one is not the target's; a shadow is one in the kernel, too. */
+static void fills_the_share_of_a_phase(void **state)
+{
+	(void)state;
+	target.share = 11;
+	step.share = 22;
+	step.shadow = true;
+	rules_fill(&plan, &r);
+	assert_int_equal(r.share, 22);
+	assert_true(r.shadow);
+	assert_true(rules_have_shadows(&plan));
+	step.shadow = false;
+	rules_fill(&plan, &r);
+	assert_false(r.shadow);
+	assert_false(rules_have_shadows(&plan));
+}
+
 static void fills_every_bend(void **state)
 {
 	struct sp_rule expected = {
+		.start_ns = RULES_NEVER,
 		.length_ns = 100,
 		.every_ns = 200,
 		.seed = 0xabcdef,
@@ -211,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(fills_windows_and_hard_faults, clean),
+		cmocka_unit_test_setup(fills_the_share_of_a_phase, clean),
 		cmocka_unit_test_setup(fills_every_bend, clean),
 		cmocka_unit_test_setup(sizes_queue_and_burst_by_the_rate, clean),
 		cmocka_unit_test_setup(flags_say_what_a_fault_does, clean),

@@ -14,16 +14,17 @@
 #include "unit/unreadable.h"
 
 #define CORPUS "tests/unit/scenarios/"
+#define MOST_TEXT (256 * 1024)
 
 static char *read_whole(const char *path)
 {
 	FILE *f = fopen(path, "re");
-	char *text = calloc(1, 65536);
+	char *text = calloc(1, MOST_TEXT + 1);
 
 	assert_non_null(text);
 	if (!f)
 		fail_msg("%s: %s (the test runs from the top of the tree)", path, strerror(errno));
-	assert_true(fread(text, 1, 65535, f) < 65535);
+	assert_true(fread(text, 1, MOST_TEXT, f) < MOST_TEXT);
 	fclose(f);
 	return text;
 }

@@ -9,8 +9,11 @@ static void settings_override(void **state)
 		     "targets: {a: {remote_port: $(port)}}\n"
 		     "steps: [{name: s, at: 0s, fault: {drop: true}, target: a, for: $(hold)}]\n";
 	const struct setting vars[] = {{"port", "443"}}, meta[] = {{"build", "new"}, {"extra", "x=y"}};
-	const struct scenario_options options = {vars,        COUNT(vars), meta, COUNT(meta),
-						 "eth1,eth2", NULL,        false};
+	const struct scenario_options options = {.vars = vars,
+						 .n_vars = COUNT(vars),
+						 .meta = meta,
+						 .n_meta = COUNT(meta),
+						 .interface = "eth1,eth2"};
 	struct plan *plan = parse(text, &options);
 
 	(void)state;
@@ -31,8 +34,11 @@ static void settings_that_are_wrong(void **state)
 {
 	static const char text[] = HEAD "vars: {port: 80}\ntargets: {a: {remote_port: $(port)}}\n" STEP;
 	const struct setting vars[] = {{"prot", "443"}, {"port", "x"}}, meta[] = {{"a", "\x1b[1m"}};
-	const struct scenario_options options = {vars,       COUNT(vars), meta, COUNT(meta),
-						 "eth0,e/1", NULL,        false};
+	const struct scenario_options options = {.vars = vars,
+						 .n_vars = COUNT(vars),
+						 .meta = meta,
+						 .n_meta = COUNT(meta),
+						 .interface = "eth0,e/1"};
 
 	(void)state;
 	refuse(text, strlen(text), &options,

@@ -108,34 +108,36 @@ static struct undo_late change(struct scene *s, uint64_t ends_ns)
 
 static void takes_back_what_is_late(void **state)
 {
+	struct undo_late late;
 	struct scene s;
 	uint64_t ns = 0, before = clock_mono_ns();
 
 	begin(&s, state);
-	(void)change(&s, before); /* the guard waits for the grace */
+	late = change(&s, before); /* the guard waits for the grace */
 	await(&s.clock->taken, 1);
-	assert_true(undo_guard_claim(s.guard, &ns));
+	assert_true(undo_guard_claim(s.guard, late.id, &ns));
 	assert_int_equal(s.clock->reading, 100 * S);
 	assert_int_equal(s.clock->moves, 2);
 	assert_true(ns >= before + UNDO_GUARD_GRACE_NS && ns <= clock_mono_ns());
-	assert_false(undo_guard_claim(s.guard, &ns)); /* it is told once */
+	assert_false(undo_guard_claim(s.guard, late.id, &ns)); /* it is told once */
 	end(&s);
 }
 
 static void leaves_what_is_claimed(void **state)
 {
+	struct undo_late late;
 	struct scene s;
 	uint64_t ns;
 
 	begin(&s, state);
-	(void)change(&s, clock_mono_ns() + 3600 * NS_PER_S);
-	assert_false(undo_guard_claim(s.guard, &ns));
+	late = change(&s, clock_mono_ns() + 3600 * NS_PER_S);
+	assert_false(undo_guard_claim(s.guard, late.id, &ns));
 	assert_int_equal(s.clock->reading, 105 * S);
 	/* One behind it, which is late: the guard is awake, and has done nothing else. */
 	s.clock->reading = 100 * S;
-	(void)change(&s, clock_mono_ns() - UNDO_GUARD_GRACE_NS);
+	late = change(&s, clock_mono_ns() - UNDO_GUARD_GRACE_NS);
 	await(&s.clock->taken, 1);
-	(void)undo_guard_claim(s.guard, &ns);
+	(void)undo_guard_claim(s.guard, late.id, &ns);
 	assert_int_equal(s.clock->reading, 100 * S);
 	assert_int_equal(s.clock->moves, 3);
 	end(&s);
@@ -156,7 +158,7 @@ static void looks_again_behind_the_change(void **state)
 	move(s.clock, -5 * S);
 	undo_guard_watch(s.guard, &late);
 	await(&s.clock->taken, 1);
-	assert_true(undo_guard_claim(s.guard, &ns));
+	assert_true(undo_guard_claim(s.guard, late.id, &ns));
 	assert_int_equal(s.clock->reading, 100 * S);
 	assert_int_equal(s.clock->moves, 2);
 	end(&s);
@@ -175,9 +177,9 @@ static void tells_what_it_took_in_between(void **state)
 	undo_guard_watch(s.guard, &late);
 	await(&s.clock->taken, 1);
 	undo_guard_watch(s.guard, &late);
-	assert_true(undo_guard_claim(s.guard, &ns));
+	assert_true(undo_guard_claim(s.guard, late.id, &ns));
 	assert_true(ns > 0 && ns <= clock_mono_ns());
-	assert_false(undo_guard_claim(s.guard, &ns));
+	assert_false(undo_guard_claim(s.guard, late.id, &ns));
 	assert_int_equal(s.clock->reading, 100 * S);
 	assert_int_equal(s.clock->moves, 2);
 	/* Of another change it is not told. */
@@ -186,7 +188,7 @@ static void tells_what_it_took_in_between(void **state)
 	late.id += 2;
 	late.ends_ns = clock_mono_ns() + 3600 * NS_PER_S;
 	undo_guard_watch(s.guard, &late);
-	assert_false(undo_guard_claim(s.guard, &ns));
+	assert_false(undo_guard_claim(s.guard, late.id, &ns));
 	end(&s);
 }
 
@@ -196,8 +198,8 @@ static void accepts_none(void **state)
 	uint64_t ns;
 
 	(void)state;
-	undo_guard_watch(NULL, &late);
-	assert_false(undo_guard_claim(NULL, &ns));
+	assert_int_equal(undo_guard_watch(NULL, &late), 0);
+	assert_false(undo_guard_claim(NULL, 1, &ns));
 	undo_guard_stop(NULL);
 }
 
@@ -215,10 +217,10 @@ static void is_the_runs_when_the_guard_is_dead(void **state)
 	move(s.clock, 5 * S);
 	undo_guard_watch(s.guard, &late);
 	await(&s.clock->looked, 1);
-	assert_false(undo_guard_claim(s.guard, &ns));
+	assert_false(undo_guard_claim(s.guard, late.id, &ns));
 	assert_int_equal(s.clock->reading, 105 * S);
 	undo_guard_watch(s.guard, &late); /* nobody is there */
-	assert_false(undo_guard_claim(s.guard, &ns));
+	assert_false(undo_guard_claim(s.guard, late.id, &ns));
 	assert_int_equal(clock_take_back(&s.ops, late.before_ns, late.offset_ns, &stepped), 0);
 	assert_true(stepped);
 	assert_int_equal(s.clock->reading, 100 * S);
@@ -267,7 +269,7 @@ static uint64_t sleep_through(struct sleeper *r, struct scene *s, const unsigned
 	assert_int_equal(
 		clock_steps_open(&r->plan, &s->ops, s->undo, s->guard, &r->journal, r->narrow, &r->steps), 0);
 	zero = clock_mono_ns();
-	clock_steps_set_zero(r->steps, zero);
+	clock_steps_set_zero(r->steps, zero, (struct plan_span){0, UINT64_MAX});
 	assert_int_equal(clock_steps_run(r->steps, zero, &next), 0);
 	assert_true(next == zero + NS_PER_S / 4);
 	await(counter, 1);

@@ -17,10 +17,12 @@ enum status {
 };
 
 int cmd_run(int argc, char **argv);
+int cmd_rehearse(int argc, char **argv);
 int cmd_inject(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_preflight(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 int cmd_clear(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_verify(int argc, char **argv);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* shearpin lab: build the lab, run one of its scenarios in it, say what its client saw. */
+/*
+ * shearpin lab: build the lab, run one of its scenarios in it, say what its client saw. A pack with a lab of its own,
+ * scenarios/PACK/lab/run, is handed over to that program.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -17,8 +20,10 @@
 #include "lab/lab.h"
 
 #define DEFAULT_PACK "disconnect"
-#define PACK_FOLDER "scenarios/lab"
+#define SCENARIOS "scenarios"
+#define PACK_FOLDER SCENARIOS "/lab"
 #define PACK_SUFFIX ".yaml"
+#define OWN_LAB "lab/run"
 /* After the run, for the client to be back: its longest wait, and an attempt that times out. */
 #define CLIENT_BACK_NS (2 * CLIENT_BACKOFF_MAX_NS + CLIENT_TIMEOUT_NS)
 
@@ -41,7 +46,10 @@ static const struct command_spec command = {
 	.synopsis = "[PACK] [OPTION...]",
 	.about = "A drill in a built-in lab: a redis server and a client that reconnects, in two network\n"
 		 "namespaces of their own. Nothing outside of them is touched, and nothing of them is left.\n"
-		 "PACK is a scenario of the lab; without one it is `" DEFAULT_PACK "`.",
+		 "PACK is a scenario of the lab; without one it is `" DEFAULT_PACK
+		 "`. A pack with a lab of its own\n"
+		 "(real services and stand-ins of a system under test) has options of its own: `lab PACK "
+		 "--help`.",
 	.options = options,
 	.n_options = sizeof(options) / sizeof(*options),
 	.max_words = 1,
@@ -68,19 +76,29 @@ static int program_folder(char ret_path[PATH_MAX])
 	return 0;
 }
 
-/* Where the packs are: in the source tree, beside an installed program, or where it was to be installed. */
-static int packs_folder(char ret_path[PATH_MAX])
+/* Where a folder of ours is: in the source tree, beside an installed program, or where it was to be installed. */
+static int find_folder(const char *name, char ret_path[PATH_MAX])
 {
-	static const char *const places[] = {"../" PACK_FOLDER, "../share/shearpin/" PACK_FOLDER};
+	static const char *const places[] = {"../", "../share/shearpin/"};
 	char base[PATH_MAX], path[PATH_MAX];
 	int r = program_folder(base);
 
 	for (size_t i = 0; !r && i < sizeof(places) / sizeof(*places); i++)
-		if (snprintf(path, sizeof(path), "%s%s", base, places[i]) < (int)sizeof(path) &&
+		if (snprintf(path, sizeof(path), "%s%s%s", base, places[i], name) < (int)sizeof(path) &&
 		    realpath(path, ret_path))
 			return 0;
-	snprintf(ret_path, PATH_MAX, "%s", SHEARPIN_DATADIR "/" PACK_FOLDER);
+	snprintf(ret_path, PATH_MAX, "%s/%s", SHEARPIN_DATADIR, name);
 	return access(ret_path, R_OK | X_OK) ? -errno : 0;
+}
+
+/* The program that is a pack's own lab, if it has one. */
+static bool own_lab(const char *pack, char ret_path[PATH_MAX])
+{
+	char folder[PATH_MAX];
+
+	return !strchr(pack, '/') && *pack != '.' && !find_folder(SCENARIOS, folder) &&
+	       snprintf(ret_path, PATH_MAX, "%s/%s/" OWN_LAB, folder, pack) < PATH_MAX &&
+	       !access(ret_path, X_OK);
 }
 
 static int is_pack(const struct dirent *entry)
@@ -90,32 +108,50 @@ static int is_pack(const struct dirent *entry)
 	return len > suffix && !strcmp(entry->d_name + len - suffix, PACK_SUFFIX);
 }
 
+static int has_own_lab(const struct dirent *entry)
+{
+	char path[PATH_MAX];
+
+	return own_lab(entry->d_name, path);
+}
+
+/* Say the names that are there. */
+static void list_packs(const char *folder, int (*filter)(const struct dirent *), size_t suffix, int *listed,
+		       struct suggest *suggest)
+{
+	struct dirent **entries;
+	int n = scandir(folder, &entries, filter, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		entries[i]->d_name[strlen(entries[i]->d_name) - suffix] = '\0';
+		suggest_try(suggest, entries[i]->d_name);
+		fprintf(stderr, "%s `%s`", (*listed)++ ? "," : "", entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+}
+
 static int unknown_pack(const char *pack, const char *folder)
 {
 	struct suggest suggest = {.word = pack};
-	struct dirent **entries;
-	int n = scandir(folder, &entries, is_pack, alphasort);
+	char scenarios[PATH_MAX];
+	int listed = 0;
 
 	fprintf(stderr, "shearpin lab: there is no pack `%s`; there is", pack);
-	for (int i = 0; i < n; i++) {
-		entries[i]->d_name[strlen(entries[i]->d_name) - strlen(PACK_SUFFIX)] = '\0';
-		suggest_try(&suggest, entries[i]->d_name);
-		fprintf(stderr, "%s `%s`", i ? "," : "", entries[i]->d_name);
-	}
+	list_packs(folder, is_pack, strlen(PACK_SUFFIX), &listed, &suggest);
+	if (!find_folder(SCENARIOS, scenarios))
+		list_packs(scenarios, has_own_lab, 0, &listed, &suggest);
 	if (suggest.best)
 		fprintf(stderr, "; did you mean `%s`?", suggest.best);
 	fputc('\n', stderr);
-	for (int i = 0; i < n; i++)
-		free(entries[i]);
-	if (n >= 0)
-		free(entries);
 	return STATUS_USAGE;
 }
 
 static int find_pack(const char *pack, char ret_path[PATH_MAX])
 {
 	char folder[PATH_MAX];
-	int r = packs_folder(folder), n;
+	int r = find_folder(PACK_FOLDER, folder), n;
 
 	if (r) {
 		fprintf(stderr, "shearpin lab: can't find the lab's scenarios (%s): %s\n", folder,
@@ -289,6 +325,23 @@ static int drill(char *path, char *out, const struct lab_args *args)
 	return status;
 }
 
+/* In place of this program, with its own arguments; returns only if that fails. */
+static int run_own_lab(char *path, char **argv)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	argv[0] = path;
+	if (n >= 0) {
+		self[n] = '\0';
+		if (!setenv("SHEARPIN", self, 1))
+			execv(path, argv);
+	}
+	fprintf(stderr, "shearpin lab: can't start %s: %s%s\n", path, strerror(errno),
+		errno == ENOENT ? " (it needs python3)" : "");
+	return STATUS_HOST_FAILED;
+}
+
 int cmd_lab(int argc, char **argv)
 {
 	struct lab_args args = {0};
@@ -297,9 +350,17 @@ int cmd_lab(int argc, char **argv)
 	const char *pack;
 	int status;
 
+	if (argc > 1 && own_lab(argv[1], path))
+		return run_own_lab(path, argv + 1);
 	if (!options_parse(&command, argc, argv, &args, &words, &status))
 		return status;
 	pack = words.count ? words.items[0] : DEFAULT_PACK;
+	if (own_lab(pack, path)) {
+		fprintf(stderr, "shearpin lab: `%s` has options of its own, which go behind its name\n",
+			pack);
+		options_free(&command, &args);
+		return STATUS_USAGE;
+	}
 	status = find_pack(pack, path);
 	if (!status && geteuid()) {
 		fputs("shearpin lab: needs root, to make network namespaces and load BPF programs\n", stderr);

@@ -9,11 +9,11 @@
 #include "base/timeutil.h"
 #include "cmd/delay_backend.h"
 #include "cmd/drill_command.h"
+#include "cmd/plan_step.h"
 #include "cmd/plan_target.h"
+#include "cmd/plan_time.h"
 #include "cmd/plan_watch.h"
-
-#define COLUMNS 64      /* of the picture */
-#define SHOWN_WINDOWS 6 /* of a step with many, before the ellipsis */
+#include "scenario/text.h"
 
 struct plan_args {
 	struct words set, meta;
@@ -51,13 +51,6 @@ static const struct command_spec command = {
 	.min_words = 1,
 	.max_words = 1,
 	.words = "a scenario file",
-};
-
-struct row { /* a window, or what stands for several */
-	const struct plan_step *step;
-	uint64_t opens, closes;
-	uint32_t instance; /* from 0 */
-	uint32_t more;     /* windows that are not shown; 0: this is one */
 };
 
 /* Durations of one statement at a time: a ring of buffers. */
@@ -111,143 +104,12 @@ static int width_of(const struct plan *plan)
 	return width < 24 ? width : 24;
 }
 
-/* ---- the time line ---- */
-
-/* The column of a time; the picture goes from the start of the baseline to the end of the recovery. */
-static unsigned column_of(const struct plan *plan, uint64_t ns)
-{
-	long double total = (long double)plan->baseline_ns + plan->length_ns + plan->recovery_ns;
-
-	return (plan->baseline_ns + (long double)ns) * COLUMNS / total;
-}
-
-static void print_bar(const struct plan *plan, const struct plan_step *step, int width)
-{
-	char bar[COLUMNS + 1];
-	const struct plan_window *w = &step->window;
-
-	memset(bar, '.', COLUMNS);
-	bar[COLUMNS] = '\0';
-	for (uint32_t i = 0; i < w->times; i++) {
-		unsigned first = column_of(plan, plan_opens(w, i)), end = column_of(plan, plan_closes(w, i));
-
-		for (unsigned c = first; c < COLUMNS && (c < end || c == first); c++)
-			bar[c] = w->burst_on_ns ? '%' : '#';
-	}
-	printf("  %-*.*s  %s\n", width, width, step->name, bar);
-}
-
-static void print_picture(const struct plan *plan, int width)
-{
-	unsigned zero = column_of(plan, 0), end = column_of(plan, plan->length_ns);
-	char phases[COLUMNS + 1];
-	uint64_t total = plan->baseline_ns + plan->length_ns + plan->recovery_ns;
-
-	for (unsigned c = 0; c < COLUMNS; c++)
-		phases[c] = c < zero ? 'b' : c < end ? ' ' : 'r';
-	phases[COLUMNS] = '\0';
-	printf("\nTime line (a column is %s; # fault, %% fault in bursts, b baseline, r recovery)\n",
-	       duration(total / COLUMNS / NS_PER_MS * NS_PER_MS));
-	printf("  %-*s  %s\n", width, "", phases);
-	for (size_t i = 0; i < plan->n_steps; i++)
-		print_bar(plan, &plan->steps[i], width);
-	putchar('\n');
-}
-
-static size_t add_lines(const struct plan_step *step, struct row *lines)
-{
-	const struct plan_window *w = &step->window;
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < w->times; i++) {
-		bool skip = w->times > SHOWN_WINDOWS + 2 && i == SHOWN_WINDOWS;
-		uint32_t last = skip ? w->times - 2 : i;
-
-		lines[n++] = (struct row){.step = step,
-					  .opens = plan_opens(w, i),
-					  .closes = plan_closes(w, last),
-					  .instance = i,
-					  .more = skip ? w->times - 1 - i : 0};
-		i = last;
-	}
-	return n;
-}
-
-static int by_opening(const void *left, const void *right)
-{
-	const struct row *a = left, *b = right;
-
-	if (a->opens != b->opens)
-		return a->opens < b->opens ? -1 : 1;
-	return a->step < b->step ? -1 : a->step > b->step;
-}
-
-static void print_clock(const struct plan_step *step)
-{
-	int64_t ns = step->clock_offset_ns;
-
-	printf("the clock of this host goes %s by %s, and returns at the closing\n",
-	       ns < 0 ? "back" : "ahead", duration(ns < 0 ? -ns : ns));
-}
-
-static void print_window(const struct plan *plan, const struct row *line, int width)
-{
-	const struct plan_window *w = &line->step->window;
-	char count[24] = "";
-
-	printf("  %12s  %12s  ", duration(line->opens), duration(line->closes));
-	if (line->more) {
-		printf("%-*.*s  ... %u more, one every %s\n", width, width, line->step->name, line->more,
-		       duration(w->every_ns));
-		return;
-	}
-	if (w->times > 1)
-		snprintf(count, sizeof(count), "%u/%u", line->instance + 1, w->times);
-	printf("%-*.*s  %7s  ", width, width, line->step->name, count);
-	if (line->step->kind == STEP_CLOCK) {
-		print_clock(line->step);
-		return;
-	}
-	plan_print_fault(&line->step->fault);
-	printf(" on ");
-	for (size_t i = 0; i < line->step->n_targets; i++)
-		printf("%s%s", i ? ", " : "", plan->targets[line->step->targets[i]].name);
-	if (w->burst_on_ns)
-		printf(", %s on and %s off in turn", duration(w->burst_on_ns), duration(w->burst_off_ns));
-	putchar('\n');
-}
-
-static int print_windows(const struct plan *plan, int width)
-{
-	struct row *lines = calloc(plan->n_steps * (SHOWN_WINDOWS + 3), sizeof(*lines));
-	char start[48];
-	size_t n = 0;
-
-	if (!lines)
-		return -ENOMEM;
-	for (size_t i = 0; i < plan->n_steps; i++)
-		n += add_lines(&plan->steps[i], lines + n);
-	qsort(lines, n, sizeof(*lines), by_opening);
-	printf("  %12s  %12s\n", "opens", "closes");
-	snprintf(start, sizeof(start), "-%s", duration(plan->baseline_ns));
-	if (plan->baseline_ns)
-		printf("  %12s  %12s  baseline: nothing happens, %s\n", start, "0s",
-		       plan->n_probes ? "every probe must be healthy" : "no probe to watch");
-	for (size_t i = 0; i < n; i++)
-		print_window(plan, &lines[i], width);
-	if (plan->recovery_ns)
-		printf("  %12s  %12s  recovery: observed until all is healthy, at most %s\n",
-		       duration(plan->length_ns), duration(plan->length_ns + plan->recovery_ns),
-		       duration(plan->recovery_ns));
-	free(lines);
-	return 0;
-}
-
 /* ---- rules and the rest ---- */
 
 static void print_rules(const struct plan *plan)
 {
-	printf("\nRules (%zu, with %u windows)\n", plan->n_rules, plan->n_slots);
+	if (plan->n_rules)
+		printf("\nRules (%zu, with %u windows)\n", plan->n_rules, plan->n_slots);
 	for (size_t i = 0; i < plan->n_rules; i++) {
 		const struct plan_rule *r = &plan->rules[i];
 
@@ -293,15 +155,17 @@ static int print_plan(const struct plan *plan, const struct delay_backend *backe
 	print_head(plan);
 	print_backend(backend);
 	plan_print_targets(plan, width);
-	print_picture(plan, width);
-	err = print_windows(plan, width);
+	err = plan_print_time(plan, width);
 	if (err)
 		return err;
+	plan_print_needs(plan);
 	print_rules(plan);
 	plan_print_answers(plan, width);
 	print_limits(plan);
 	plan_print_probes(plan, width);
 	plan_print_objectives(plan);
+	plan_print_aborts(plan);
+	plan_print_checks(plan);
 	return 0;
 }
 
@@ -345,6 +209,23 @@ static int show(struct plan *plan, const struct choices *choices, bool json)
 	return STATUS_REFUSED;
 }
 
+/* Of a file with a matrix, what is shown is one of its combinations. */
+static void print_variants(const char *path, const struct scenario_options *scenario)
+{
+	struct scenario_variant *variants = NULL;
+	struct scenario_errors errors = {0};
+	size_t n = 0, len = 0;
+	char *text = NULL;
+
+	if (text_read(path, SCENARIO_MAX_BYTES, &text, &len))
+		return;
+	if (!scenario_variants(path, text, len, scenario, &variants, &n, &errors) && *variants[0].suffix)
+		printf("The first of %zu combinations: %s\n\n", n, variants[0].suffix);
+	scenario_variants_free(variants, n);
+	free(errors.text);
+	free(text);
+}
+
 static int load_and_show(const char *path, const struct scenario_options *scenario,
 			 const struct choices *choices, bool json)
 {
@@ -358,6 +239,8 @@ static int load_and_show(const char *path, const struct scenario_options *scenar
 		free(errors.text);
 		return err == -ENOMEM ? STATUS_HOST_FAILED : STATUS_USAGE;
 	}
+	if (!json)
+		print_variants(path, scenario);
 	status = show(plan, choices, json);
 	plan_free(plan);
 	return status;

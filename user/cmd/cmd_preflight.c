@@ -16,7 +16,7 @@ struct preflight_args {
 	struct place place;
 	const char *interface, *hook, *attach, *line;
 	struct words set, protect, policy;
-	bool json;
+	bool json, allow_exec;
 };
 
 static const struct option_spec options[] = {
@@ -35,6 +35,7 @@ static const struct option_spec options[] = {
 	 "as of `run`: no rule may hit this peer"},
 	{"policy", 0, OPTION_LIST, offsetof(struct preflight_args, policy), "FILE", NULL,
 	 "as of `run`: keep this policy, too"},
+	ALLOW_EXEC_OPTION(offsetof(struct preflight_args, allow_exec)),
 	{"json", 0, OPTION_FLAG, offsetof(struct preflight_args, json), NULL, NULL,
 	 "one JSON document on standard output; messages go to standard error"},
 };
@@ -120,6 +121,7 @@ static int examine(struct preflight *p, const struct preflight_args *args, struc
 	int status;
 
 	p->json = args->json;
+	p->allow_exec = args->allow_exec;
 	p->colour = !args->json && colour_wanted(stdout);
 	p->protect = &args->protect;
 	p->policy = &args->policy;

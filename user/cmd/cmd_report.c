@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
+#include "cmd/suite_report.h"
 #include "evidence/read.h"
 #include "report/compare.h"
 #include "report/drill_results.h"
@@ -26,8 +27,8 @@ struct report_args {
 };
 
 static const struct option_spec options[] = {
-	{"format", 'f', OPTION_STRING, offsetof(struct report_args, format), "FORMAT", "md",
-	 "one of those above"},
+	{"format", 'f', OPTION_STRING, offsetof(struct report_args, format), "FORMAT", NULL,
+	 "one of those above (default: md; of a suite all its documents)"},
 	{"output", 'o', OPTION_STRING, offsetof(struct report_args, output), "FILE", NULL,
 	 "write the report to a file instead of standard output; with mm-bot, to a directory"},
 	{"rto", 0, OPTION_STRING, offsetof(struct report_args, rto), "DURATION", "30s",
@@ -36,7 +37,7 @@ static const struct option_spec options[] = {
 
 static const struct command_spec command = {
 	.name = "report",
-	.synopsis = "RUN [RUN...] [OPTION...]",
+	.synopsis = "RUN|SUITE [RUN...] [OPTION...]",
 	.about = "Makes the report of a run again, from the plan.json and events.jsonl in its directory\n"
 		 "RUN; of several runs, a comparison, or one document with all of them. Formats:\n"
 		 "  md, html, json   report.md, report.html, results.json; of several runs a comparison\n"
@@ -44,8 +45,10 @@ static const struct command_spec command = {
 		 "  scorecard        recovery of each step, counted from the injection\n"
 		 "  mm-bot           runs/<n>.json and findings.json\n"
 		 "  drill-results    drill_results.json\n"
+		 "Of a suite's directory it makes the documents in it again; with a format, that of all its "
+		 "runs.\n"
 		 "The exit status is that of the run as the evidence shows it: 1 if an SLO was missed;\n"
-		 "of several runs the worst (5, 4, 130, 1, 0).",
+		 "of several runs the worst (5, 4, 130, 3, 1, 0).",
 	.options = options,
 	.n_options = sizeof(options) / sizeof(*options),
 	.min_words = 1,
@@ -81,7 +84,7 @@ static const struct format formats[] = {
 /* NULL: said why not. */
 static const struct format *find_format(const struct report_args *args)
 {
-	const struct format *f = NULL;
+	const struct format *f = args->format ? NULL : &formats[0];
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats) && !f; i++) {
 		if (strcmp(formats[i].name, args->format) == 0)
@@ -219,7 +222,7 @@ static int write_files(const struct format *f, const struct request *q, const ch
 }
 
 static int make_report(const struct format *f, struct results *const *runs, size_t n, uint64_t objective_ns,
-		       const char *path)
+		       const char *title, const char *path)
 {
 	struct request q = {.runs = (const struct results *const *)runs, .n = n};
 	struct comparison *comparison = NULL;
@@ -228,6 +231,7 @@ static int make_report(const struct format *f, struct results *const *runs, size
 	err = compare_runs(q.runs, n, objective_ns, &comparison);
 	if (err)
 		return say(STATUS_HOST_FAILED, "the report", strerror(-err));
+	comparison->title = title;
 	q.comparison = comparison;
 	status = f->files ? write_files(f, &q, path) : write_text(f, &q, path);
 	for (size_t i = 0; !status && i < n; i++) {
@@ -252,11 +256,44 @@ static int report_runs(const struct format *f, const struct words *paths, uint64
 		return say(STATUS_HOST_FAILED, "the report", strerror(ENOMEM));
 	status = compute_all(paths, runs);
 	if (!status)
-		status = make_report(f, runs, paths->count, objective_ns, output);
+		status = make_report(f, runs, paths->count, objective_ns, NULL, output);
 	for (size_t i = 0; i < paths->count; i++)
 		results_free(runs[i]);
 	free(runs);
 	return status;
+}
+
+static int report_suite(const struct format *f, const char *path, uint64_t objective_ns, const char *output)
+{
+	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status, err;
+	struct suite_results s = {0};
+
+	err = dirfd < 0 ? -errno : suite_results_load(dirfd, &s);
+	if (dirfd >= 0)
+		close(dirfd);
+	if (err == -EBADMSG)
+		status = say(STATUS_USAGE, path, "its suite.json is none of this version");
+	else if (err == -EPROTONOSUPPORT)
+		status = say(STATUS_USAGE, path,
+			     "one of its runs is from a later version of shearpin, this one can't read it");
+	else if (err)
+		status = say(STATUS_HOST_FAILED, path, strerror(-err));
+	else
+		status = make_report(f, s.runs, s.suite->n, objective_ns, s.suite->name, output);
+	suite_results_free(&s);
+	return status;
+}
+
+static int report(const struct format *f, const struct words *paths, const struct report_args *args,
+		  uint64_t objective_ns)
+{
+	const char *path = paths->items[0];
+
+	if (paths->count > 1 || !suite_is_directory(path))
+		return report_runs(f, paths, objective_ns, args->output);
+	if (args->format || args->output)
+		return report_suite(f, path, objective_ns, args->output);
+	return suite_report(&command, path, objective_ns, false);
 }
 
 int cmd_report(int argc, char **argv)
@@ -275,7 +312,7 @@ int cmd_report(int argc, char **argv)
 	else if (parse_duration(args.rto, &objective_ns) || !objective_ns)
 		status = usage_error(&command, "--rto %s: expected a duration, as in 30s", args.rto);
 	else
-		status = report_runs(format, &words, objective_ns, args.output);
+		status = report(format, &words, &args, objective_ns);
 	options_free(&command, &args);
 	return status;
 }

@@ -20,7 +20,7 @@ static void say(struct delay_backend *b, const char *format, ...)
 static const struct plan_step *user_step(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_steps; i++)
-		if (plan_fault_needs_user_line(&plan->steps[i].fault))
+		if (!plan->steps[i].shadow && plan_fault_needs_user_line(&plan->steps[i].fault))
 			return &plan->steps[i];
 	return NULL;
 }
@@ -28,7 +28,7 @@ static const struct plan_step *user_step(const struct plan *plan)
 static bool is_needed(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_steps; i++)
-		if (plan_fault_needs_line(&plan->steps[i].fault))
+		if (plan_step_needs_line(&plan->steps[i]))
 			return true;
 	return false;
 }

@@ -10,10 +10,14 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
+#include "cmd/metrics.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
+#include "report/course.h"
 #include "report/report.h"
 #include "slo/slo.h"
+
+#define MANY_EXPECTS 30 /* on a terminal; report.md has all */
 
 bool settings_parse(const struct command_spec *command, const char *option, const struct words *words,
 		    struct setting **ret_settings)
@@ -127,15 +131,53 @@ static void print_slo(FILE *out, const struct result_slo *slo)
 	fputs(")\n", out);
 }
 
+static void print_expect(FILE *out, const struct result_expect *e)
+{
+	struct buf seen = {0};
+
+	expect_seen(e, &seen);
+	fprintf(out, "  %s  %s #%u: ", e->pass ? "PASS" : "FAIL", e->step, e->instance);
+	output_plain(out, seen.data ?: "");
+	buf_free(&seen);
+}
+
+/* Those that are met are counted, if they are many. */
+static void print_expects(FILE *out, const struct results *r)
+{
+	bool all = r->n_expects <= MANY_EXPECTS;
+
+	for (size_t i = 0; i < r->n_expects; i++) {
+		if (all || !r->expects[i].pass)
+			print_expect(out, &r->expects[i]);
+	}
+	if (r->n_expects)
+		fprintf(out, "  %" PRIu64 " of %zu expectations met\n", expects_met(r), r->n_expects);
+}
+
+static const char *outcome_words(const struct results *r)
+{
+	static const char *const words[] = {
+		[OUTCOME_PASS] = "passed",
+		[OUTCOME_SLO_MISSED] = "SLO missed",
+		[OUTCOME_ABORTED] = "aborted",
+		[OUTCOME_INTERRUPTED] = "interrupted",
+		[OUTCOME_HOST_FAILED] = "host failed",
+		[OUTCOME_REFUSED] = "refused",
+		[OUTCOME_NOT_RUN] = "not run",
+	};
+
+	if (r->outcome == OUTCOME_SLO_MISSED && slos_met(r) == r->n_slos)
+		return "expectation failed";
+	return words[r->outcome];
+}
+
 static void print_summary(FILE *out, const struct results *results, const char *directory)
 {
-	static const char *const outcomes[] = {"passed", "SLO missed", "aborted", "interrupted",
-					       "host failed"};
-
-	fprintf(out, "%s: %s%s%s\n", results->name, outcomes[results->outcome], results->reason ? ": " : "",
+	fprintf(out, "%s: %s%s%s\n", results->name, outcome_words(results), results->reason ? ": " : "",
 		results->reason ?: "");
 	for (size_t i = 0; i < results->n_slos; i++)
 		print_slo(out, &results->slos[i]);
+	print_expects(out, results);
 	fprintf(out, "  every rule's counters %s; %" PRIu64 " events lost\n",
 		results->balanced ? "add up" : "DO NOT ADD UP", results->lost);
 	for (size_t i = 0; i < results->n_incomplete; i++)
@@ -175,7 +217,8 @@ static int status_of(enum drill_outcome outcome)
 }
 
 /* Judge, write the documents, say how it went. */
-static int conclude(const struct command_spec *command, const struct drill_result *result, bool json)
+static int conclude(const struct command_spec *command, const struct drill_args *args,
+		    const struct drill_result *result)
 {
 	struct results *results = NULL;
 	int status = status_of(result->outcome), err;
@@ -185,12 +228,13 @@ static int conclude(const struct command_spec *command, const struct drill_resul
 		fprintf(stderr, "shearpin %s: %s%s\n", command->name,
 			result->outcome == DRILL_REFUSED ? "refused, nothing was touched: " : "",
 			result->reason);
+		metrics_judged(args->metrics, NULL);
 		return status;
 	}
 	if (result->outcome == DRILL_HOST_FAILED)
 		fprintf(stderr, "shearpin %s: %s\n", command->name, result->reason);
 	err = judge(result->directory, &results);
-	if (!err && json)
+	if (!err && args->json && !args->within)
 		err = print_json(results);
 	if (err) {
 		fprintf(stderr, "shearpin %s: can't make the report in %s: %s; every fault has ended\n",
@@ -198,7 +242,8 @@ static int conclude(const struct command_spec *command, const struct drill_resul
 		status = STATUS_HOST_FAILED;
 	}
 	if (results) {
-		print_summary(json ? stderr : stdout, results, result->directory);
+		print_summary(args->json ? stderr : stdout, results, result->directory);
+		metrics_judged(args->metrics, results);
 		if (status == STATUS_OK)
 			status = results->exit;
 	}
@@ -206,8 +251,50 @@ static int conclude(const struct command_spec *command, const struct drill_resul
 	return status;
 }
 
-int drill_command(const struct command_spec *command, const struct drill_args *args, struct plan *plan,
-		  const char *text, size_t len, int argc, char **argv)
+/* Who follows a run. */
+struct followers {
+	struct progress progress;
+	struct metrics *metrics;
+};
+
+static void on_event(void *arg, const struct log_event *event, uint64_t ts_ns)
+{
+	struct followers *f = arg;
+
+	metrics_event(f->metrics, event);
+	progress_event(&f->progress, event, ts_ns);
+}
+
+static void on_tick(void *arg, const struct drill_progress *state)
+{
+	struct followers *f = arg;
+
+	metrics_tick(f->metrics, state);
+	progress_tick(&f->progress, state);
+}
+
+static void carry_out(const struct command_spec *command, const struct drill_args *args, struct plan *plan,
+		      struct drill_options *options, struct drill_end *ret)
+{
+	struct followers followers = {.metrics = args->metrics};
+	struct drill_result result;
+
+	options->on_event = on_event;
+	options->on_tick = on_tick;
+	options->arg = &followers;
+	progress_open(&followers.progress, args->json ? stderr : stdout, plan->name);
+	metrics_run(args->metrics, plan);
+	drill_run(plan, options, &result);
+	progress_close(&followers.progress);
+	ret->status = conclude(command, args, &result);
+	ret->directory = result.directory;
+	snprintf(ret->reason, sizeof(ret->reason), "%s",
+		 result.reason[0] || !result.mistakes ? result.reason : "a policy has mistakes");
+	free(result.mistakes);
+}
+
+void drill_one(const struct command_spec *command, const struct drill_args *args, struct plan *plan,
+	       const char *text, size_t len, int argc, char **argv, struct drill_end *ret)
 {
 	struct drill_options options = {
 		.out = args->out,
@@ -220,32 +307,33 @@ int drill_command(const struct command_spec *command, const struct drill_args *a
 		.policies = args->policy.items,
 		.n_policies = args->policy.count,
 		.realtime = args->realtime,
-		.on_event = progress_event,
-		.on_tick = progress_tick,
+		.allow_exec = args->allow_exec,
 	};
-	struct drill_result result;
-	struct progress progress;
 	enum hook_mode hook;
 	struct place place;
-	int status = STATUS_USAGE;
 
+	*ret = (struct drill_end){.status = STATUS_USAGE};
 	if (!parse_hook(command, args->hook, &hook) ||
 	    !parse_attach(command, args->attach, &options.attach) ||
 	    !parse_line(command, args->line, &options.line))
-		goto out;
+		return;
 	place = place_choose(&args->place, plan);
-	status = place_enter(command, &place);
-	if (status)
-		goto out;
+	ret->status = place_enter(command, &place);
+	if (ret->status) {
+		snprintf(ret->reason, sizeof(ret->reason), "the network namespace can't be entered");
+		return;
+	}
 	plan_choose_hooks(plan, hook);
-	progress_open(&progress, args->json ? stderr : stdout, plan->name);
-	options.arg = &progress;
-	drill_run(plan, &options, &result);
-	progress_close(&progress);
-	status = conclude(command, &result, args->json);
-	free(result.directory);
-	free(result.mistakes);
-out:
+	carry_out(command, args, plan, &options, ret);
+}
+
+int drill_command(const struct command_spec *command, const struct drill_args *args, struct plan *plan,
+		  const char *text, size_t len, int argc, char **argv)
+{
+	struct drill_end end;
+
+	drill_one(command, args, plan, text, len, argc, argv, &end);
+	free(end.directory);
 	plan_free(plan);
-	return status;
+	return end.status;
 }

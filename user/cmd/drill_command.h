@@ -13,8 +13,18 @@ struct drill_args {
 	struct place place;
 	const char *interface, *out, *hook, *attach, *line, *evidence;
 	struct words meta, protect, policy;
-	bool json, realtime, capture;
+	bool json, realtime, capture, allow_exec;
+	bool within; /* one of several: its results are no document of their own on standard output */
+	struct metrics *metrics; /* NULL: nobody asked for them */
 };
+
+/* A row for commands whose plans may start programs. */
+#define ALLOW_EXEC_OPTION(offset)                                                                            \
+	{                                                                                                    \
+		"allow-exec", 0, OPTION_FLAG, (offset), NULL, NULL,                                          \
+			"the scenario may start programs (`exec`, `undo`); one that does is refused "        \
+			"otherwise"                                                                          \
+	}
 
 /* Rows of an option table, for a struct that has `struct drill_args drill` as a member. */
 #define DRILL_OPTIONS(type)                                                                                  \
@@ -105,6 +115,26 @@ void settings_free(struct setting *settings, size_t n);
 bool parse_hook(const struct command_spec *command, const char *text, enum hook_mode *ret_mode);
 bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode);
 bool parse_line(const struct command_spec *command, const char *text, enum line_choice *ret_choice);
+
+/*
+ * Read a scenario file, compile it with these settings (--set), change the plan (NULL: don't), and carry it out. Returns the exit
+ * status.
+ */
+int drill_file(const struct command_spec *command, const struct drill_args *args, const struct words *set,
+	       const char *path, void (*change)(struct plan *plan), int argc, char **argv);
+
+struct metrics;
+
+/* How a run ended. */
+struct drill_end {
+	int status;
+	char *directory;  /* NULL: none was made, since nothing was touched; free() it */
+	char reason[320]; /* "": it went to its end */
+};
+
+/* Carry out a plan. The text is the scenario file's (NULL for none). */
+void drill_one(const struct command_spec *command, const struct drill_args *args, struct plan *plan,
+	       const char *text, size_t len, int argc, char **argv, struct drill_end *ret);
 
 /* Carry out a plan; takes it over. The text is the scenario file's (NULL for none). Returns the exit status. */
 int drill_command(const struct command_spec *command, const struct drill_args *args, struct plan *plan,

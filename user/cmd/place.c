@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -47,6 +48,24 @@ int place_path(const struct command_spec *command, const struct place *place, ch
 		return err == -EINVAL ? STATUS_USAGE : STATUS_REFUSED;
 	}
 	snprintf(ret_path, size, "/proc/%d/ns/net", pid);
+	return STATUS_OK;
+}
+
+int place_inode(const struct command_spec *command, const struct place *place, uint64_t *ret_inode)
+{
+	char path[512];
+	struct stat st;
+	int status = place_path(command, place, path, sizeof(path));
+
+	*ret_inode = 0;
+	if (status || !path[0])
+		return status;
+	if (stat(path, &st)) {
+		fprintf(stderr, "shearpin %s: the network namespace %s: %s: %s\n", command->name,
+			place->netns ?: place->container, path, strerror(errno));
+		return STATUS_USAGE;
+	}
+	*ret_inode = st.st_ino;
 	return STATUS_OK;
 }
 

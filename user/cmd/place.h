@@ -3,6 +3,8 @@
 #ifndef SHEARPIN_PLACE_H
 #define SHEARPIN_PLACE_H
 
+#include <stdint.h>
+
 #include "cmd/options.h"
 #include "scenario/plan.h"
 
@@ -33,6 +35,8 @@ struct place place_choose(const struct place *given, const struct plan *plan);
  * or STATUS_REFUSED for a container that is not there.
  */
 int place_path(const struct command_spec *command, const struct place *place, char *ret_path, size_t size);
+/* The inode of the namespace, as of host_netns(); 0: none was named. The result is as above. */
+int place_inode(const struct command_spec *command, const struct place *place, uint64_t *ret_inode);
 /* Go there, for good. The result is as above. */
 int place_enter(const struct command_spec *command, const struct place *place);
 

@@ -103,6 +103,14 @@ static const char *proto_name(uint8_t proto)
 				       : "any protocol";
 }
 
+static void print_any_of(const struct plan *plan, const struct plan_target *t)
+{
+	for (size_t i = 0; i < t->n_any_of; i++)
+		printf("%s%s",
+		       i ? ", " : "the first that accepts a connection: ", plan->targets[t->any_of[i]].name);
+	putchar('\n');
+}
+
 void plan_print_targets(const struct plan *plan, int width)
 {
 	static const char *const ways[] = {
@@ -114,7 +122,12 @@ void plan_print_targets(const struct plan *plan, int width)
 	for (size_t i = 0; i < plan->n_targets; i++) {
 		const struct plan_target *t = &plan->targets[i];
 
-		printf("  %-*s  %s", width, t->name, proto_name(t->proto));
+		printf("  %-*s  ", width, t->name);
+		if (t->n_any_of) {
+			print_any_of(plan, t);
+			continue;
+		}
+		printf("%s", proto_name(t->proto));
 		print_remotes(t);
 		print_hosts(t);
 		print_ports("remote port", t->remote_ports, t->n_remote_ports);

@@ -15,34 +15,156 @@ static void print_duration(const char *before, uint64_t ns)
 	printf("%s%s", before, text);
 }
 
-static void print_tcp(const struct plan_probe *p)
+static void print_place(const char *host, uint16_t port)
 {
-	bool v6 = strchr(p->host, ':');
+	bool v6 = strchr(host, ':');
 
-	printf("connects to %s%s%s:%u", v6 ? "[" : "", p->host, v6 ? "]" : "", p->port);
-	print_duration(" every ", p->every_ns);
-	print_duration(", waits ", p->timeout_ns);
+	printf("%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
-static void print_log(const struct plan_probe *p)
+void plan_print_compare(const struct plan_compare *c)
 {
+	static const char *const words[] = {
+		[COMPARE_EQUALS] = "equals",     [COMPARE_DIFFERS] = "differs from",
+		[COMPARE_ABOVE] = "above",       [COMPARE_BELOW] = "below",
+		[COMPARE_AT_LEAST] = "at least", [COMPARE_AT_MOST] = "at most",
+		[COMPARE_MATCHES] = "matches",   [COMPARE_CONTAINS] = "contains",
+	};
+
+	if (c->op == COMPARE_NONE)
+		return;
+	if (c->json || c->text)
+		printf(" %s %s", words[c->op], c->json ?: c->text);
+	else
+		printf(" %s %.10g", words[c->op], c->number);
+}
+
+static void print_tcp(const struct plan *plan, const struct plan_probe *p)
+{
+	printf("connects to ");
+	if (p->target >= 0)
+		printf("the target %s", plan->targets[p->target].name);
+	else
+		print_place(p->host, p->port);
+}
+
+static void print_log(const struct plan *plan, const struct plan_probe *p)
+{
+	(void)plan;
 	printf("reads %s", p->path);
-	print_duration(" every ", p->every_ns);
-	printf("; unhealthy: %s; healthy: %s", p->unhealthy, p->healthy);
+}
+
+static void print_http(const struct plan *plan, const struct plan_probe *p)
+{
+	(void)plan;
+	printf("asks %s for ", p->url);
+	if (p->expect_status)
+		printf("status %d", p->expect_status);
+	else
+		printf("a status from 200 to 399");
+	if (p->expect_body)
+		printf(" and %s", p->expect_body);
+	if (p->insecure)
+		printf(", whatever its certificate");
+}
+
+static void print_json(const struct plan *plan, const struct plan_probe *p)
+{
+	(void)plan;
+	printf("reads %s%s%s", p->path, p->where ? ", where " : "", p->where ?: "");
+	plan_print_compare(&p->compare);
+	if (p->fresh_ns)
+		print_duration(", not older than ", p->fresh_ns);
+}
+
+static void print_exec(const struct plan *plan, const struct plan_probe *p)
+{
+	(void)plan;
+	printf("runs");
+	for (size_t i = 0; i < p->command.n; i++)
+		printf(" %s", p->command.argv[i]);
+	printf(" for exit status %d", p->expect_status);
+	if (p->expect_output)
+		printf(" and %s", p->expect_output);
+}
+
+static void print_file(const struct plan *plan, const struct plan_probe *p)
+{
+	(void)plan;
+	printf("looks at %s, which %s", p->path, p->absent ? "must not be there" : "must be there");
+	if (p->fresh_ns)
+		print_duration(", not older than ", p->fresh_ns);
+	if (p->expect_output)
+		printf(", with %s", p->expect_output);
+}
+
+static void print_process(const struct plan *plan, const struct plan_probe *p)
+{
+	const struct plan_process *process = &p->process;
+
+	(void)plan;
+	printf("looks whether the process ");
+	if (process->pid)
+		printf("%u", process->pid);
+	else
+		printf("%s%s", process->pidfile ? "of " : "", process->pidfile ?: process->name);
+	printf(" lives%s", p->restarts_fail ? ", and is the same" : "");
+}
+
+static void print_stream(const struct plan *plan, const struct plan_probe *p)
+{
+	(void)plan;
+	printf(p->listen ? "listens on " : "follows ");
+	print_place(p->host, p->port);
+	printf("/%s", p->udp ? "udp" : "tcp");
+	print_duration(", silent for at most ", p->silence_ns);
+	if (p->complete_least > 0)
+		printf(", %.10g%% complete", 100 * p->complete_least);
+}
+
+static void print_prometheus(const struct plan *plan, const struct plan_probe *p)
+{
+	(void)plan;
+	printf("asks %s for %s", p->url, p->query);
+	plan_print_compare(&p->compare);
+}
+
+static void print_kind(const struct plan *plan, const struct plan_probe *p)
+{
+	static void (*const print[])(const struct plan *plan, const struct plan_probe *p) = {
+		[PROBE_TCP] = print_tcp,
+		[PROBE_LOG] = print_log,
+		[PROBE_HTTP] = print_http,
+		[PROBE_JSON] = print_json,
+		[PROBE_EXEC] = print_exec,
+		[PROBE_FILE] = print_file,
+		[PROBE_PROCESS] = print_process,
+		[PROBE_STREAM] = print_stream,
+		[PROBE_PROMETHEUS] = print_prometheus,
+	};
+
+	print[p->kind](plan, p);
+}
+
+static void print_probe(const struct plan *plan, const struct plan_probe *p)
+{
+	print_kind(plan, p);
+	print_duration(", every ", p->every_ns);
+	if (p->timeout_ns)
+		print_duration(", waits ", p->timeout_ns);
+	if (p->rising > 1 || p->falling > 1)
+		printf(", healthy after %u, unhealthy after %u", p->rising, p->falling);
+	if (p->kind == PROBE_LOG)
+		printf("; unhealthy: %s; healthy: %s", p->unhealthy, p->healthy);
 }
 
 void plan_print_probes(const struct plan *plan, int width)
 {
-	static void (*const print[])(const struct plan_probe *) = {
-		[PROBE_TCP] = print_tcp, [PROBE_LOG] = print_log};
-
 	if (plan->n_probes)
 		printf("\nProbes\n");
 	for (size_t i = 0; i < plan->n_probes; i++) {
-		const struct plan_probe *p = &plan->probes[i];
-
-		printf("  %-*.*s  ", width, width, p->name);
-		print[p->kind](p);
+		printf("  %-*.*s  ", width, width, plan->probes[i].name);
+		print_probe(plan, &plan->probes[i]);
 		putchar('\n');
 	}
 }
@@ -88,23 +210,113 @@ static void print_limit(const struct plan_slo *s)
 		print_duration("at most ", s->limit);
 }
 
-void plan_print_objectives(const struct plan *plan)
+static void print_slo(const struct plan *plan, const struct plan_slo *s)
 {
 	static const char *const by[] = {[BY_PROBE] = ", by probe", [BY_FLOW] = ", by flow"};
 
+	print_limit(s);
+	if (s->step >= 0)
+		printf(", step %s", plan->steps[s->step].name);
+	if (s->probe >= 0)
+		printf(", probe %s", plan->probes[s->probe].name);
+	if (s->target >= 0)
+		printf(", target %s", plan->targets[s->target].name);
+	printf("%s", s->by == BY_ANY ? "" : by[s->by]);
+}
+
+void plan_print_objectives(const struct plan *plan)
+{
 	if (plan->n_slos)
 		printf("\nObjectives\n");
 	for (size_t i = 0; i < plan->n_slos; i++) {
-		const struct plan_slo *s = &plan->slos[i];
+		printf("  %-25s  ", names[plan->slos[i].key]);
+		print_slo(plan, &plan->slos[i]);
+		putchar('\n');
+	}
+}
 
-		printf("  %-25s  ", names[s->key]);
-		print_limit(s);
-		if (s->step >= 0)
-			printf(", step %s", plan->steps[s->step].name);
-		if (s->probe >= 0)
-			printf(", probe %s", plan->probes[s->probe].name);
-		if (s->target >= 0)
-			printf(", target %s", plan->targets[s->target].name);
-		printf("%s\n", s->by == BY_ANY ? "" : by[s->by]);
+/* The condition that aborts is that the watch's comparison does not hold. */
+static void print_query(const struct plan_probe *watch)
+{
+	static const char *const words[] = {
+		[COMPARE_AT_MOST] = "above", [COMPARE_AT_LEAST] = "below",   [COMPARE_BELOW] = "at least",
+		[COMPARE_ABOVE] = "at most", [COMPARE_DIFFERS] = "equal to",
+	};
+
+	printf("%s says of %s: %s %.10g", watch->url, watch->query, words[watch->compare.op],
+	       watch->compare.number);
+}
+
+static void print_abort(const struct plan *plan, const struct plan_abort *a)
+{
+	switch (a->kind) {
+	case ABORT_PROBE:
+		printf("the probe %s is unhealthy", plan->probes[a->index].name);
+		break;
+	case ABORT_FILE:
+		printf("the file %s is there", a->path);
+		break;
+	case ABORT_PROMETHEUS:
+		print_query(&plan->watches[a->index]);
+		break;
+	case ABORT_SLO:
+		printf("missed: %s ", names[a->slo.key]);
+		print_slo(plan, &a->slo);
+		break;
+	}
+	if (a->for_ns)
+		print_duration(", for ", a->for_ns);
+}
+
+void plan_print_aborts(const struct plan *plan)
+{
+	if (plan->n_aborts)
+		printf("\nAborted when\n");
+	for (size_t i = 0; i < plan->n_aborts; i++) {
+		printf("  ");
+		print_abort(plan, &plan->aborts[i]);
+		putchar('\n');
+	}
+}
+
+static void print_check(const struct plan *plan, const struct plan_check *c)
+{
+	switch (c->kind) {
+	case CHECK_REACHABLE:
+		if (c->target >= 0)
+			printf("the target %s", plan->targets[c->target].name);
+		else
+			print_place(c->host, c->port);
+		print_duration(" accepts connections within ", c->timeout_ns);
+		break;
+	case CHECK_ENV:
+		printf("the environment variable %s is set", c->name);
+		break;
+	case CHECK_CLOCK:
+		printf("the clock is synchronised");
+		break;
+	case CHECK_DISK:
+		printf("%" PRIu64 " bytes are free in %s", c->bytes, c->path ?: "the run directory");
+		break;
+	case CHECK_FILE:
+		printf("%s is there", c->path);
+		break;
+	case CHECK_COMMAND:
+		printf("there is a program %s", c->name);
+		break;
+	case CHECK_PROBE:
+		printf("the probe %s is healthy", plan->probes[c->index].name);
+		break;
+	}
+}
+
+void plan_print_checks(const struct plan *plan)
+{
+	if (plan->n_checks)
+		printf("\nBefore it begins\n");
+	for (size_t i = 0; i < plan->n_checks; i++) {
+		printf("  ");
+		print_check(plan, &plan->checks[i]);
+		printf("%s\n", plan->checks[i].warn ? " (otherwise a warning)" : "");
 	}
 }

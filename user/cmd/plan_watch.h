@@ -7,6 +7,10 @@
 
 /* `width`: of the column of names */
 void plan_print_probes(const struct plan *plan, int width);
+/* " above 5", on the line at hand. */
+void plan_print_compare(const struct plan_compare *compare);
 void plan_print_objectives(const struct plan *plan);
+void plan_print_aborts(const struct plan *plan);
+void plan_print_checks(const struct plan *plan);
 
 #endif

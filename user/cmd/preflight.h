@@ -18,7 +18,7 @@ enum check_result {
 };
 
 struct preflight {
-	bool json, colour, root;
+	bool json, colour, root, allow_exec;
 	enum attach_mode attach;
 	enum line_choice line;
 	bool clsact; /* tc programs would be attached with clsact stubs */
@@ -38,10 +38,14 @@ void preflight_host(struct preflight *p);
 void preflight_plan(struct preflight *p, struct plan *plan);
 /* Its names, whose addresses are written into the plan; false: one has none. */
 bool preflight_names(struct preflight *p, struct plan *plan);
+/* Which of its alternatives are reached, whose matches are written into the plan, and what its own checks find; after the names. */
+void preflight_asked(struct preflight *p, struct plan *plan);
 /* The owners that its targets name. */
 void preflight_owners(struct preflight *p, const struct plan *plan);
 /* What its answers need; after the names. */
 void preflight_answers(struct preflight *p, const struct plan *plan);
+/* Each of its probes once, side by side; without --allow-exec those that start programs are left out. */
+void preflight_probes(struct preflight *p, const struct plan *plan);
 /* Its clock steps. */
 void preflight_clock(struct preflight *p, const struct plan *plan);
 

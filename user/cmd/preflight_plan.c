@@ -5,14 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/timeutil.h"
 #include "cmd/delay_backend.h"
 #include "cmd/preflight.h"
 #include "drill/policies.h"
-#include "drill/probes.h"
 #include "kernel/attach.h"
 #include "kernel/host.h"
 #include "kernel/lifeline.h"
@@ -21,7 +19,6 @@
 #include "kernel/owned.h"
 
 #define SHOWN_ROUTES 16 /* addresses of a target that are looked up */
-#define MAX_SAMPLES 64  /* sockets that one epoll_wait() tells of */
 
 struct context {
 	struct preflight *p;
@@ -270,145 +267,6 @@ static void check_rules(const struct context *c)
 	engine_close(engine);
 }
 
-struct sampling {
-	const struct context *c;
-	bool *seen;
-	size_t left;
-};
-
-static const struct {
-	const char *error, *detail, *remedy;
-} causes[] = {
-	{"refused",
-	 "connection refused: the host answers, but nothing listens on the port (or a firewall rejects)",
-	 "start the service, or correct the port"},
-	{"timeout",
-	 "timed out: the host is down, a firewall drops the packets, or answers don't find the way back",
-	 "ping the host, look at its firewall and its routes, or allow a longer `timeout`"},
-	{"unreachable", "unreachable: there is no route, or nobody answers for the address",
-	 "look at `ip route get` and `ip neigh`"},
-	{"reset", "connection reset: something on the way or on the host ends the connection at once",
-	 "look at the service's log, and for a proxy or firewall in between"},
-};
-
-static void check_unhealthy(const struct context *c, const char *label, const struct probe_sample *s)
-{
-	/* An unhealthy probe ends a run at the end of its baseline. */
-	enum check_result result = c->plan->baseline_ns ? CHECK_FAIL : CHECK_WARN;
-	const struct plan_probe *probe = s->probe;
-	bool v6 = strchr(probe->host, ':');
-
-	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
-		if (strcmp(s->error, causes[i].error))
-			continue;
-		check(c->p, result, label, causes[i].remedy, v6 ? "[%s]:%u %s" : "%s:%u %s", probe->host,
-		      probe->port, causes[i].detail);
-		return;
-	}
-	check(c->p, result, label, NULL, v6 ? "[%s]:%u %s" : "%s:%u %s", probe->host, probe->port, s->error);
-}
-
-static void check_sample(const struct context *c, const char *label, const struct probe_sample *s)
-{
-	char latency[32], timeout[32];
-
-	format_duration(s->latency_ns, latency, sizeof(latency));
-	format_duration(s->probe->timeout_ns, timeout, sizeof(timeout));
-	if (!s->healthy)
-		check_unhealthy(c, label, s);
-	else if (s->latency_ns > s->probe->timeout_ns / 2)
-		check(c->p, CHECK_WARN, label, "allow a longer `timeout`",
-		      "healthy, but took %s of its timeout of %s", latency, timeout);
-	else
-		check(c->p, CHECK_PASS, label, NULL, "healthy in %s", latency);
-}
-
-static void on_sample(void *arg, const struct probe_sample *s)
-{
-	struct sampling *sampling = arg;
-	char label[128];
-
-	if (sampling->seen[s->index])
-		return;
-	sampling->seen[s->index] = true;
-	if (s->probe->kind == PROBE_LOG)
-		return; /* its state is told once all were asked */
-	sampling->left--;
-	snprintf(label, sizeof(label), "probe %.100s", s->probe->name);
-	check_sample(sampling->c, label, s);
-}
-
-static void check_log(const struct context *c, const struct plan_probe *probe, const char *why)
-{
-	char label[128];
-
-	snprintf(label, sizeof(label), "probe %.100s", probe->name);
-	if (why)
-		check(c->p, c->plan->baseline_ns ? CHECK_FAIL : CHECK_WARN, label,
-		      "start what writes the log, or correct `log`, `healthy` or `unhealthy`", "%s: %s",
-		      probe->path, why);
-	else
-		check(c->p, CHECK_PASS, label, NULL, "%s: the last line that tells is healthy", probe->path);
-}
-
-static int sample_once(struct sampling *sampling, struct probes *probes, int epoll_fd)
-{
-	struct epoll_event events[MAX_SAMPLES];
-	uint64_t now = clock_mono_ns(), next = probes_run(probes, now), left = next > now ? next - now : 0;
-	int n;
-
-	if (!sampling->left)
-		return 0;
-	n = epoll_wait(epoll_fd, events, MAX_SAMPLES, left / NS_PER_MS + 1);
-	if (n < 0 && errno != EINTR)
-		return -errno;
-	for (int i = 0; i < n; i++)
-		probes_ready(probes, events[i].data.u64);
-	return 0;
-}
-
-/* Every probe once, side by side, as a run would. */
-static int sample_all(struct sampling *sampling, struct probes *probes, int epoll_fd)
-{
-	const struct plan *plan = sampling->c->plan;
-	int err;
-
-	do
-		err = sample_once(sampling, probes, epoll_fd);
-	while (!err && sampling->left);
-	for (size_t i = 0; !err && i < plan->n_probes; i++)
-		if (plan->probes[i].kind == PROBE_LOG)
-			check_log(sampling->c, &plan->probes[i], probes_why(probes, i));
-	return err;
-}
-
-static void check_probes(const struct context *c)
-{
-	struct sampling sampling = {.c = c};
-	struct probes *probes = NULL;
-	int epoll_fd = epoll_create1(EPOLL_CLOEXEC), err = epoll_fd < 0 ? -errno : 0;
-	int64_t offset_ns = clock_offset_ns(NULL);
-	const struct probe_loop loop = {epoll_fd, 0, &offset_ns, on_sample, &sampling};
-
-	for (size_t i = 0; i < c->plan->n_probes; i++)
-		sampling.left += c->plan->probes[i].kind != PROBE_LOG;
-	sampling.seen = calloc(c->plan->n_probes + 1, sizeof(*sampling.seen));
-	if (!err)
-		err = sampling.seen ? probes_open(c->plan, c->plan->probes, c->plan->n_probes, &loop, &probes)
-				    : -ENOMEM;
-	if (!err)
-		err = sample_all(&sampling, probes, epoll_fd);
-	if (err)
-		check(c->p, CHECK_FAIL, "probes", NULL, "can't be tried: %s", strerror(-err));
-	else if (!c->plan->n_probes)
-		check(c->p, CHECK_WARN, "probes", "add `probes:` to see detection and recovery",
-		      "the scenario has none: nothing will tell whether the system came back");
-	probes_close(probes);
-	free(sampling.seen);
-	if (epoll_fd >= 0)
-		close(epoll_fd);
-}
-
 /* As a run does it: a broken policy allows nothing. */
 static void read_policies(struct context *c)
 {
@@ -471,10 +329,11 @@ void preflight_plan(struct preflight *p, struct plan *plan)
 	preflight_owners(p, plan);
 	read_policies(&c);
 	if (!preflight_names(p, plan)) {
-		check_probes(&c);
+		preflight_probes(p, plan);
 		policies_close(&c.policies);
 		return;
 	}
+	preflight_asked(p, plan);
 	preflight_answers(p, plan);
 	if (drill_interfaces(plan, reason, sizeof(reason))) {
 		c.interfaces = calloc(plan->n_interfaces + 1, sizeof(*c.interfaces));
@@ -488,7 +347,7 @@ void preflight_plan(struct preflight *p, struct plan *plan)
 	}
 	check_policies(&c);
 	check_rules(&c);
-	check_probes(&c);
+	preflight_probes(p, plan);
 	policies_close(&c.policies);
 	free(c.interfaces);
 }

@@ -22,12 +22,16 @@ int aside_open(struct aside *a, const struct setup *setup, const struct plan *pl
 	if (!err)
 		err = clock_steps_open(plan, &clock_of_host, setup->undo, setup->guard, journal, fault_events,
 				       &a->clock);
+	if (!err)
+		err = changes_open(plan, setup->undo, setup->guard, journal, fault_events, &a->changes);
 	free(run);
 	return err;
 }
 
 void aside_close(struct aside *a)
 {
+	changes_close(a->changes);
+	a->changes = NULL;
 	clock_steps_close(a->clock);
 	a->clock = NULL;
 }
@@ -59,7 +63,7 @@ static void on_undone(void *arg, const struct undone *undone)
 	b->failed |= undone->result == UNDO_FAILED;
 }
 
-/* What is still on the clock would add to what this run puts there. */
+/* What is still on the clock, or in a file, would add to what this run does there. */
 int aside_begin(struct aside *a)
 {
 	struct begin b = {.journal = a->journal};
@@ -69,13 +73,20 @@ int aside_begin(struct aside *a)
 	a->what = "take back what a dead run left (`shearpin clear` tells more)";
 	if (!err && b.failed)
 		err = -EBUSY;
-	return a->clock ? err : 0;
+	return a->clock || a->changes ? err : 0;
 }
 
-void aside_set_zero(struct aside *a, uint64_t zero_ns)
+void aside_set_zero(struct aside *a, uint64_t zero_ns, struct plan_span span)
 {
 	hosts_set_zero(a->hosts, zero_ns);
-	clock_steps_set_zero(a->clock, zero_ns);
+	clock_steps_set_zero(a->clock, zero_ns, span);
+	changes_set_zero(a->changes, zero_ns, span);
+}
+
+/* Whose step it is that failed, and why, is known there. */
+static const char *why_not(const struct aside *a, int err)
+{
+	return err == -ECANCELED || err == -EBUSY ? changes_why(a->changes) : NULL;
 }
 
 int aside_run(struct aside *a, uint64_t now, uint64_t *ret_next)
@@ -84,6 +95,13 @@ int aside_run(struct aside *a, uint64_t now, uint64_t *ret_next)
 	int err = clock_steps_run(a->clock, now, ret_next);
 
 	a->what = "move the clock";
+	if (err)
+		return err;
+	err = changes_run(a->changes, now, &next);
+	a->what = "make a change";
+	a->why = why_not(a, err);
+	if (next < *ret_next)
+		*ret_next = next;
 	if (err)
 		return err;
 	a->what = "follow the names of the targets";
@@ -95,16 +113,22 @@ int aside_run(struct aside *a, uint64_t now, uint64_t *ret_next)
 
 int aside_cut(struct aside *a)
 {
-	a->what = "take the clock back (`shearpin clear` tries again)";
-	return clock_steps_cut(a->clock);
+	int err = changes_cut(a->changes), err_clock = clock_steps_cut(a->clock);
+
+	a->what = err ? "take a change back (`shearpin clear` tries again)"
+		      : "take the clock back (`shearpin clear` tries again)";
+	a->why = why_not(a, err);
+	return err ?: err_clock;
 }
 
 bool aside_all_done(const struct aside *a)
 {
-	return clock_steps_all_done(a->clock);
+	return clock_steps_all_done(a->clock) && changes_all_done(a->changes);
 }
 
 uint64_t aside_last_close(const struct aside *a)
 {
-	return clock_steps_last_close(a->clock);
+	uint64_t clock = clock_steps_last_close(a->clock), changes = changes_last_close(a->changes);
+
+	return clock > changes ? clock : changes;
 }

@@ -15,7 +15,8 @@
 struct clock_window {
 	const struct plan_step *step;
 	uint32_t instance;      /* from 0 */
-	uint64_t opens, closes; /* from the zero on */
+	uint64_t opens, closes; /* by the plan, until they are known */
+	bool is_known;
 	bool is_open, is_closed;
 };
 
@@ -143,11 +144,16 @@ void clock_steps_close(struct clock_steps *steps)
 	free(steps);
 }
 
-void clock_steps_set_zero(struct clock_steps *steps, uint64_t zero_ns)
+void clock_steps_set_zero(struct clock_steps *steps, uint64_t zero_ns, struct plan_span span)
 {
 	for (size_t i = 0; steps && i < steps->n; i++) {
-		steps->items[i].opens += zero_ns;
-		steps->items[i].closes += zero_ns;
+		struct clock_window *w = &steps->items[i];
+
+		if (!plan_spans(span, w->step->window.at_ns))
+			continue;
+		w->opens = zero_ns + plan_opens(&w->step->window, w->instance);
+		w->closes = zero_ns + plan_closes(&w->step->window, w->instance);
+		w->is_known = true;
 	}
 	if (steps)
 		steps->zero = zero_ns;
@@ -196,11 +202,14 @@ static void tell_window(struct clock_steps *s, const struct clock_window *w, uin
 	journal_write(s->journal, mono_ns, type, &at);
 }
 
-static void watch(struct clock_steps *s, const struct clock_window *w)
+static int watch(struct clock_steps *s, const struct clock_window *w)
 {
-	const struct undo_late late = {w->closes, s->before_ns, w->step->clock_offset_ns, s->armed};
+	const struct undo_late late = {.ends_ns = w->closes,
+				       .before_ns = s->before_ns,
+				       .offset_ns = w->step->clock_offset_ns,
+				       .id = s->armed};
 
-	undo_guard_watch(s->guard, &late);
+	return undo_guard_watch(s->guard, &late);
 }
 
 static int open_window(struct clock_steps *s, struct clock_window *w)
@@ -210,15 +219,14 @@ static int open_window(struct clock_steps *s, struct clock_window *w)
 
 	if (err)
 		return err;
-	watch(s, w);
-	err = s->ops->adjust(s->ops->arg, w->step->clock_offset_ns);
+	err = watch(s, w) ?: s->ops->adjust(s->ops->arg, w->step->clock_offset_ns);
 	if (err) {
-		(void)undo_guard_claim(s->guard, &moved);
+		(void)undo_guard_claim(s->guard, s->armed, &moved);
 		(void)undo_done(s->undo, s->armed);
 		return err;
 	}
 	moved = clock_mono_ns();
-	watch(s, w);
+	(void)watch(s, w);
 	w->is_open = true;
 	journal_clock(s->journal);
 	tell_window(s, w, moved, "step.start", false);
@@ -243,7 +251,7 @@ static void tell_undo(struct clock_steps *s, const struct clock_window *w, uint6
 static int close_window(struct clock_steps *s, struct clock_window *w, bool cut)
 {
 	uint64_t moved;
-	bool guarded = undo_guard_claim(s->guard, &moved), stepped = guarded;
+	bool guarded = undo_guard_claim(s->guard, s->armed, &moved), stepped = guarded;
 	int err = 0;
 
 	if (!guarded) {
@@ -288,6 +296,8 @@ int clock_steps_run(struct clock_steps *s, uint64_t now, uint64_t *ret_next)
 	for (size_t i = 0; s && s->zero && !err && i < s->n; i++) {
 		struct clock_window *w = &s->items[i];
 
+		if (!w->is_known)
+			break;
 		err = run_window(s, w, now);
 		if (w->is_closed)
 			continue;

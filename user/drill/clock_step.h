@@ -34,7 +34,8 @@ int clock_steps_open(const struct plan *plan, const struct clock_ops *ops, struc
 void clock_steps_close(struct clock_steps *steps); /* accepts NULL; takes back what is still on the clock */
 
 /* The following accept NULL, which has no window. */
-void clock_steps_set_zero(struct clock_steps *steps, uint64_t zero_ns);
+/* The windows that lie in a part of the plan's time. */
+void clock_steps_set_zero(struct clock_steps *steps, uint64_t zero_ns, struct plan_span span);
 /* Do what is due. *ret_next: when to call again (UINT64_MAX: never). */
 int clock_steps_run(struct clock_steps *steps, uint64_t now, uint64_t *ret_next);
 /* Take back at once what is on the clock; no window opens any more. */

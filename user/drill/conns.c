@@ -60,6 +60,8 @@ struct conns {
 	size_t unsettled; /* known ones with is_hit */
 	struct conn_ended_queue ended, own_ended;
 	uint64_t own_linger_ns;
+	conns_held *is_held; /* NULL: none is */
+	void *held_arg;
 	uint64_t deleted, replaced, own;
 	struct drill_target *view; /* by target */
 	struct rate *rates;
@@ -84,11 +86,14 @@ static void read_targets(struct conns *c)
 /* So long a probe's SYN may be sent again, or the answer to a look-up may come. */
 static uint64_t own_linger(const struct plan *plan)
 {
-	uint64_t longest = plan_has_hosts(plan) ? LOOKUP_NS : 0;
+	uint64_t longest = plan_sends_datagrams(plan) ? LOOKUP_NS : 0;
 
 	for (size_t i = 0; i < plan->n_probes; i++)
 		if (plan->probes[i].timeout_ns > longest)
 			longest = plan->probes[i].timeout_ns;
+	for (size_t i = 0; i < plan->n_watches; i++)
+		if (plan->watches[i].timeout_ns > longest)
+			longest = plan->watches[i].timeout_ns;
 	return longest + CONNS_LINGER_NS;
 }
 
@@ -287,6 +292,33 @@ static int delete_ended(struct conns *c, struct conn_ended_queue *queue)
 	return 0;
 }
 
+/* The kernel's table takes no harm from one that stays in it. */
+static void add_ended(struct conns *c, struct conn_ended_queue *queue, const struct conn_ended *ended)
+{
+	if (conn_ended_add(queue, ended) || !conn_ended_first(queue))
+		return;
+	(void)delete_ended(c, queue);
+	(void)conn_ended_add(queue, ended);
+}
+
+static bool is_held(const struct conns *c, const struct sp_flow_key *flow)
+{
+	return c->is_held && c->is_held(c->held_arg, flow->proto, flow->local_port);
+}
+
+/* A probe still has the oldest of its connections: to be asked again. */
+static void put_off(struct conns *c, uint64_t now)
+{
+	struct conn_ended ended = *conn_ended_first(&c->own_ended);
+	struct known *k = table_find(c->known, &ended.flow);
+
+	conn_ended_drop_first(&c->own_ended);
+	if (k && k->first_ns == ended.first_ns && k->end_ns == ended.end_ns)
+		k->end_ns = now;
+	ended.end_ns = now;
+	add_ended(c, &c->own_ended, &ended);
+}
+
 static int delete_older(struct conns *c, struct conn_ended_queue *queue, uint64_t now, uint64_t linger_ns)
 {
 	const struct conn_ended *oldest;
@@ -296,18 +328,12 @@ static int delete_older(struct conns *c, struct conn_ended_queue *queue, uint64_
 		oldest = conn_ended_first(queue);
 		if (!oldest || now < oldest->end_ns + linger_ns)
 			break;
-		err = delete_ended(c, queue);
+		if (queue == &c->own_ended && is_held(c, &oldest->flow))
+			put_off(c, now);
+		else
+			err = delete_ended(c, queue);
 	}
 	return err;
-}
-
-/* The kernel's table takes no harm from one that stays in it. */
-static void add_ended(struct conns *c, struct conn_ended_queue *queue, const struct conn_ended *ended)
-{
-	if (conn_ended_add(queue, ended) || !conn_ended_first(queue))
-		return;
-	(void)delete_ended(c, queue);
-	(void)conn_ended_add(queue, ended);
 }
 
 /* Records of two CPUs may come in another order than their times. A connection that was refused may still be accepted. */
@@ -465,6 +491,22 @@ void conns_hit(struct conns *c, const struct sp_event *event)
 	}
 	if (closes > k->hit.closes_ns)
 		k->hit.closes_ns = closes;
+}
+
+bool conns_is_own(const struct conns *c, const struct sp_flow_key *key)
+{
+	struct sp_flow_key flow = *key;
+	const struct known *k;
+
+	flow.slot = 0;
+	k = table_find(c->known, &flow);
+	return k && k->is_own && (flow.proto == IPPROTO_TCP || is_held(c, &flow));
+}
+
+void conns_ask(struct conns *c, conns_held *is_held, void *arg)
+{
+	c->is_held = is_held;
+	c->held_arg = arg;
 }
 
 int conns_run(struct conns *c, uint64_t now, uint64_t until)

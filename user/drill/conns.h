@@ -35,6 +35,14 @@ void conns_close(struct conns *conns); /* accepts NULL */
 
 /* A record of the observer. */
 void conns_event(struct conns *conns, const struct sp_conn_event *event);
+/* Is this a connection of a probe of this run, or a flow that one keeps? */
+bool conns_is_own(const struct conns *conns, const struct sp_flow_key *flow);
+/*
+ * Connections of probes leave the table when their timeout is over; is_held tells, by the port at this end, those that a probe still
+ * has: they stay.
+ */
+typedef bool conns_held(void *arg, uint8_t proto, uint16_t local_port);
+void conns_ask(struct conns *conns, conns_held *is_held, void *arg);
 /* A record of the type SP_EVENT_FLOW_HIT: its path is to recover. */
 void conns_hit(struct conns *conns, const struct sp_event *event);
 /*

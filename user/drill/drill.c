@@ -14,8 +14,10 @@
 #include "base/timeutil.h"
 #include "drill/aside.h"
 #include "drill/capture.h"
+#include "drill/conditions.h"
 #include "drill/conns_kernel.h"
 #include "drill/packets.h"
+#include "drill/phases.h"
 #include "drill/setup.h"
 #include "drill/signals.h"
 #include "drill/target_owners.h"
@@ -37,7 +39,8 @@ enum tag {
 	TAG_CAPTURES,
 	TAG_HOSTS,
 	TAG_OWNED,
-	TAG_PROBES, /* and all above */
+	TAG_PROBES, /* and all above, up to the next */
+	TAG_WATCHES = 1 << 24,
 };
 
 struct drill {
@@ -54,6 +57,8 @@ struct drill {
 	struct packets *packets; /* NULL: none are recorded */
 	struct capture *capture; /* NULL: there is none */
 	struct probes *probes;
+	struct conditions conditions;
+	struct phases *phases;
 	struct drill_probe *probe_view;
 	struct signals signals;
 	int epoll_fd, links_fd;
@@ -92,6 +97,28 @@ static void on_sample(void *arg, const struct probe_sample *sample)
 	view->latency_ns = sample->latency_ns;
 	view->samples++;
 	journal_probe(&d->journal, sample);
+	conditions_sample(&d->conditions, sample);
+}
+
+/* The kernel knows a probe's connection by its SYN alone. */
+static void on_event(struct drill *d, const struct sp_event *record)
+{
+	struct sp_event event = *record;
+
+	if (event.type == SP_EVENT_FLOW_HIT)
+		event.is_own |= conns_is_own(d->conns, &event.flow);
+	windows_event(d->windows, &event);
+	if (event.type == SP_EVENT_FLOW_HIT)
+		conns_hit(d->conns, &event);
+}
+
+/* Do probes, or watches, still have it? */
+static bool is_held(void *arg, uint8_t proto, uint16_t local_port)
+{
+	const struct drill *d = arg;
+
+	return probes_hold(d->probes, proto, local_port) ||
+	       conditions_hold(&d->conditions, proto, local_port);
 }
 
 static void on_record(void *arg, const void *record, size_t size)
@@ -110,9 +137,7 @@ static void on_record(void *arg, const void *record, size_t size)
 		answers_event(d->setup.answers, record, &d->journal);
 	if (event->type >= SP_EVENT_PACKET)
 		return;
-	windows_event(d->windows, event);
-	if (event->type == SP_EVENT_FLOW_HIT)
-		conns_hit(d->conns, event);
+	on_event(d, event);
 	if (event->type == SP_EVENT_BUDGET)
 		end(d, DRILL_ABORTED, "a limit of the scenario was reached; the kernel ended every fault");
 }
@@ -259,8 +284,21 @@ static void follow_clock(struct drill *d, uint64_t now)
 
 static void check_aside(struct drill *d, int err)
 {
-	if (err)
+	if (err && d->aside.why)
+		end(d, err == -ECANCELED ? DRILL_ABORTED : DRILL_HOST_FAILED, "%s", d->aside.why);
+	else if (err)
 		end(d, DRILL_HOST_FAILED, "can't %s: %s", d->aside.what, strerror(-err));
+}
+
+/* In the order of what the samples say: an expectation is decided before it is too late for it. Returns when to come back. */
+static uint64_t run_probes(struct drill *d, uint64_t now)
+{
+	uint64_t next = probes_run(d->probes, clock_mono_ns()), conditions;
+	char reason[sizeof(d->result->reason)];
+
+	if (conditions_run(&d->conditions, now, &conditions, reason, sizeof(reason)))
+		end(d, DRILL_ABORTED, "%s", reason);
+	return earlier(next, conditions);
 }
 
 /* Everything that is due; returns when to come back. */
@@ -275,7 +313,7 @@ static uint64_t turn(struct drill *d)
 	err = windows_run(d->windows, now, &next);
 	if (err)
 		end(d, DRILL_HOST_FAILED, "can't follow the windows: %s", strerror(-err));
-	next = earlier(earlier(next, aside), probes_run(d->probes, clock_mono_ns()));
+	next = earlier(earlier(next, aside), earlier(phases_run(d->phases, now), run_probes(d, now)));
 	drain(d);
 	drain_captures(d);
 	err = conns_run(d->conns, clock_mono_ns(), next);
@@ -307,7 +345,10 @@ static void wait_until(struct drill *d, uint64_t when)
 		case TAG_OWNED:
 			break; /* the next turn takes what is there */
 		default:
-			probes_ready(d->probes, events[i].data.u64 - TAG_PROBES);
+			if (events[i].data.u64 >= TAG_WATCHES)
+				conditions_ready(&d->conditions, events[i].data.u64 - TAG_WATCHES);
+			else
+				probes_ready(d->probes, events[i].data.u64 - TAG_PROBES);
 		}
 	}
 }
@@ -333,30 +374,59 @@ static void baseline(struct drill *d)
 		    d->plan->probes[unhealthy].name, probes_why(d->probes, unhealthy));
 }
 
-static void steps(struct drill *d)
+/* The part of the plan's time that comes next: the beginning, or what lies behind a wait, which is fulfilled now. */
+static void begin_part(struct drill *d, const char *type, const struct journal_where *where)
 {
+	struct plan_span span = conditions_next_span(&d->conditions);
 	struct json *data;
 	uint64_t zero;
 
+	/* Without a turn for so long a window would begin before it acts. */
+	do {
+		zero = clock_mono_ns() + ARM_LEAD_NS - span.from_ns;
+		engine_set_zero(d->setup.engine, zero, span);
+	} while (clock_mono_ns() >= zero + span.from_ns);
+	engine_arm(d->setup.engine);
+	d->phase_ends = zero + d->plan->length_ns;
+	windows_set_zero(d->windows, zero, span);
+	conditions_set_zero(&d->conditions, zero);
+	phases_set_zero(d->phases, zero, span);
+	aside_set_zero(&d->aside, zero, span);
+	data = journal_data(&d->journal);
+	json_u64(data, "zero_ns", zero);
+	journal_write(&d->journal, zero + span.from_ns, type, where);
+	publish(d, zero);
+}
+
+static void follow_waits(struct drill *d)
+{
+	char why[sizeof(d->result->reason)];
+	struct journal_where where = {0};
+
+	switch (conditions_wait(&d->conditions, clock_mono_ns(), &where.step, why, sizeof(why))) {
+	case WAIT_FULFILLED:
+		begin_part(d, "zero", &where);
+		break;
+	case WAIT_TIMED_OUT:
+		end(d, DRILL_ABORTED, "%s", why);
+		break;
+	default:
+		break;
+	}
+}
+
+static void steps(struct drill *d)
+{
 	wait_until(d, 0); /* a signal that came during the start, when there is no baseline */
 	if (d->stop)
 		return;
-	/* Without a turn for so long a window would begin before it acts. */
-	do {
-		zero = clock_mono_ns() + ARM_LEAD_NS;
-		engine_set_zero(d->setup.engine, zero);
-	} while (clock_mono_ns() >= zero);
-	engine_arm(d->setup.engine);
 	d->phase = PHASE_STEPS;
-	d->phase_ends = zero + d->plan->length_ns;
-	windows_set_zero(d->windows, zero);
-	aside_set_zero(&d->aside, zero);
-	data = journal_data(&d->journal);
-	json_u64(data, "zero_ns", zero);
-	journal_write(&d->journal, zero, "baseline.end", NULL);
-	publish(d, zero);
-	while (!d->stop && !(windows_all_done(d->windows) && aside_all_done(&d->aside)))
+	begin_part(d, "baseline.end", NULL);
+	while (!d->stop && !(windows_all_done(d->windows) && aside_all_done(&d->aside) &&
+			     conditions_all_done(&d->conditions) && phases_all_done(d->phases))) {
 		wait_until(d, turn(d));
+		follow_waits(d);
+	}
 }
 
 /* Where probes tell of the recovery, a connection that nobody tries to restore is not waited for. */
@@ -423,6 +493,7 @@ static void tell_end(struct drill *d)
 	if (d->result->outcome == DRILL_ABORTED) {
 		data = journal_data(&d->journal);
 		json_string(data, "reason", d->result->reason);
+		conditions_tell_abort(&d->conditions, data);
 		journal_write(&d->journal, clock_mono_ns(), "abort", NULL);
 	}
 	tell_conns(d);
@@ -461,6 +532,8 @@ static void finish(struct drill *d)
 	engine_disarm(d->setup.engine);
 	disarmed = clock_mono_ns();
 	check_aside(d, aside_cut(&d->aside));
+	conditions_cut(&d->conditions, disarmed);
+	phases_cut(d->phases, disarmed, d->result->outcome == DRILL_ABORTED);
 	answers_end(d->setup.answers);
 	if (d->setup.line)
 		line_flush(d->setup.line);
@@ -497,8 +570,14 @@ static int open_evidence(struct drill *d)
 static int open_probes(struct drill *d)
 {
 	const struct probe_loop loop = {d->epoll_fd, TAG_PROBES, &d->journal.offset_ns, on_sample, d};
+	const struct probe_loop watches = {d->epoll_fd, TAG_WATCHES, &d->journal.offset_ns, NULL, NULL};
+	int err = probes_open(d->plan, d->plan->probes, d->plan->n_probes, &loop, &d->probes);
 
-	return probes_open(d->plan, d->plan->probes, d->plan->n_probes, &loop, &d->probes);
+	if (!err)
+		err = conditions_open(&d->conditions, d->plan, d->windows, d->conns, &watches, &d->journal);
+	if (!err)
+		conns_ask(d->conns, is_held, d);
+	return err;
 }
 
 static int open_observers(struct drill *d)
@@ -522,6 +601,8 @@ static int open_observers(struct drill *d)
 	if (!err)
 		err = conns_open(d->plan, d->windows, &d->conns_kernel, &d->journal, &d->conns);
 	if (!err)
+		err = phases_open(d->plan, &d->journal, &d->phases);
+	if (!err)
 		err = open_probes(d);
 	return err;
 }
@@ -535,6 +616,8 @@ static void close_all(struct drill *d)
 	conns_kernel_close(&d->conns_kernel);
 	setup_detach(&d->setup);
 	probes_close(d->probes);
+	conditions_close(&d->conditions);
+	phases_close(d->phases);
 	windows_close(d->windows);
 	err = fault_events_close(d->fault_events);
 	err_log = log_close(d->journal.log);

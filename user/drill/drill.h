@@ -39,7 +39,8 @@ struct drill_window {
 	uint32_t instance;            /* from 0 */
 	uint64_t opens_ns, closes_ns; /* CLOCK_MONOTONIC; 0 before the run is armed */
 	bool open, closed;
-	uint64_t hit; /* packets not passed */
+	uint64_t hit;                   /* packets not passed */
+	uint64_t verdicts[SP_VERDICTS]; /* packets by what became of them */
 };
 
 struct drill_probe {
@@ -75,7 +76,6 @@ struct drill_options {
 	enum line_choice line; /* where delayed packets wait */
 	bool realtime;         /* the line's thread gets a real-time priority */
 	bool allow_exec;       /* the plan may start programs; otherwise one that does is refused */
-	bool rehearse;         /* every rule is a shadow, and no step changes anything */
 	const char *const *protect;
 	size_t n_protect;
 	const char *const *policies; /* files, kept besides the host's own */

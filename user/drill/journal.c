@@ -69,8 +69,14 @@ void journal_probe(struct journal *j, const struct probe_sample *sample)
 	if (sample->latency_ns != PROBE_NO_LATENCY)
 		json_u64(data, "latency_ns", sample->latency_ns);
 	json_bool(data, "changed", sample->changed);
+	if (sample->good != sample->healthy)
+		json_bool(data, "good", sample->good);
 	if (sample->error)
 		json_string(data, "error", sample->error);
+	if (sample->has_value)
+		json_double(data, "value", sample->value);
+	if (sample->detail)
+		json_string(data, "detail", sample->detail);
 	if (sample->source != PROBE_SELF)
 		json_string(data, "source", probe_source_name(sample->source));
 	if (sample->stated_ns)

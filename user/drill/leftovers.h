@@ -3,16 +3,17 @@
 #ifndef SHEARPIN_LEFTOVERS_H
 #define SHEARPIN_LEFTOVERS_H
 
-#include "drill/undo_replay.h"
+#include "drill/undo_kinds.h"
 
-/* The kind of a clock step. Data: {"offset_ns": what was put on the clock, "before_ns": its reading then (clock_set.h)}. */
-#define UNDO_CLOCK "clock"
-
-/* undo_replay() of the directory with the kinds above. */
+/* undo_replay() of the directory with every kind. */
 int leftovers_take_back(const char *directory, void (*call)(void *arg, const struct undone *undone),
 			void *arg);
+/* undo_replay_one(). */
+int leftovers_take_one(const char *journal, unsigned id, enum undo_result *ret);
+/* A change of this run, from what its journal has of it; from any thread. */
+enum undo_result leftovers_take_data(const char *kind, const char *data, char *ret_reason, size_t size);
 
-/* One of them in words for people: "the clock, put ahead by 5s, is put back". */
+/* One of them in words for people: "the clock, which was put ahead by 5s". */
 void leftovers_describe(const struct undone *undone, char *text, size_t size);
 
 #endif

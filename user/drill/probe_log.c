@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A probe that reads the lines that the system under test writes about its health. The time in a line counts,
+ * A probe that reads the lines that the system under test writes about its health. As a watch it gives each line that matches, from
+ * its opening on. The time in a line counts,
  * `ts_ns=` and CLOCK_REALTIME nanoseconds behind it, unless it can't be true.
  *
  * A log that has said the same twice in a row tells its state again and again: only its lines are samples, and its
@@ -21,9 +22,9 @@
 #define TOLERANCE_NS NS_PER_S   /* what a stated time may be ahead of now, and behind the line before */
 
 struct log {
-	struct tail *tail;      /* NULL: not looked at yet */
-	regex_t expressions[2]; /* [0]: unhealthy */
-	size_t n_expressions;   /* that are compiled */
+	struct tail *tail; /* NULL: not looked at yet */
+	regex_t healthy, unhealthy;
+	bool has_healthy, has_unhealthy; /* they are compiled */
 	uint64_t
 		newest; /* time of a line, or of a reading that had to stand in for it; at first, the start */
 	uint64_t now;   /* of this reading */
@@ -34,16 +35,19 @@ struct log {
 	bool fresh;          /* this reading has given a sample */
 };
 
+static bool matches(const regex_t *expression, const char *line, size_t len)
+{
+	regmatch_t range = {.rm_eo = len};
+
+	return !regexec(expression, line, 1, &range, REG_STARTEND);
+}
+
 /* 1: healthy, 0: unhealthy, -1: the line says nothing. `healthy` also matches within "unhealthy": that comes first. */
 static int judge(const struct log *log, const char *line, size_t len)
 {
-	for (int i = 0; i < 2; i++) {
-		regmatch_t range = {.rm_eo = len};
-
-		if (!regexec(&log->expressions[i], line, 1, &range, REG_STARTEND))
-			return i;
-	}
-	return -1;
+	if (log->has_unhealthy && matches(&log->unhealthy, line, len))
+		return 0;
+	return matches(&log->healthy, line, len) ? 1 : -1;
 }
 
 /* What stands behind the first `ts_ns=` that is a word of its own; 0: nothing, or nothing that can be. */
@@ -144,19 +148,33 @@ static bool on_old_line(void *arg, const char *line, size_t len)
 static void log_free(struct log *log)
 {
 	tail_close(log->tail);
-	for (size_t i = 0; i < log->n_expressions; i++)
-		regfree(&log->expressions[i]);
+	if (log->has_healthy)
+		regfree(&log->healthy);
+	if (log->has_unhealthy)
+		regfree(&log->unhealthy);
 	free(log);
 }
 
-static int compile(struct log *log, const char *text)
+static int compile(const char *text, regex_t *ret, bool *ret_done)
 {
-	int err = regcomp(&log->expressions[log->n_expressions], text, REG_EXTENDED | REG_NOSUB);
+	int err = regcomp(ret, text, REG_EXTENDED | REG_NOSUB);
 
 	if (err)
 		return err == REG_ESPACE ? -ENOMEM : -EINVAL;
-	log->n_expressions++;
+	*ret_done = true;
 	return 0;
+}
+
+/* A watch waits for lines that match, and knows no unhealthy ones: what stands in the log already is none of them. */
+static bool is_watch(const struct probe *p)
+{
+	return !p->plan->name;
+}
+
+static bool no_old_line(void *arg, const char *line, size_t len)
+{
+	(void)arg, (void)line, (void)len;
+	return false;
 }
 
 static int log_open(struct probe *p)
@@ -167,9 +185,11 @@ static int log_open(struct probe *p)
 	if (!log)
 		return -ENOMEM;
 	log->newest = p->due;
-	err = compile(log, p->plan->unhealthy);
-	if (!err)
-		err = compile(log, p->plan->healthy);
+	err = compile(p->plan->healthy, &log->healthy, &log->has_healthy);
+	if (!err && p->plan->unhealthy)
+		err = compile(p->plan->unhealthy, &log->unhealthy, &log->has_unhealthy);
+	if (!err && is_watch(p))
+		err = tail_open(p->plan->path, no_old_line, NULL, &log->tail);
 	if (err)
 		log_free(log);
 	else
@@ -210,7 +230,7 @@ static uint64_t log_run(struct probe *p, uint64_t now)
 		p->why = !left             ? "no line of its log tells its state"
 			 : left == -ENOENT ? "its log is not there"
 					   : "its log can't be read";
-	if (!left && log->any && !log->repeats && !log->fresh)
+	if (!left && log->any && !log->repeats && !log->fresh && !is_watch(p))
 		tell(p, now, PROBE_STATE, 0);
 	if (log->stood_in && now > log->newest)
 		log->newest = now;
@@ -223,4 +243,5 @@ const struct probe_kind probe_log = {
 	.open = log_open,
 	.close = log_close,
 	.run = log_run,
+	.follows = true,
 };

@@ -70,10 +70,13 @@ void probes_stop(struct probes *probes, size_t index);
 
 /* The last samples were healthy; otherwise the first probe whose wasn't, or that has none. */
 bool probes_healthy(const struct probes *probes, size_t *ret_unhealthy);
-/* Why a probe is not healthy, in a few words, or a word of `error`; NULL: it is. Static text. */
+/* Why a probe is not healthy, in a few words, or `error` of its last sample (cut); NULL: it is. Until its next sample. */
 const char *probes_why(const struct probes *probes, size_t index);
 /* The last samples were healthy, and are not from before this time. */
 bool probes_healthy_since(const struct probes *probes, uint64_t mono_ns);
+
+/* Is this the port, at this end, of a connection (or a flow of datagrams) that a probe keeps from one sample to the next? */
+bool probes_hold(const struct probes *probes, uint8_t proto, uint16_t local_port);
 
 /* "line", "read" or "state"; NULL of PROBE_SELF. */
 const char *probe_source_name(enum probe_source source);

@@ -196,7 +196,7 @@ static enum drill_outcome open_line(struct setup *s, const struct plan *plan,
 	int err;
 
 	for (size_t i = 0; i < plan->n_steps; i++)
-		if (plan_fault_needs_line(&plan->steps[i].fault)) {
+		if (plan_step_needs_line(&plan->steps[i])) {
 			err = line_open(plan, options->line, options->realtime, &s->line, why, sizeof(why));
 			return err ? refuse(r, "%s", why[0] ? why : strerror(-err)) : DRILL_DONE;
 		}
@@ -252,6 +252,8 @@ static enum drill_outcome check_lifeline(struct setup *s, const struct plan *pla
 	}
 	if (outcome == DRILL_DONE && !err)
 		err = policies_protect(&s->policies, s->lifeline);
+	if (outcome == DRILL_DONE && !err)
+		outcome = setup_spare(s, plan, r->text, r->size);
 	if (outcome == DRILL_DONE && !err)
 		err = lifeline_check(s->lifeline, s->engine, plan, s->interfaces, s->n_interfaces, &hit);
 	if (outcome != DRILL_DONE)
@@ -373,6 +375,30 @@ static enum drill_outcome attach(struct setup *s, const struct drill_options *op
 	return refuse(r, "can't attach to %s: %s", culprit ?: "the interfaces", strerror(-err));
 }
 
+static const char *exec_name(const struct plan_probe *probes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (probes[i].kind == PROBE_EXEC)
+			return probes[i].name ?: "of an expectation";
+	return NULL;
+}
+
+/* Programs are started as root: only if somebody said so on the command line. */
+static enum drill_outcome check_exec(const struct plan *plan, const struct drill_options *options,
+				     const struct refusal *r)
+{
+	const char *probe =
+		exec_name(plan->probes, plan->n_probes) ?: exec_name(plan->watches, plan->n_watches);
+
+	if (options->allow_exec || !plan_execs(plan))
+		return DRILL_DONE;
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i].kind == STEP_EXEC)
+			return refuse(r, "the step %s starts a program, which --allow-exec allows",
+				      plan->steps[i].name);
+	return refuse(r, "the probe %s starts a program, which --allow-exec allows", probe);
+}
+
 enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct drill_options *options,
 			      int cancel_fd, char *ret_reason, size_t size)
 {
@@ -384,14 +410,18 @@ enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct d
 	s->dirfd = -1;
 	if (geteuid())
 		return refuse(&r, "only root may inject faults (BPF programs and raw sockets): use sudo");
-	outcome = check_out(options, &r);
+	outcome = check_exec(plan, options, &r);
+	if (outcome == DRILL_DONE)
+		outcome = check_out(options, &r);
 	if (outcome == DRILL_DONE)
 		outcome = read_policies(s, options, &r);
 	s->interfaces_given = plan->n_interfaces > 0;
 	if (outcome == DRILL_DONE)
-		outcome = setup_clock(s, plan, ret_reason, size);
+		outcome = setup_changes(s, plan, ret_reason, size);
 	if (outcome == DRILL_DONE)
 		outcome = setup_names(s, plan, cancel_fd, ret_reason, size);
+	if (outcome == DRILL_DONE)
+		outcome = setup_checks(s, plan, options->out, cancel_fd, ret_reason, size);
 	if (outcome == DRILL_DONE)
 		outcome = find_interfaces(plan, &r);
 	if (outcome == DRILL_DONE)
@@ -505,6 +535,7 @@ void setup_tell(const struct setup *s, const struct plan *plan, const struct dri
 		json_string(data, plan->meta[i].key, plan->meta[i].value);
 	json_end_object(data);
 	journal_write(journal, clock_mono_ns(), "run.start", NULL);
+	setup_tell_checks(s, journal);
 	if (!s->xdp_taken)
 		return;
 	data = journal_data(journal);
@@ -542,6 +573,7 @@ void setup_close(struct setup *s)
 	undo_close(s->undo);
 	undo_guard_stop(s->guard);
 	free(s->mistakes);
+	findings_free(&s->findings);
 	for (size_t i = 0; i < s->n_interfaces; i++)
 		close(s->claims[i]);
 	if (s->dirfd >= 0)

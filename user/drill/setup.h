@@ -4,6 +4,7 @@
 #define SHEARPIN_SETUP_H
 
 #include "drill/answers.h"
+#include "drill/findings.h"
 #include "drill/hosts.h"
 #include "drill/journal.h"
 #include "drill/policies.h"
@@ -20,9 +21,10 @@ struct setup {
 	int *claims;         /* descriptors */
 	size_t n_interfaces; /* that are claimed: so many of each array above */
 	struct policies policies;
-	char *mistakes;        /* in them; NULL: none */
-	struct hosts *hosts;   /* NULL: no target has a name */
-	bool interfaces_given; /* and not found by the routes to the targets */
+	char *mistakes;           /* in them, or what the scenario's checks found missing; NULL: none */
+	struct findings findings; /* of those checks, and which alternatives were reached */
+	struct hosts *hosts;      /* NULL: no target has a name */
+	bool interfaces_given;    /* and not found by the routes to the targets */
 	struct lifeline *lifeline;
 	struct undo *undo; /* NULL: no step changes anything outside the kernel programs */
 	struct undo_guard *guard;

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/timeutil.h"
+#include "drill/alternatives.h"
+#include "drill/changes.h"
+#include "drill/checks.h"
 #include "drill/clock_step.h"
 #include "drill/leftovers.h"
 
@@ -22,8 +26,15 @@ static void take_back(void)
 
 static bool take_late(void *arg, const struct undo_late *late)
 {
+	enum undo_result result;
 	bool stepped;
 
+	if (!late->offset_ns) {
+		if (leftovers_take_one(undo_path(arg), late->id, &result) || result != UNDO_TAKEN_BACK)
+			return false;
+		(void)undo_done_beside(arg, late->id);
+		return true;
+	}
 	if (clock_take_back(&clock_of_host, late->before_ns, late->offset_ns, &stepped) || !stepped)
 		return false;
 	(void)undo_done_beside(arg, late->id);
@@ -48,7 +59,7 @@ static void explain(int err, const struct plan_step *step, char *ret_reason, siz
 			 strerror(-err));
 }
 
-enum drill_outcome setup_clock(struct setup *s, const struct plan *plan, char *ret_reason, size_t size)
+enum drill_outcome setup_changes(struct setup *s, const struct plan *plan, char *ret_reason, size_t size)
 {
 	const struct plan_step *step;
 	int err = clock_steps_check(plan, &step);
@@ -57,7 +68,9 @@ enum drill_outcome setup_clock(struct setup *s, const struct plan *plan, char *r
 		explain(err, step, ret_reason, size);
 		return DRILL_REFUSED;
 	}
-	if (!clock_steps_wanted(plan))
+	if (changes_check(plan, ret_reason, size))
+		return DRILL_REFUSED;
+	if (!clock_steps_wanted(plan) && !changes_wanted(plan))
 		return DRILL_DONE;
 	err = undo_open(UNDO_DIRECTORY, &s->undo);
 	if (!err)
@@ -65,11 +78,36 @@ enum drill_outcome setup_clock(struct setup *s, const struct plan *plan, char *r
 	if (!err)
 		return DRILL_DONE;
 	if (err == -EBUSY)
-		snprintf(ret_reason, size, "another run moves this host's clock; see `shearpin status`");
+		snprintf(ret_reason, size,
+			 "another run changes this host (its clock, files, interfaces or processes); see "
+			 "`shearpin status`");
 	else
 		snprintf(ret_reason, size, "can't make an undo journal in " UNDO_DIRECTORY ": %s",
 			 strerror(-err));
 	return DRILL_REFUSED;
+}
+
+enum drill_outcome setup_spare(const struct setup *s, const struct plan *plan, char *ret_reason, size_t size)
+{
+	char flow[160];
+	int found;
+
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if (step->kind != STEP_LINK || step->shadow)
+			continue;
+		found = lifeline_through(s->lifeline, step->link, flow, sizeof(flow));
+		if (found > 0)
+			snprintf(ret_reason, size, "the step %s would set %s down, and cut %s", step->name,
+				 step->link, flow);
+		else if (found < 0)
+			snprintf(ret_reason, size, "can't look who uses the interface %s: %s", step->link,
+				 strerror(-found));
+		if (found)
+			return DRILL_REFUSED;
+	}
+	return DRILL_DONE;
 }
 
 enum drill_outcome setup_names(struct setup *s, struct plan *plan, int cancel_fd, char *ret_reason,
@@ -95,4 +133,54 @@ bool drill_resolve(struct plan *plan, char *ret_reason, size_t size)
 
 	hosts_close(s.hosts);
 	return done;
+}
+
+/* One a line, as `shearpin preflight` has them. */
+static char *failures(const struct findings *f)
+{
+	struct buf text = {0};
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->items[i].result != FINDING_FAIL)
+			continue;
+		buf_printf(&text, "[FAIL] %s: %s\n", f->items[i].name, f->items[i].detail);
+		if (f->items[i].remedy)
+			buf_printf(&text, "       remedy: %s\n", f->items[i].remedy);
+	}
+	return buf_take(&text);
+}
+
+enum drill_outcome setup_checks(struct setup *s, struct plan *plan, const char *out, int cancel_fd,
+				char *ret_reason, size_t size)
+{
+	int err = alternatives_pick(plan, cancel_fd, &s->findings);
+
+	if (!err && !s->findings.n_failed)
+		err = checks_make(plan, out, true, cancel_fd, &s->findings);
+	if (err == -ECANCELED) {
+		snprintf(ret_reason, size, "interrupted during the scenario's checks");
+		return DRILL_INTERRUPTED;
+	}
+	if (err) {
+		snprintf(ret_reason, size, "can't make the scenario's checks: %s", strerror(-err));
+		return DRILL_REFUSED;
+	}
+	if (!s->findings.n_failed)
+		return DRILL_DONE;
+	s->mistakes = failures(&s->findings);
+	snprintf(ret_reason, size, "%zu of the scenario's checks failed", s->findings.n_failed);
+	return DRILL_REFUSED;
+}
+
+void setup_tell_checks(const struct setup *s, struct journal *journal)
+{
+	for (size_t i = 0; i < s->findings.n; i++) {
+		const struct finding *found = &s->findings.items[i];
+		struct json *data = journal_data(journal);
+
+		json_string(data, "check", found->name);
+		json_string(data, "result", finding_word(found->result));
+		json_string(data, "detail", found->detail);
+		journal_write(journal, clock_mono_ns(), "preflight", NULL);
+	}
 }

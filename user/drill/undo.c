@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "drill/undo.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,7 +19,7 @@
 
 struct undo {
 	int fd, dirfd;
-	char *path;
+	char *path, *folder; /* NULL: there is no folder */
 	unsigned next, armed;
 };
 
@@ -164,7 +165,7 @@ fail:
 	return err;
 }
 
-int undo_arm(struct undo *undo, const char *kind, const char *data, unsigned *ret_id)
+int undo_arm_again(struct undo *undo, const char *kind, const char *data, unsigned id)
 {
 	struct buf line = {0};
 	struct json j;
@@ -172,12 +173,19 @@ int undo_arm(struct undo *undo, const char *kind, const char *data, unsigned *re
 
 	json_begin(&j, &line);
 	json_object(&j, NULL);
-	json_u64(&j, "arm", ++undo->next);
+	json_u64(&j, "arm", id);
 	json_string(&j, "kind", kind);
 	json_raw(&j, "data", data);
 	json_end_object(&j);
 	err = write_line(undo->fd, &line);
 	buf_free(&line);
+	return err;
+}
+
+int undo_arm(struct undo *undo, const char *kind, const char *data, unsigned *ret_id)
+{
+	int err = undo_arm_again(undo, kind, data, ++undo->next);
+
 	if (err)
 		return err;
 	undo->armed++;
@@ -220,11 +228,59 @@ int undo_done_beside(const struct undo *undo, unsigned id)
 	return err;
 }
 
+const char *undo_path(const struct undo *undo)
+{
+	return undo->path;
+}
+
+/* "run-abc.jsonl" -> "run-abc.d" */
+static char *folder_of(const char *journal)
+{
+	char *path;
+	int len = strlen(journal) - strlen(SUFFIX);
+
+	return len < 0 || asprintf(&path, "%.*s.d", len, journal) < 0 ? NULL : path;
+}
+
+int undo_folder(struct undo *undo, const char **ret_path)
+{
+	char *path = undo->folder ?: folder_of(undo->path);
+	int err = path ? 0 : -ENOMEM;
+
+	if (!err && !undo->folder && (mkdir(path, 0700) || fsync(undo->dirfd)))
+		err = -errno;
+	if (err) {
+		free(path);
+		return err;
+	}
+	undo->folder = path;
+	*ret_path = path;
+	return 0;
+}
+
+void undo_remove_folder(const char *journal)
+{
+	char *path = folder_of(journal);
+	DIR *dir = path ? opendir(path) : NULL;
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_type != DT_DIR)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir) {
+		closedir(dir);
+		rmdir(path);
+	}
+	free(path);
+}
+
 void undo_close(struct undo *undo)
 {
 	if (!undo)
 		return;
 	if (undo->fd >= 0) {
+		if (!undo->armed && undo->folder)
+			undo_remove_folder(undo->path);
 		if (!undo->armed && !unlink(undo->path))
 			(void)fsync(undo->dirfd);
 		close(undo->fd);
@@ -232,5 +288,6 @@ void undo_close(struct undo *undo)
 	if (undo->dirfd >= 0)
 		close(undo->dirfd);
 	free(undo->path);
+	free(undo->folder);
 	free(undo);
 }

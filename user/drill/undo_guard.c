@@ -23,15 +23,20 @@ enum late_state {
 	LATE_TAKEN,
 };
 
-/* Several windows may come and go while the guard looks at one: each has a number. */
+/* Several changes may come and go in a place while the guard looks at one: each has a number. */
 #define LATE_KIND 3U
 #define LATE_NEXT 4U
 
-struct shared {
+struct place {
 	uint64_t state; /* the number, and enum late_state in the bits of LATE_KIND */
 	bool stepped;
 	uint64_t taken_ns;
 	struct undo_late late;
+};
+
+struct shared {
+	unsigned used; /* no place from here on has ever been */
+	struct place places[UNDO_GUARD_MOST];
 };
 
 struct undo_guard {
@@ -55,36 +60,50 @@ static void keep_only(int from, int run)
 	close_range(high + 1, UINT_MAX, 0);
 }
 
-static uint64_t state_of(struct shared *s)
+static uint64_t state_of(struct place *p)
 {
-	return __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
 }
 
 /* False: it is another by now. */
-static bool move_state(struct shared *s, uint64_t from, enum late_state to)
+static bool move_state(struct place *p, uint64_t from, enum late_state to)
 {
-	return __atomic_compare_exchange_n(&s->state, &from, (from & ~(uint64_t)LATE_KIND) | to, false,
+	return __atomic_compare_exchange_n(&p->state, &from, (from & ~(uint64_t)LATE_KIND) | to, false,
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-/* Do what is due. Returns how many ms to sleep for; -1: until something comes. */
-static int look(struct shared *s, const struct undo_guard_work *work)
+/* Do it if it is due. Returns when it will be; UINT64_MAX: never. */
+static uint64_t look_at(struct place *p, const struct undo_guard_work *work)
 {
-	uint64_t state = state_of(s), now = clock_mono_ns(), due, ms;
+	uint64_t state = state_of(p), due;
 
 	if ((state & LATE_KIND) != LATE_WATCHED)
-		return -1;
-	due = s->late.ends_ns + UNDO_GUARD_GRACE_NS;
-	if (now < due) {
-		ms = (due - now) / NS_PER_MS + 1;
-		return ms < INT_MAX ? (int)ms : INT_MAX;
+		return UINT64_MAX;
+	due = p->late.ends_ns + UNDO_GUARD_GRACE_NS;
+	if (clock_mono_ns() < due)
+		return due;
+	if (!move_state(p, state, LATE_TAKING))
+		return UINT64_MAX; /* it has been claimed; of the next there will be word */
+	p->stepped = work->take_late(work->arg, &p->late);
+	p->taken_ns = clock_mono_ns();
+	(void)move_state(p, (state & ~(uint64_t)LATE_KIND) | LATE_TAKING, LATE_TAKEN);
+	return UINT64_MAX;
+}
+
+/* Do what is due, the newest first. Returns how many ms to sleep for; -1: until something comes. */
+static int look(struct shared *s, const struct undo_guard_work *work)
+{
+	uint64_t due = UINT64_MAX, next, now, ms;
+
+	for (unsigned i = __atomic_load_n(&s->used, __ATOMIC_ACQUIRE); i-- > 0;) {
+		next = look_at(&s->places[i], work);
+		due = next < due ? next : due;
 	}
-	if (!move_state(s, state, LATE_TAKING))
-		return -1; /* it has been claimed; of the next there will be word */
-	s->stepped = work->take_late(work->arg, &s->late);
-	s->taken_ns = clock_mono_ns();
-	(void)move_state(s, (state & ~(uint64_t)LATE_KIND) | LATE_TAKING, LATE_TAKEN);
-	return -1;
+	if (due == UINT64_MAX)
+		return -1;
+	now = clock_mono_ns();
+	ms = due > now ? (due - now) / NS_PER_MS + 1 : 0;
+	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
 /* Returns when the run is done (true), or dies. */
@@ -182,37 +201,62 @@ static bool is_dead(const struct undo_guard *guard)
 	return waitid(P_PID, guard->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
 }
 
-bool undo_guard_claim(struct undo_guard *guard, uint64_t *ret_ns)
+static struct place *find_place(struct shared *s, unsigned id)
 {
-	static const struct timespec moment = {.tv_nsec = NS_PER_MS};
-	uint64_t state;
-
-	if (!guard)
-		return false;
-	for (;;) {
-		state = state_of(guard->shared);
-		if ((state & LATE_KIND) == LATE_TAKING && !is_dead(guard))
-			nanosleep(&moment, NULL);
-		else if (move_state(guard->shared, state, LATE_NONE))
-			break;
-	}
-	*ret_ns = guard->shared->taken_ns;
-	return (state & LATE_KIND) == LATE_TAKEN && guard->shared->stepped;
+	for (unsigned i = 0; i < s->used; i++)
+		if ((state_of(&s->places[i]) & LATE_KIND) != LATE_NONE && s->places[i].late.id == id)
+			return &s->places[i];
+	return NULL;
 }
 
-void undo_guard_watch(struct undo_guard *guard, const struct undo_late *late)
+static struct place *free_place(struct shared *s)
 {
-	struct shared *s = guard ? guard->shared : NULL;
+	for (unsigned i = 0; i < s->used; i++)
+		if ((state_of(&s->places[i]) & LATE_KIND) == LATE_NONE)
+			return &s->places[i];
+	return s->used < UNDO_GUARD_MOST ? &s->places[s->used] : NULL;
+}
+
+bool undo_guard_claim(struct undo_guard *guard, unsigned id, uint64_t *ret_ns)
+{
+	static const struct timespec moment = {.tv_nsec = NS_PER_MS};
+	struct place *p = guard ? find_place(guard->shared, id) : NULL;
+	uint64_t state;
+
+	if (!p)
+		return false;
+	for (;;) {
+		state = state_of(p);
+		if ((state & LATE_KIND) == LATE_TAKING && !is_dead(guard))
+			nanosleep(&moment, NULL);
+		else if (move_state(p, state, LATE_NONE))
+			break;
+	}
+	*ret_ns = p->taken_ns;
+	return (state & LATE_KIND) == LATE_TAKEN && p->stepped;
+}
+
+int undo_guard_watch(struct undo_guard *guard, const struct undo_late *late)
+{
+	struct place *p;
 	uint64_t ns;
 
 	if (!guard)
-		return;
-	if (undo_guard_claim(guard, &ns) && s->late.id == late->id) {
-		(void)move_state(s, state_of(s), LATE_TAKEN);
-		return;
+		return 0;
+	p = find_place(guard->shared, late->id);
+	if (p && undo_guard_claim(guard, late->id, &ns) && !late->in_parts) {
+		(void)move_state(p, state_of(p), LATE_TAKEN);
+		return 0;
 	}
-	s->late = *late;
-	__atomic_store_n(&s->state, (state_of(s) & ~(uint64_t)LATE_KIND) + LATE_NEXT + LATE_WATCHED,
+	if (!p)
+		p = free_place(guard->shared);
+	if (!p)
+		return -ENOSPC;
+	p->late = *late;
+	__atomic_store_n(&p->state, (state_of(p) & ~(uint64_t)LATE_KIND) + LATE_NEXT + LATE_WATCHED,
 			 __ATOMIC_RELEASE);
+	if (p == &guard->shared->places[guard->shared->used])
+		__atomic_store_n(&guard->shared->used, guard->shared->used + 1, __ATOMIC_RELEASE);
 	say(guard, WATCH);
+	return 0;
 }

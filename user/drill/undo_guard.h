@@ -16,11 +16,14 @@
 
 #define UNDO_GUARD_GRACE_NS (1 * NS_PER_S)
 
-/* A change of the clock that ends. */
+#define UNDO_GUARD_MOST 1024 /* changes with an end, at one time */
+
+/* A change that ends. What it is, of any kind but the clock's, is in the journal. */
 struct undo_late {
 	uint64_t ends_ns; /* CLOCK_MONOTONIC */
-	int64_t before_ns, offset_ns;
-	unsigned id; /* in the undo journal, which gives each but once */
+	int64_t before_ns, offset_ns; /* of the clock; offset_ns is 0: it is another change */
+	unsigned id;   /* in the undo journal, which gives each but once */
+	bool in_parts; /* it takes time: what the guard takes back meanwhile is not all of it, and is looked at again */
 };
 
 /* Called in the guard. */
@@ -40,10 +43,10 @@ void undo_guard_stop(struct undo_guard *guard);
 
 /*
  * Before the change, and again behind it: a guard that was there too early looks again, and what it took back in between stays to
- * be claimed. Accepts NULL.
+ * be claimed. 0, or -ENOSPC: UNDO_GUARD_MOST are watched. Accepts NULL.
  */
-void undo_guard_watch(struct undo_guard *guard, const struct undo_late *late);
-/* From here on the change is the run's. True: the guard has taken it back, at *ret_ns. Accepts NULL. */
-bool undo_guard_claim(struct undo_guard *guard, uint64_t *ret_ns);
+int undo_guard_watch(struct undo_guard *guard, const struct undo_late *late);
+/* From here on the change is the run's. True: the guard has taken it back, at *ret_ns. Accepts NULL, and what is not watched. */
+bool undo_guard_claim(struct undo_guard *guard, unsigned id, uint64_t *ret_ns);
 
 #endif

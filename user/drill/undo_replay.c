@@ -15,7 +15,7 @@
 
 #include "drill/undo.h"
 
-#define MAX_BYTES (1024 * 1024)
+#define MAX_BYTES (64 * 1024 * 1024) /* a thousand windows make a megabyte or two */
 #define MAX_CHANGES 65536
 
 struct replay {
@@ -28,6 +28,7 @@ struct replay {
 
 struct journal_file {
 	int fd;
+	bool is_live; /* its run writes into it */
 	char path[512];
 	json_t *header;
 	json_t **armed; /* by id, from 1; NULL: done, or never armed */
@@ -111,7 +112,7 @@ static int read_lines(struct journal_file *f, const char *text, off_t size)
 
 	for (; !err && (end = strchr(from, '\n')); from = end + 1)
 		err = take_line(f, from, end - from);
-	if (!err && from - text < size && ftruncate(f->fd, from - text))
+	if (!err && !f->is_live && from - text < size && ftruncate(f->fd, from - text))
 		err = -errno;
 	return err;
 }
@@ -187,8 +188,20 @@ static void replay_locked(const struct replay *r, struct journal_file *f)
 	for (size_t id = f->n; id-- > 1;)
 		if (f->armed[id])
 			clean &= replay_entry(r, f, id);
-	if (clean)
+	if (clean) {
+		undo_remove_folder(f->path);
 		unlink(f->path);
+	}
+}
+
+static void free_file(struct journal_file *f)
+{
+	for (size_t i = 0; f->armed && i < f->n; i++)
+		json_decref(f->armed[i]);
+	free(f->armed);
+	json_decref(f->header);
+	if (f->fd >= 0)
+		close(f->fd);
 }
 
 static void replay_file(const struct replay *r, int dirfd, const char *directory, const char *name)
@@ -206,11 +219,28 @@ static void replay_file(const struct replay *r, int dirfd, const char *directory
 	/* Without a name any more, somebody else has just dealt with it. */
 	if (!flock(f.fd, LOCK_EX | LOCK_NB) && !fstat(f.fd, &st) && st.st_nlink)
 		replay_locked(r, &f);
-	for (size_t i = 0; f.armed && i < f.n; i++)
-		json_decref(f.armed[i]);
-	free(f.armed);
-	json_decref(f.header);
-	close(f.fd);
+	free_file(&f);
+}
+
+int undo_replay_one(const char *path, unsigned id, const struct undo_kind *kinds, size_t n, enum undo_result *ret)
+{
+	const struct replay r = {.kinds = kinds, .n = n};
+	struct journal_file f = {.is_live = true};
+	const struct undo_kind *kind;
+	char reason[256] = "";
+	int err;
+
+	f.fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	err = f.fd < 0 ? -errno : read_file(&f);
+	if (!err && (!id || id >= f.n || !f.armed[id]))
+		err = -ENOENT;
+	kind = err ? NULL : find_kind(&r, f.armed[id]);
+	if (kind)
+		*ret = kind->take_back(kind->arg, json_object_get(f.armed[id], "data"), true, reason, sizeof(reason));
+	else if (!err)
+		err = -ENOTSUP;
+	free_file(&f);
+	return err;
 }
 
 static bool is_journal(const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What dead runs left in their undo journals (undo.h), taken back: of each journal the changes that are armed and not done,
- * last in, first out. A journal of which everything is done is removed. Whoever lives holds the lock on his journal, and
+ * last in, first out. A journal of which everything is done is removed, and its folder. Whoever lives holds the lock on his journal, and
  * it is left alone. May be called at any time, any number of times, also by several processes at once.
  */
 #ifndef SHEARPIN_UNDO_REPLAY_H
@@ -40,5 +40,11 @@ struct undone {
 /* 0, also where there is no such directory; or a negative errno if it could not be looked into. */
 int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n,
 		void (*call)(void *arg, const struct undone *undone), void *arg);
+
+/*
+ * Of a journal whose run lives, one change, if it is armed and not done: *ret is what became of it. The journal stays as it is, and
+ * undo_done_beside() is the caller's. -ENOENT: there is no such change; or another negative errno.
+ */
+int undo_replay_one(const char *path, unsigned id, const struct undo_kind *kinds, size_t n, enum undo_result *ret);
 
 #endif

@@ -24,6 +24,8 @@ static bool speaks_for_step(const struct windows *ws, const struct window *w)
 static int tell_narrow(struct windows *ws, const struct window *w, uint64_t mono_ns,
 		       int (*tell)(struct fault_events *, uint64_t, const struct fault_window *))
 {
+	if (w->step->shadow)
+		return 0; /* its readers know no fault that touches nothing */
 	return narrow_log_tell(ws->fault_events, ws->plan, w->step, w->instance,
 			       mono_ns + ws->journal->offset_ns, tell);
 }
@@ -48,6 +50,8 @@ int window_tell_opening(struct windows *ws, const struct window *w)
 	json_u64(data, "opens_ns", w->opens);
 	json_u64(data, "closes_ns", w->closes);
 	json_raw(data, "fault", w->step->fault.text);
+	if (w->step->shadow)
+		json_bool(data, "shadow", true);
 	journal_write(ws->journal, w->opens, "fault.open", &at);
 	return speaks_for_step(ws, w) ? tell_narrow(ws, w, w->opens, fault_events_apply) : 0;
 }
@@ -92,6 +96,8 @@ static void tell_counters(const struct windows *ws, const struct window *w, cons
 	json_time(data, "first_hit_ns", c->first_ns);
 	json_time(data, "last_hit_ns", c->last_ns);
 	json_raw(data, "fault", w->step->fault.text);
+	if (w->step->shadow)
+		json_bool(data, "shadow", true);
 	counters_tell(data, c);
 	json_u64(data, "flows", c->flows);
 	json_u64(data, "untracked", c->untracked);

@@ -79,7 +79,7 @@ static uint64_t pause_after(const struct window *w, uint64_t ns)
 	uint64_t period = plan->burst_on_ns + plan->burst_off_ns, end = w->closes;
 	uint64_t line = plan_fault_holds(&w->step->fault) ? CLOSE_GRACE_NS : 0;
 
-	if (w->step->fault.meaning != PLAN_MEANS_STALL || ns >= w->closes)
+	if (w->step->shadow || w->step->fault.meaning != PLAN_MEANS_STALL || ns >= w->closes)
 		return UINT64_MAX;
 	if (plan->burst_off_ns) {
 		end = w->opens + plan->burst_on_ns;
@@ -94,15 +94,17 @@ void windows_answer(struct windows *windows, const struct answers *answers)
 	windows->answers = answers;
 }
 
-void windows_set_zero(struct windows *windows, uint64_t zero_ns)
+void windows_set_zero(struct windows *windows, uint64_t zero_ns, struct plan_span span)
 {
 	for (size_t i = 0; i < windows->n; i++) {
 		struct window *w = &windows->items[i];
 
+		if (!plan_spans(span, w->step->window.at_ns))
+			continue;
 		w->opens = zero_ns + plan_opens(&w->step->window, w->instance);
 		w->closes = zero_ns + plan_closes(&w->step->window, w->instance);
 		w->burst_opens = w->opens;
-		w->next_walk = plan_fault_walks(&w->step->fault) ? w->opens : UINT64_MAX;
+		w->next_walk = plan_step_walks(w->step) ? w->opens : UINT64_MAX;
 		w->next_pause = pause_after(w, w->opens);
 		windows->view[i].opens_ns = w->opens;
 		windows->view[i].closes_ns = w->closes;
@@ -144,6 +146,13 @@ static int end_states(struct windows *ws, struct window *w)
 	return err;
 }
 
+static void show_counters(struct drill_window *view, const struct sp_counters *c)
+{
+	view->hit = c->matched - c->verdict[SP_PASS] - c->verdict[SP_SUPPRESS];
+	for (int v = 0; v < SP_VERDICTS; v++)
+		view->verdicts[v] = c->verdict[v];
+}
+
 static int close_window(struct windows *ws, struct window *w)
 {
 	struct sp_receipt receipt = {0};
@@ -171,7 +180,7 @@ static int close_window(struct windows *ws, struct window *w)
 		ws->last_close = w->closes;
 	if (!counters_balanced(&counters))
 		ws->unbalanced = true;
-	ws->view[w->slot].hit = counters.matched - counters.verdict[SP_PASS] - counters.verdict[SP_SUPPRESS];
+	show_counters(&ws->view[w->slot], &counters);
 	return window_tell_closing(ws, w, &counters, &receipt);
 }
 
@@ -248,7 +257,7 @@ void windows_look_again(struct windows *ws, uint64_t now)
 	for (size_t i = 0; i < ws->n; i++) {
 		struct window *w = &ws->items[i];
 
-		if (w->is_open && plan_fault_walks(&w->step->fault) && w->next_walk > now)
+		if (w->is_open && plan_step_walks(w->step) && w->next_walk > now)
 			w->next_walk = now;
 	}
 }
@@ -409,7 +418,7 @@ const struct drill_window *windows_view(struct windows *windows, size_t *ret_n)
 		windows->view[i].open = windows->items[i].is_open;
 		windows->view[i].closed = windows->items[i].is_closed;
 		if (windows->items[i].is_open && !engine_counters(windows->engine, i, &c))
-			windows->view[i].hit = c.matched - c.verdict[SP_PASS] - c.verdict[SP_SUPPRESS];
+			show_counters(&windows->view[i], &c);
 	}
 	*ret_n = windows->n;
 	return windows->view;

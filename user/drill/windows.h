@@ -25,8 +25,8 @@ void windows_close(struct windows *windows);
 /* Tell of the requests that were answered, too. The answers stay the caller's. */
 void windows_answer(struct windows *windows, const struct answers *answers);
 
-/* All times are relative to zero_ns from here on. */
-void windows_set_zero(struct windows *windows, uint64_t zero_ns);
+/* The windows of all steps that begin in a part of the plan's time are relative to zero_ns; the others open never. */
+void windows_set_zero(struct windows *windows, uint64_t zero_ns, struct plan_span span);
 
 /* Do what is due: openings, walks over idle connections, closings. *ret_next: when to call again (UINT64_MAX: never). 0 or a negative errno. */
 int windows_run(struct windows *windows, uint64_t now, uint64_t *ret_next);
@@ -51,6 +51,12 @@ bool windows_balanced(const struct windows *windows);
  * ret_where. False: none, and nothing is written.
  */
 bool windows_at(const struct windows *windows, size_t target, uint64_t ns, struct journal_where *ret_where);
+/*
+ * A counter of a step's windows so far, the sum over all of them and its targets, by its name in fault.close. False: there is no such
+ * counter, or it can't be read. (window_counters.c)
+ */
+bool windows_counter(const struct windows *windows, const struct plan_step *step, const char *name,
+		     uint64_t *ret);
 /* When the window of a slot closes, or has closed; UINT64_MAX before the zero is set. */
 uint64_t windows_closes(const struct windows *windows, uint32_t slot);
 

@@ -71,7 +71,7 @@ static bool uses_hook(const struct plan *plan, int hook)
 bool engine_has_resets(const struct engine *engine)
 {
 	for (size_t i = 0; i < engine->plan->n_steps; i++)
-		if (plan_fault_walks(&engine->plan->steps[i].fault))
+		if (plan_step_walks(&engine->plan->steps[i]))
 			return true;
 	return false;
 }
@@ -279,7 +279,8 @@ static int load(struct engine *e)
 	e->skel->rodata->without_bends = !rules_bend(e->plan);
 	e->skel->rodata->without_answers = !rules_answer(e->plan);
 	e->skel->rodata->without_meanings = !rules_mean(e->plan);
-	e->skel->rodata->without_lookups = !plan_has_hosts(e->plan);
+	e->skel->rodata->without_shadows = !rules_have_shadows(e->plan);
+	e->skel->rodata->without_datagrams = !plan_sends_datagrams(e->plan);
 	bpf_program__set_autoload(e->skel->progs.sockets, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.note_reset, engine_has_resets(e));
 	bpf_program__set_autoload(e->skel->progs.xdp_in, uses_hook(e->plan, SP_HOOK_XDP));
@@ -389,16 +390,15 @@ static int compare_times(const void *a, const void *b)
 }
 
 /* When windows open and close; those of several targets of a step do so at one time. */
-static void fill_marks(const struct plan *plan, uint64_t zero_ns, __u64 *marks)
+static void fill_marks(const struct plan *plan, const struct sp_rule *rules, __u64 *marks)
 {
 	size_t n = 0, kept = 0;
 
 	for (size_t r = 0; r < plan->n_rules; r++) {
-		const struct plan_window *w = &plan->steps[plan->rules[r].step].window;
-
-		for (uint32_t i = 0; i < w->times && n + 2 <= SP_MAX_MARKS; i++) {
-			marks[n++] = zero_ns + plan_opens(w, i);
-			marks[n++] = zero_ns + plan_closes(w, i);
+		for (uint32_t i = 0;
+		     rules[r].start_ns != RULES_NEVER && i < rules[r].times && n + 2 <= SP_MAX_MARKS; i++) {
+			marks[n++] = rules[r].start_ns + i * rules[r].every_ns;
+			marks[n++] = rules[r].start_ns + i * rules[r].every_ns + rules[r].length_ns;
 		}
 	}
 	qsort(marks, n, sizeof(*marks), compare_times);
@@ -426,16 +426,20 @@ int engine_observe(struct engine *engine)
 	return 0;
 }
 
-void engine_set_zero(struct engine *engine, uint64_t zero_ns)
+void engine_set_zero(struct engine *engine, uint64_t zero_ns, struct plan_span span)
 {
 	const struct plan *plan = engine->plan;
 	struct shearpin__bss *bss = engine->skel->bss;
 
-	for (size_t r = 0; r < plan->n_rules; r++)
-		bss->rules[r].start_ns = zero_ns + plan->steps[plan->rules[r].step].window.at_ns;
-	if (plan->max_duration_ns)
+	for (size_t r = 0; r < plan->n_rules; r++) {
+		uint64_t at_ns = plan->steps[plan->rules[r].step].window.at_ns;
+
+		if (plan_spans(span, at_ns))
+			__atomic_store_n(&bss->rules[r].start_ns, zero_ns + at_ns, __ATOMIC_RELEASE);
+	}
+	if (plan->max_duration_ns && !span.from_ns)
 		bss->control.deadline_ns = zero_ns + plan->max_duration_ns;
-	fill_marks(plan, zero_ns, bss->marks);
+	fill_marks(plan, bss->rules, bss->marks);
 }
 
 void engine_arm(struct engine *engine)

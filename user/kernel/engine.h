@@ -49,8 +49,11 @@ int engine_retarget(struct engine *engine);
 
 /* From here on the observer follows the targets' flows, but for those of this process. */
 int engine_observe(struct engine *engine);
-/* Set every rule's windows relative to zero_ns (CLOCK_MONOTONIC), before they are switched on. */
-void engine_set_zero(struct engine *engine, uint64_t zero_ns);
+/*
+ * Set the windows of all rules that begin in a part of the plan's time relative to zero_ns (CLOCK_MONOTONIC), before any of them
+ * opens. Until then a rule's windows never open.
+ */
+void engine_set_zero(struct engine *engine, uint64_t zero_ns, struct plan_span span);
 /* Switch on. A window acts from here on, even if it had begun before. */
 void engine_arm(struct engine *engine);
 /* Switch off, the observer, too: with this store, every packet passes. */

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
@@ -16,6 +17,7 @@
 
 #include <linux/if_ether.h>
 
+#include "kernel/netdev.h"
 #include "kernel/rehearse.h"
 
 #define ANY_PORT 40000 /* stands for a port that nothing names */
@@ -450,6 +452,76 @@ bool lifeline_covers(const struct lifeline *lifeline, const struct plan_target *
 		return true;
 	}
 	return false;
+}
+
+/* The interface that has an address; false: none here has. */
+static bool find_own(const struct in6_addr *local, char name[IF_NAMESIZE])
+{
+	struct ifaddrs *all;
+	bool found = false;
+
+	if (getifaddrs(&all))
+		return false;
+	for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
+		struct in6_addr address = {0};
+
+		if (!i->ifa_addr)
+			continue;
+		if (i->ifa_addr->sa_family == AF_INET6) {
+			address = ((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr;
+		} else if (i->ifa_addr->sa_family == AF_INET) {
+			address.s6_addr[10] = address.s6_addr[11] = 0xff;
+			memcpy(address.s6_addr + 12, &((const struct sockaddr_in *)i->ifa_addr)->sin_addr, 4);
+		} else {
+			continue;
+		}
+		found = IN6_ARE_ADDR_EQUAL(&address, local);
+		if (found)
+			snprintf(name, IF_NAMESIZE, "%.15s", i->ifa_name);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+static int find_route(const struct in6_addr *remote, char name[IF_NAMESIZE])
+{
+	bool is4 = IN6_IS_ADDR_V4MAPPED(remote);
+	struct prefix to = {.family = is4 ? AF_INET : AF_INET6, .len = is4 ? 32 : 128};
+
+	memcpy(to.addr, remote->s6_addr + (is4 ? 12 : 0), is4 ? 4 : 16);
+	return netdev_route(&to, name);
+}
+
+/* A session whose own address is not here is in another network namespace. */
+static bool goes_through(const struct guarded *flow, const char *const *names, size_t n)
+{
+	char own[IF_NAMESIZE] = "", route[IF_NAMESIZE] = "";
+
+	if (!flow->named && !find_own(&flow->local, own))
+		return false;
+	if (find_route(&flow->remote, route))
+		route[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(names[i], own) || !strcmp(names[i], route))
+			return true;
+	return false;
+}
+
+int lifeline_through(const struct lifeline *lifeline, const char *interface, char *ret_flow, size_t size)
+{
+	const char **names;
+	size_t n;
+	int err = netdev_above(interface, &names, &n), found = 0;
+
+	if (err)
+		return err;
+	for (size_t i = 0; !found && i < lifeline->n; i++) {
+		found = goes_through(&lifeline->flows[i], names, n);
+		if (found)
+			describe(&lifeline->flows[i], ret_flow, size);
+	}
+	free(names);
+	return found;
 }
 
 int lifeline_check(struct lifeline *lifeline, struct engine *engine, const struct plan *plan,

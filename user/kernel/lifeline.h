@@ -20,6 +20,12 @@ void lifeline_close(struct lifeline *lifeline);
  */
 int lifeline_protect(struct lifeline *lifeline, const char *text, const char *file, unsigned line);
 
+/*
+ * Does one of these flows go through an interface (or one that is made on top of it)? Its own address is there, or the route to its
+ * peer leads there. Then ret_flow says which, for people. 1, 0 or a negative errno.
+ */
+int lifeline_through(const struct lifeline *lifeline, const char *interface, char *ret_flow, size_t size);
+
 struct lifeline_hit {
 	char flow[160]; /* what would be hit, for people */
 	int rule;

@@ -92,6 +92,8 @@ void line_need(const struct plan *plan, struct line_need *ret)
 		const struct plan_fault *f = &plan->steps[i].fault;
 		struct hold hold = hold_at(plan, i);
 
+		if (plan->steps[i].shadow)
+			continue;
 		ret->line |= plan_fault_needs_line(f);
 		ret->user |= plan_fault_needs_user_line(f);
 		ret->longest_ns = max64(ret->longest_ns, hold.ns);

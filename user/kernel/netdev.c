@@ -76,6 +76,112 @@ bool netdev_is_ethernet(const struct netdev *device)
 	return device->type == ARPHRD_ETHER || device->type == ARPHRD_LOOPBACK;
 }
 
+struct above_device {
+	int ifindex, lower, master; /* 0: none */
+	bool is_above;
+	char name[IF_NAMESIZE];
+};
+
+struct above {
+	struct above_device *items;
+	size_t n;
+	bool failed;
+};
+
+static int on_any_link(const struct nlmsghdr *message, void *arg)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
+	struct above_device device = {.ifindex = info->ifi_index}, *items;
+	bool elsewhere = false;
+	const struct nlattr *attr;
+	struct above *a = arg;
+
+	mnl_attr_for_each(attr, message, sizeof(*info))
+	{
+		switch (mnl_attr_get_type(attr)) {
+		case IFLA_IFNAME:
+			strncpy(device.name, mnl_attr_get_str(attr), sizeof(device.name) - 1);
+			break;
+		case IFLA_LINK:
+			device.lower = (int)mnl_attr_get_u32(attr);
+			break;
+		case IFLA_MASTER:
+			device.master = (int)mnl_attr_get_u32(attr);
+			break;
+		case IFLA_LINK_NETNSID: /* its lower one is in another namespace */
+			elsewhere = true;
+			break;
+		}
+	}
+	if (elsewhere)
+		device.lower = 0;
+	items = reallocarray(a->items, a->n + 1, sizeof(*items));
+	a->failed |= !items;
+	if (!items)
+		return MNL_CB_OK;
+	a->items = items;
+	items[a->n++] = device;
+	return MNL_CB_OK;
+}
+
+static bool mark_above(const struct above *a, const struct above_device *from)
+{
+	bool more = false;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct above_device *d = &a->items[i];
+
+		if (d->is_above || (d->lower != from->ifindex && d->ifindex != from->master))
+			continue;
+		d->is_above = more = true;
+	}
+	return more;
+}
+
+/* One block: the pointers, and behind them the names. */
+static int list_above(const struct above *a, const char ***ret_names, size_t *ret_n)
+{
+	const char **names = calloc(a->n + 1, sizeof(*names) + IF_NAMESIZE);
+	char *text = names ? (char *)(names + a->n + 1) : NULL;
+
+	if (!names)
+		return -ENOMEM;
+	*ret_n = 0;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->items[i].is_above) {
+			memcpy(text, a->items[i].name, IF_NAMESIZE);
+			names[(*ret_n)++] = text;
+			text += IF_NAMESIZE;
+		}
+	*ret_names = names;
+	return *ret_n ? 0 : -ENODEV;
+}
+
+int netdev_above(const char *name, const char ***ret_names, size_t *ret_n)
+{
+	struct rtnl_request request = {0};
+	struct above a = {0};
+	bool more = true;
+	int err;
+
+	rtnl_begin(&request, RTM_GETLINK, NLM_F_DUMP);
+	mnl_nlmsg_put_extra_header(&request.header, sizeof(struct ifinfomsg));
+	err = rtnl_ask(&request.header, on_any_link, &a);
+	if (!err && a.failed)
+		err = -ENOMEM;
+	for (size_t i = 0; !err && i < a.n; i++)
+		a.items[i].is_above = !strcmp(a.items[i].name, name);
+	while (!err && more) {
+		more = false;
+		for (size_t i = 0; i < a.n; i++)
+			more |= a.items[i].is_above && mark_above(&a, &a.items[i]);
+	}
+	if (!err)
+		err = list_above(&a, ret_names, ret_n);
+	free(a.items);
+	return err;
+}
+
 static int on_route(const struct nlmsghdr *message, void *arg)
 {
 	const struct nlattr *attr;

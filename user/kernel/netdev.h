@@ -24,6 +24,12 @@ int netdev_find(const char *name, struct netdev *ret_device);
 /* Can the programs read its frames? They need an Ethernet header: Ethernet, veth, bridges, VLANs, lo, ... */
 bool netdev_is_ethernet(const struct netdev *device);
 
+/*
+ * An interface, and those that hang on it here: its bridge or bond, its VLANs, and so on upwards. Free the list, and nothing else.
+ * -ENODEV: no such interface.
+ */
+int netdev_above(const char *name, const char ***ret_names, size_t *ret_n);
+
 /* The interface that the route to an address leads through; -ENETUNREACH: there is none. */
 int netdev_route(const struct prefix *to, char ret_name[IF_NAMESIZE]);
 

@@ -107,6 +107,23 @@ int netns_list(struct netns **ret_list, size_t *ret_n)
 	return 0;
 }
 
+int netns_own(uint64_t *ret_inode, char *ret_name, size_t size)
+{
+	struct list list = {0};
+	int err = add(&list, OWN, "");
+
+	if (!err && !list.n)
+		err = -ENOENT;
+	if (!err)
+		err = add_named(&list);
+	if (!err) {
+		*ret_inode = list.items[0].inode;
+		snprintf(ret_name, size, "%s", list.items[0].name);
+	}
+	free(list.items);
+	return err;
+}
+
 int netns_call(const struct netns *netns, int (*call)(void *arg), void *arg)
 {
 	int own, there, err = 0;

@@ -22,6 +22,9 @@ struct netns {
 /* Each once, this process's own first; free() the list. */
 int netns_list(struct netns **ret_list, size_t *ret_n);
 
+/* This process's own: its inode, and the name that it has in /run/netns, or "". */
+int netns_own(uint64_t *ret_inode, char *ret_name, size_t size);
+
 /* Call in that namespace, then come back to this one. The result of `call`, or a negative errno if it can't be entered.
  * Aborts if there is no way back. */
 int netns_call(const struct netns *netns, int (*call)(void *arg), void *arg);

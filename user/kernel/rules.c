@@ -81,12 +81,14 @@ static void fill_rule(const struct plan *plan, const struct plan_rule *rule, str
 	const struct plan_fault *f = &step->fault;
 
 	*to = (struct sp_rule){
+		.start_ns = RULES_NEVER,
 		.length_ns = step->window.for_ns,
 		.every_ns = step->window.every_ns,
 		.burst_on_ns = step->window.burst_on_ns,
 		.burst_off_ns = step->window.burst_off_ns,
 		.seed = rule->seed,
-		.share = plan->targets[rule->target].share,
+		.share = plan_share(step, &plan->targets[rule->target]),
+		.shadow = step->shadow,
 		.drop_below = f->drop_below,
 		.flow_below = f->flow_below,
 		.drop_every = f->drop_every,
@@ -135,6 +137,14 @@ static bool reads_content(const struct plan_fault *f)
 	return f->meaning == PLAN_MEANS_DNS || f->meaning == PLAN_MEANS_HTTP ||
 	       f->meaning == PLAN_MEANS_NTP || f->meaning == PLAN_MEANS_STALL ||
 	       f->meaning == PLAN_MEANS_LIMIT || f->meaning == PLAN_MEANS_MTU;
+}
+
+bool rules_have_shadows(const struct plan *plan)
+{
+	for (size_t r = 0; r < plan->n_rules; r++)
+		if (plan->steps[plan->rules[r].step].shadow)
+			return true;
+	return false;
 }
 
 bool rules_answer(const struct plan *plan)

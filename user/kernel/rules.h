@@ -8,6 +8,9 @@
 #include "abi.h"
 #include "scenario/plan.h"
 
+/* Where a rule starts until its time is set. */
+#define RULES_NEVER UINT64_MAX
+
 void rules_fill(const struct plan *plan, struct sp_rule *rules);
 
 /* The rules of each meaning (meanings[SP_MEANINGS]), and those that need more of a packet than its headers; all zero before. */
@@ -19,5 +22,7 @@ bool rules_bend(const struct plan *plan);
 bool rules_mean(const struct plan *plan);
 bool rules_keep_states(const struct plan *plan);
 bool rules_have_receipts(const struct plan *plan);
+/* Does any only count what it would hit? */
+bool rules_have_shadows(const struct plan *plan);
 
 #endif

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/course.h"
 #include "report/verdict.h"
 #include "report/words.h"
 
 int worst_exit(int a, int b)
 {
-	static const int order[] = {5, 4, 130, 1};
+	static const int order[] = {5, 4, 130, 3, 1};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
 		if (a == order[i] || b == order[i])
@@ -104,8 +105,39 @@ static struct compare_score *find_score(struct comparison *c, const char *scenar
 			return score;
 	}
 	score = &c->scores[c->n_scores++];
-	*score = (struct compare_score){.scenario = scenario, .step = step, .measured = true};
+	*score = (struct compare_score){.scenario = scenario,
+					.step = step,
+					.measured = true,
+					.data_loss = NO_NS,
+					.order_violations = NO_NS};
 	return score;
+}
+
+static void add_count(uint64_t *sum, uint64_t more)
+{
+	*sum = *sum == NO_NS ? more : *sum + more;
+}
+
+/* A stream whose probe's name begins with "order" is one of orders. */
+static void add_streams(const struct results *r, struct compare_score *score)
+{
+	const struct result_probe_summary *p;
+
+	for (size_t i = 0; i < r->n_probes; i++) {
+		p = &r->probes[i];
+		if (!p->stream)
+			continue;
+		if (strncmp(p->name, "order", strlen("order")) == 0)
+			add_count(&score->order_violations, p->missing + p->twice);
+		else
+			add_count(&score->data_loss, p->missing);
+	}
+}
+
+static void add_expects(const struct results *r, const struct result_window *w, struct compare_score *score)
+{
+	for (size_t i = 0; i < r->n_expects; i++)
+		score->failed += !r->expects[i].pass && window_expects(r, w, &r->expects[i]);
 }
 
 static void add_windows(const struct results *r, const struct result_step *step, struct compare_score *score)
@@ -113,11 +145,13 @@ static void add_windows(const struct results *r, const struct result_step *step,
 	uint64_t after;
 
 	score->planned += step->times;
+	add_streams(r, score);
 	for (size_t i = 0; i < r->n_windows; i++) {
 		if (strcmp(r->windows[i]->step, step->name) != 0)
 			continue;
 		after = window_after_inject(r, r->windows[i]);
 		score->opened++;
+		add_expects(r, r->windows[i], score);
 		score->measured &= window_measured(r, r->windows[i]);
 		score->recovered += after != NO_NS;
 		if (after > score->slowest_ns)
@@ -131,21 +165,25 @@ static int find_scores(struct comparison *c)
 	size_t i, s, steps = 0;
 
 	for (i = 0; i < c->n; i++)
-		steps += c->runs[i]->n_steps;
+		steps += c->runs[i]->n_steps + 1;
 	c->scores = calloc(steps + 1, sizeof(*c->scores));
 	if (!c->scores)
 		return -ENOMEM;
 	for (i = 0; i < c->n; i++) {
+		if (c->runs[i]->outcome == OUTCOME_REFUSED || c->runs[i]->outcome == OUTCOME_NOT_RUN)
+			find_score(c, name_of(c->runs[i]), "(all)");
 		for (s = 0; s < c->runs[i]->n_steps; s++) {
 			const struct result_step *step = &c->runs[i]->steps[s];
 
-			add_windows(c->runs[i], step, find_score(c, name_of(c->runs[i]), step->name));
+			if (result_step_acts(step) && !step->shadow)
+				add_windows(c->runs[i], step, find_score(c, name_of(c->runs[i]), step->name));
 		}
 	}
 	for (i = 0; i < c->n_scores; i++) {
 		score = &c->scores[i];
 		score->pass = score->opened && score->opened >= score->planned &&
-			      score->slowest_ns <= c->objective_ns;
+			      score->slowest_ns <= c->objective_ns && !score->failed &&
+			      (score->order_violations == NO_NS || !score->order_violations);
 		c->passed += score->pass;
 	}
 	return 0;
@@ -192,6 +230,16 @@ void comparison_free(struct comparison *c)
 	free(c->scores);
 	free(c->runs);
 	free(c);
+}
+
+uint64_t compare_misses(const struct comparison *c)
+{
+	uint64_t misses = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		misses += c->runs[i]->n_slos - slos_met(c->runs[i]) + c->runs[i]->n_expects -
+			  expects_met(c->runs[i]);
+	return misses;
 }
 
 unsigned success_rate(const struct comparison *c)

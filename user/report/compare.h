@@ -34,7 +34,11 @@ struct compare_score {
 	uint64_t planned, opened, recovered;
 	bool measured;       /* every window that opened was */
 	uint64_t slowest_ns; /* recovery, counted from the injection; NO_NS: of one it was not seen */
-	bool pass;           /* every planned window has its recovery within the objective */
+	/* Numbered messages that were lost, orders that were lost or came twice, in the runs of the scenario; NO_NS: not counted. */
+	uint64_t data_loss, order_violations;
+	uint64_t failed; /* expectations of its windows */
+	/* Every planned window has its recovery within the objective, no expectation failed, and no order is missing or came twice. */
+	bool pass;
 };
 
 struct comparison {
@@ -48,6 +52,8 @@ struct comparison {
 	uint64_t passed;       /* scores */
 	uint64_t incomplete;   /* runs */
 	int exit;              /* the worst of the runs' */
+	const char *title;     /* of the suite that they are; NULL: they are just several */
+	bool linked;           /* their directories lie beside the report, which leads to their pages */
 };
 
 /* 0, or -ENOMEM. The runs must outlive the comparison. */
@@ -56,7 +62,10 @@ int compare_runs(const struct results *const *runs, size_t n, uint64_t objective
 /* Accepts NULL. */
 void comparison_free(struct comparison *c);
 
-/* Of exit statuses the worst first: 5, 4, 130, 1, 0. */
+/* Objectives and expectations that were missed, of all runs. */
+uint64_t compare_misses(const struct comparison *c);
+
+/* Of exit statuses the worst first: 5, 4, 130, 3, 1, 0. */
 int worst_exit(int a, int b);
 
 /* 0 to 100, rounded down: only if all passed it is 100. */
@@ -64,6 +73,8 @@ unsigned success_rate(const struct comparison *c);
 
 /* "1.23s", "not recovered", "not measured" */
 void score_recovery(const struct compare_score *score, struct buf *out);
+/* "n/a" for NO_NS */
+void score_count(uint64_t count, struct buf *out);
 /* The text of the scorecard, plain. */
 void compare_scorecard(const struct comparison *c, struct buf *out);
 

@@ -4,6 +4,7 @@
 
 #include "base/timeutil.h"
 #include "report/compare.h"
+#include "report/course.h"
 #include "report/html.h"
 #include "report/words.h"
 
@@ -44,20 +45,28 @@ static void banner(const struct comparison *c, struct buf *out)
 
 static void put_header(const struct comparison *c, struct buf *out)
 {
+	uint64_t expects = 0, met = 0;
 	size_t passed = 0;
 
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
 		passed += c->runs[i]->outcome == OUTCOME_PASS;
+		expects += c->runs[i]->n_expects;
+		met += expects_met(c->runs[i]);
+	}
 	buf_puts(out, "<header>\n");
 	banner(c, out);
+	buf_puts(out, "<h1>");
+	html_text(out, c->title ? c->title : "Fault injection runs");
 	buf_printf(out,
-		   "<h1>Fault injection runs</h1>\n<p class=\"verdict %s\" id=\"verdict\">%zu of %zu "
-		   "passed</p>\n"
-		   "<p class=\"lead\">%" PRIu64 " of %zu steps within the objective of ",
+		   "</h1>\n<p class=\"verdict %s\" id=\"verdict\">%zu of %zu passed</p>\n<p class=\"lead\">",
 		   passed < c->n   ? "bad"
 		   : c->incomplete ? "warn"
 				   : "pass",
-		   passed, c->n, c->passed, c->n_scores);
+		   passed, c->n);
+	if (expects)
+		buf_printf(out, "%" PRIu64 " of %" PRIu64 " expectations met; ", met, expects);
+	buf_printf(out, "%" PRIu64 " of %zu steps pass the scorecard, with an objective of ", c->passed,
+		   c->n_scores);
 	html_seconds(out, c->objective_ns);
 	buf_puts(out, " s from the injection to the recovery.</p>\n</header>\n");
 }
@@ -70,33 +79,119 @@ static const char *outcome_class(const struct results *r)
 	return r->outcome == OUTCOME_SLO_MISSED || r->outcome == OUTCOME_HOST_FAILED ? "bad" : "warn";
 }
 
-static void put_run(const struct results *r, struct buf *out)
+static bool is_without_evidence(const struct results *r)
 {
-	uint64_t met = 0;
+	return r->outcome == OUTCOME_NOT_RUN || r->outcome == OUTCOME_REFUSED;
+}
 
-	for (size_t i = 0; i < r->n_slos; i++)
-		met += r->slos[i].pass;
+/* Its own page, of a suite, if it has one: the directory's name is made so that it needs no escapes. */
+static void run_head(const struct comparison *c, const struct results *r, struct buf *out)
+{
+	bool linked = c->linked && !is_without_evidence(r);
+	struct buf page = {0};
+
+	buf_printf(&page, "%s/report.html", r->run);
+	buf_puts(out, "<th scope=\"row\">");
+	if (linked) {
+		buf_puts(out, "<a");
+		html_attribute(out, "href", page.data);
+		buf_puts(out, ">");
+	}
+	out->failed |= page.failed;
+	buf_free(&page);
+	html_text(out, r->run);
+	buf_puts(out, linked ? "</a></th>" : "</th>");
+}
+
+static void put_met(struct buf *out, uint64_t met, uint64_t all)
+{
+	if (all)
+		buf_printf(out, "<td class=\"n%s\">%" PRIu64 " of %" PRIu64 "</td>", met < all ? " bad" : "",
+			   met, all);
+	else
+		html_cell_count(out, NO_NS);
+}
+
+static void put_run(const struct comparison *c, const struct results *r, struct buf *out)
+{
 	buf_puts(out, "<tr");
 	html_attribute(out, "data-run", r->run);
+	html_attribute(out, "data-outcome", result_outcome_name(r->outcome));
 	buf_puts(out, ">");
-	html_row_head(out, r->run);
+	run_head(c, r, out);
+	buf_printf(out, "<td class=\"%s\">%s</td>", outcome_class(r), result_outcome_name(r->outcome));
 	html_cell(out, r->name);
 	cell_time(out, r->start_ts_ns);
-	buf_printf(out, "<td class=\"%s\">%s</td>", outcome_class(r), result_outcome_name(r->outcome));
-	buf_printf(out, "<td class=\"n\">%" PRIu64 " of %zu</td>", met, r->n_slos);
+	put_met(out, slos_met(r), r->n_slos);
+	put_met(out, expects_met(r), r->n_expects);
 	html_cell_count(out, r->n_windows);
 	html_cell_count(out, run_unrecovered(r));
-	html_cell_yes(out, !r->n_incomplete);
-	buf_puts(out, "</tr>\n");
+	if (is_without_evidence(r))
+		html_cell(out, NULL);
+	else
+		html_cell_yes(out, !r->n_incomplete);
+	buf_puts(out, "<td class=\"w\">");
+	html_text(out, r->reason);
+	buf_puts(out, "</td></tr>\n");
 }
 
 static void section_runs(const struct comparison *c, struct buf *out)
 {
 	html_section(out, "runs", "Runs");
 	html_table(out, "Runs",
-		   "Run|Scenario|Start (UTC)|Outcome|>SLOs met|>Windows|>Not recovered|Evidence complete");
+		   "Run|Outcome|Scenario|Start (UTC)|>SLOs met|>Expectations met|>Windows|>Not "
+		   "recovered|Evidence complete|Reason");
 	for (size_t i = 0; i < c->n; i++)
-		put_run(c->runs[i], out);
+		put_run(c, c->runs[i], out);
+	html_table_end(out);
+	html_section_end(out);
+}
+
+static void put_miss(const struct results *r, const char *what, const char *kind, uint64_t seq,
+		     struct buf *out)
+{
+	buf_puts(out, "<tr");
+	html_attribute(out, "data-run", r->run);
+	buf_puts(out, ">");
+	html_row_head(out, r->run);
+	html_cell(out, kind);
+	buf_puts(out, "<td class=\"w\">");
+	html_text(out, what);
+	html_seq(out, seq);
+	buf_puts(out, "</td></tr>\n");
+}
+
+static void put_misses(const struct results *r, struct buf *out)
+{
+	struct buf words = {0};
+	size_t i;
+
+	for (i = 0; i < r->n_slos; i++) {
+		if (r->slos[i].pass)
+			continue;
+		slo_failure(&r->slos[i], &words);
+		put_miss(r, words.data, "objective", r->slos[i].worst ? r->slos[i].worst_seq : NO_NS, out);
+		buf_clear(&words);
+	}
+	for (i = 0; i < r->n_expects; i++) {
+		if (r->expects[i].pass)
+			continue;
+		expect_failure(&r->expects[i], &words);
+		put_miss(r, words.data, "expectation", r->expects[i].seq, out);
+		buf_clear(&words);
+	}
+	out->failed |= words.failed;
+	buf_free(&words);
+}
+
+static void section_misses(const struct comparison *c, struct buf *out)
+{
+	if (!compare_misses(c))
+		return;
+	html_section(out, "misses", "Missed");
+	html_table(out, "Objectives and expectations that were missed", "Run|What|What was seen");
+	for (size_t i = 0; i < c->n; i++)
+		put_misses(c->runs[i], out);
 	html_table_end(out);
 	html_section_end(out);
 }
@@ -214,8 +309,9 @@ static void put_score(const struct compare_score *score, struct buf *out)
 		   score->pass ? "PASS" : "FAIL");
 	html_cell(out, recovery.data);
 	buf_printf(out, "<td class=\"n\">%" PRIu64 " of %" PRIu64 "</td>", score->recovered, score->planned);
-	html_cell(out, "n/a");
-	html_cell(out, "n/a");
+	html_cell_count(out, score->data_loss);
+	html_cell_count(out, score->order_violations);
+	html_cell_count(out, score->failed);
 	buf_puts(out, "</tr>\n");
 	buf_free(&recovery);
 }
@@ -223,11 +319,13 @@ static void put_score(const struct compare_score *score, struct buf *out)
 static void section_scorecard(const struct comparison *c, struct buf *out)
 {
 	html_section(out, "scorecard", "Recovery scorecard");
-	buf_puts(out, "<p class=\"fine\">The slowest recovery of each step over all runs, counted from the "
-		      "injection. Data "
-		      "loss and order violations can't be seen from the network.</p>\n");
+	buf_puts(out,
+		 "<p class=\"fine\">The slowest recovery of each step over all runs, counted from the "
+		 "injection. Data loss and order violations are those that probes of streams counted, over "
+		 "the whole runs.</p>\n");
 	html_table(out, "Recovery scorecard",
-		   "Step|Scenario|Status|Recovery time|>Windows recovered|Data loss|Order violations");
+		   "Step|Scenario|Status|Recovery time|>Windows recovered|>Data loss|>Order "
+		   "violations|>Expectations failed");
 	for (size_t i = 0; i < c->n_scores; i++)
 		put_score(&c->scores[i], out);
 	html_table_end(out);
@@ -238,9 +336,10 @@ static void section_scorecard(const struct comparison *c, struct buf *out)
 
 void compare_html(const struct comparison *c, struct buf *out)
 {
-	html_page(out, c->incomplete ? "INCOMPLETE: " : "", "Fault injection runs");
+	html_page(out, c->incomplete ? "INCOMPLETE: " : "", c->title ? c->title : "Fault injection runs");
 	put_header(c, out);
 	section_runs(c, out);
+	section_misses(c, out);
 	section_recovery(c, out);
 	section_trend(c, out);
 	section_scorecard(c, out);

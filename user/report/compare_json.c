@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/compare.h"
+#include "report/course.h"
 #include "report/json_fields.h"
 #include "report/results_json.h"
 
 static void put_run(struct json *j, const struct results *r)
 {
-	uint64_t met = 0;
-
-	for (size_t i = 0; i < r->n_slos; i++)
-		met += r->slos[i].pass;
 	json_object(j, NULL);
 	json_string(j, "run", r->run);
 	json_string(j, "name", r->name);
 	json_string(j, "outcome", result_outcome_name(r->outcome));
 	json_i64(j, "exit", r->exit);
+	json_string(j, "reason", r->reason);
 	json_bool(j, "complete", r->n_incomplete == 0);
 	json_ns(j, "start_ts_ns", r->start_ts_ns);
 	json_ns(j, "end_ts_ns", r->end_ts_ns);
 	json_u64(j, "slos", r->n_slos);
-	json_u64(j, "slos_met", met);
+	json_u64(j, "slos_met", slos_met(r));
+	json_u64(j, "expectations_met", expects_met(r));
+	json_expects(j, r);
 	json_u64(j, "windows", r->n_windows);
 	json_u64(j, "unrecovered", r->unrecovered);
 	json_u64(j, "flow_unrecovered", r->flow_unrecovered);
@@ -69,8 +69,9 @@ static void put_score(struct json *j, const struct compare_score *score)
 	json_u64(j, "recovered", score->recovered);
 	json_bool(j, "measured", score->measured);
 	json_ns(j, "recovery_after_inject_ns", score->opened ? score->slowest_ns : NO_NS);
-	json_null(j, "data_loss");
-	json_null(j, "order_violations");
+	json_ns(j, "data_loss", score->data_loss);
+	json_ns(j, "order_violations", score->order_violations);
+	json_u64(j, "expectations_failed", score->failed);
 	json_bool(j, "pass", score->pass);
 	json_end_object(j);
 }
@@ -97,6 +98,7 @@ void compare_json(const struct comparison *c, struct buf *out)
 	json_begin(&j, out);
 	json_object(&j, NULL);
 	json_u64(&j, "version", 1);
+	json_string(&j, "suite", c->title);
 	json_i64(&j, "exit", c->exit);
 	json_bool(&j, "complete", c->incomplete == 0);
 	json_array(&j, "runs");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "report/compare.h"
+#include "report/course.h"
 #include "report/md.h"
 #include "report/words.h"
 
@@ -17,29 +18,70 @@ static void first_line(const struct comparison *c, struct buf *out)
 		   c->incomplete, c->n);
 }
 
+static void put_met(struct buf *out, uint64_t met, uint64_t all)
+{
+	if (all)
+		buf_printf(out, "%" PRIu64 " of %" PRIu64 " | ", met, all);
+	else
+		buf_puts(out, "- | ");
+}
+
 static void run_row(const struct results *r, struct buf *out)
 {
-	uint64_t met = 0;
-
-	for (size_t i = 0; i < r->n_slos; i++)
-		met += r->slos[i].pass;
 	buf_puts(out, "| ");
 	md_text(out, r->run);
 	buf_puts(out, " | ");
 	md_text(out, r->name);
 	buf_puts(out, " | ");
 	md_utc(out, r->start_ts_ns);
-	buf_printf(out, " | %s | %" PRIu64 " of %zu | %zu | %" PRIu64 " | %s |\n",
-		   result_outcome_name(r->outcome), met, r->n_slos, r->n_windows, run_unrecovered(r),
+	buf_printf(out, " | %s | ", result_outcome_name(r->outcome));
+	put_met(out, slos_met(r), r->n_slos);
+	put_met(out, expects_met(r), r->n_expects);
+	buf_printf(out, "%zu | %" PRIu64 " | %s | ", r->n_windows, run_unrecovered(r),
 		   r->n_incomplete ? "no" : "yes");
+	md_text(out, r->reason);
+	buf_puts(out, " |\n");
 }
 
 static void section_runs(const struct comparison *c, struct buf *out)
 {
 	buf_puts(out, "\n## Runs\n\nOldest first.\n\n");
-	md_table(out, "Run|Scenario|Start Time (UTC)|Outcome|SLOs met|Windows|Not recovered|Complete");
+	md_table(out, "Run|Scenario|Start Time (UTC)|Outcome|SLOs met|Expectations met|Windows|Not "
+		      "recovered|Complete|Reason");
 	for (size_t i = 0; i < c->n; i++)
 		run_row(c->runs[i], out);
+}
+
+static void put_misses(const struct results *r, struct buf *out)
+{
+	struct buf words = {0};
+	size_t i;
+
+	for (i = 0; i < r->n_slos; i++) {
+		if (r->slos[i].pass)
+			continue;
+		slo_failure(&r->slos[i], &words);
+		md_item(out, r->run, words.data);
+		buf_clear(&words);
+	}
+	for (i = 0; i < r->n_expects; i++) {
+		if (r->expects[i].pass)
+			continue;
+		expect_failure(&r->expects[i], &words);
+		md_item(out, r->run, words.data);
+		buf_clear(&words);
+	}
+	out->failed |= words.failed;
+	buf_free(&words);
+}
+
+static void section_misses(const struct comparison *c, struct buf *out)
+{
+	if (!compare_misses(c))
+		return;
+	buf_puts(out, "\n## Missed\n\n");
+	for (size_t i = 0; i < c->n; i++)
+		put_misses(c->runs[i], out);
 }
 
 static void samples_row(const struct results *r, const char *by, const struct result_samples *recovery,
@@ -142,10 +184,10 @@ static void section_scorecard(const struct comparison *c, struct buf *out)
 {
 	struct buf card = {0};
 
-	buf_puts(out, "\n## Scorecard\n\n"
-		      "The slowest recovery of each step over all runs, counted from the injection. Data "
-		      "loss and order "
-		      "violations can't be seen from the network.\n\n```\n");
+	buf_puts(out,
+		 "\n## Scorecard\n\n"
+		 "The slowest recovery of each step over all runs, counted from the injection. Data loss and "
+		 "order violations are those that probes of streams counted, over the whole runs.\n\n```\n");
 	compare_scorecard(c, &card);
 	if (card.failed)
 		out->failed = true;
@@ -171,8 +213,12 @@ static void section_incomplete(const struct comparison *c, struct buf *out)
 void compare_markdown(const struct comparison *c, struct buf *out)
 {
 	first_line(c, out);
-	buf_puts(out, "# Fault Injection Runs\n");
+	buf_puts(out, c->title ? "# Fault Injection Suite: " : "# Fault Injection Runs");
+	if (c->title)
+		md_text(out, c->title);
+	buf_puts(out, "\n");
 	section_runs(c, out);
+	section_misses(c, out);
 	section_recovery(c, out);
 	section_trend(c, out);
 	section_scorecard(c, out);

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/timeutil.h"
+#include "report/course.h"
 #include "report/verdict.h"
 #include "report/words.h"
 #include "slo/slo_words.h"
@@ -168,6 +169,14 @@ static void put_conditions(struct json *j, const struct results *r, const struct
 		buf_printf(&l.text, "%s %s", slo->key, slo->limit_words ? slo->limit_words : "-");
 		list_add(&l);
 	}
+	for (size_t i = 0; i < r->n_expects; i++) {
+		const struct result_expect *e = &r->expects[i];
+
+		if (!window_expects(r, w, e))
+			continue;
+		buf_printf(&l.text, "%s #%u: %s", e->step, e->instance, e->words ? e->words : "-");
+		list_add(&l);
+	}
 	list_end(&l);
 }
 
@@ -188,6 +197,12 @@ static uint64_t put_errors(struct json *j, const struct results *r, const struct
 		buf_printf(&l.text, "%s is %s, expected %s", slo->key,
 			   slo->value_words ? slo->value_words : "-",
 			   slo->limit_words ? slo->limit_words : "-");
+		list_add(&l);
+	}
+	for (i = 0; i < r->n_expects; i++) {
+		if (r->expects[i].pass || !window_expects(r, w, &r->expects[i]))
+			continue;
+		expect_failure(&r->expects[i], &l.text);
 		list_add(&l);
 	}
 	if (w->cut) {

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/timeutil.h"
+#include "report/course.h"
 #include "report/html.h"
 #include "report/report.h"
 #include "report/words.h"
@@ -17,8 +18,12 @@ static const char *verdict_words(const struct results *r)
 		[OUTCOME_ABORTED] = "ABORTED",
 		[OUTCOME_INTERRUPTED] = "INTERRUPTED",
 		[OUTCOME_HOST_FAILED] = "HOST FAILED",
+		[OUTCOME_REFUSED] = "REFUSED",
+		[OUTCOME_NOT_RUN] = "NOT RUN",
 	};
 
+	if (r->outcome == OUTCOME_SLO_MISSED && slos_met(r) == r->n_slos)
+		return "EXPECTATION FAILED";
 	return words[r->outcome];
 }
 
@@ -80,6 +85,52 @@ static void missed_objectives(const struct results *r, uint64_t missed, struct b
 	buf_puts(out, ".");
 }
 
+static void failed_expectations(const struct results *r, uint64_t failed, struct buf *out)
+{
+	struct buf words = {0};
+	uint64_t named = 0;
+
+	buf_printf(out, " %" PRIu64 " of %zu expectations failed:", failed, r->n_expects);
+	for (size_t i = 0; i < r->n_expects && named < MAX_NAMED_LACKS; i++) {
+		if (r->expects[i].pass)
+			continue;
+		expect_failure(&r->expects[i], &words);
+		buf_puts(out, named++ ? "; " : " ");
+		html_text(out, words.data);
+		buf_clear(&words);
+	}
+	buf_puts(out, named < failed ? "; and more." : ".");
+	out->failed |= words.failed;
+	buf_free(&words);
+}
+
+static void expectations(const struct results *r, struct buf *out)
+{
+	uint64_t failed = r->n_expects - expects_met(r);
+
+	if (failed)
+		failed_expectations(r, failed, out);
+	else if (r->n_expects)
+		buf_printf(out,
+			   r->n_expects == 1 ? " The expectation is met." : " All %zu expectations are met.",
+			   r->n_expects);
+}
+
+static void condition(const struct results *r, struct buf *out)
+{
+	struct buf words = {0};
+
+	abort_condition(r, &words);
+	if (words.len) {
+		buf_puts(out, "<p id=\"abort\">The condition that ended it: ");
+		html_text(out, words.data);
+		html_seq(out, r->abort->seq);
+		buf_puts(out, "</p>\n");
+	}
+	out->failed |= words.failed;
+	buf_free(&words);
+}
+
 /* One sentence that a reader may take along. */
 static void lead(const struct results *r, struct buf *out)
 {
@@ -98,11 +149,13 @@ static void lead(const struct results *r, struct buf *out)
 		buf_puts(out, "The objective is met.");
 	else if (r->n_slos)
 		buf_printf(out, "All %zu objectives are met.", r->n_slos);
-	else
+	else if (!r->n_expects)
 		buf_puts(out, "The scenario sets no objective.");
+	expectations(r, out);
 	if (!r->n_windows)
 		buf_puts(out, " No fault window opened.");
 	buf_puts(out, "</p>\n");
+	condition(r, out);
 }
 
 static void figure(struct buf *out, const char *label)
@@ -151,6 +204,11 @@ static void figures(const struct results *r, struct buf *out)
 	buf_puts(out, "<dl class=\"figures\">\n");
 	figure_count(out, "Fault windows", r->n_windows,
 		     r->balanced ? "every packet accounted for" : "counters do not add up");
+	if (r->n_expects) {
+		figure(out, "Expectations met");
+		buf_printf(out, "%" PRIu64 " of %zu", expects_met(r), r->n_expects);
+		figure_end(out, "each decided by samples");
+	}
 	if (r->n_probes)
 		figures_of(out, "probe", &r->recovery, &r->detection);
 	if (r->observed && r->flow_recovery.samples)
@@ -199,6 +257,17 @@ static void further_meta(const struct results *r, struct buf *out)
 	meta_others(r, own, out, html_item);
 }
 
+static void turned_off(const struct results *r, struct buf *out)
+{
+	struct buf steps = {0};
+
+	disabled_steps(r, &steps);
+	if (steps.len)
+		html_item(out, "Steps turned off", steps.data);
+	out->failed |= steps.failed;
+	buf_free(&steps);
+}
+
 static void metadata(const struct results *r, struct buf *out)
 {
 	const char *name = meta_value(r, "operator"), *host = meta_value(r, "host");
@@ -213,6 +282,7 @@ static void metadata(const struct results *r, struct buf *out)
 		html_item(out, "Scenario file", r->source);
 	buf_printf(out, "<div><dt>Seed</dt><dd>%" PRIu64 "</dd></div>\n", r->seed);
 	further_meta(r, out);
+	turned_off(r, out);
 	buf_puts(out, "</dl>\n");
 }
 
@@ -278,6 +348,8 @@ void report_html(const struct results *r, struct buf *out)
 	head(r, out);
 	html_verdict(r, out);
 	html_objectives(r, out);
+	html_expects(r, out);
+	html_phases(r, out);
 	html_time_line(r, out);
 	html_recovery(r, out);
 	html_matrix(r, out);

@@ -69,6 +69,8 @@ uint64_t html_tick(uint64_t length_ns, unsigned most);
 /* Sections. Those that have nothing to say are not there. */
 void html_verdict(const struct results *r, struct buf *out);
 void html_objectives(const struct results *r, struct buf *out);
+void html_expects(const struct results *r, struct buf *out);
+void html_phases(const struct results *r, struct buf *out);
 void html_time_line(const struct results *r, struct buf *out);
 void html_recovery(const struct results *r, struct buf *out);
 void html_matrix(const struct results *r, struct buf *out);
@@ -98,6 +100,7 @@ void html_mark(struct html_lanes *l, const char *kind, uint64_t ns, uint64_t seq
 	       const struct result_window *w, const char *words);
 /* A dashed line from the window's closing to where the search for a recovery ended, with nothing found. */
 void html_unrecovered(struct html_lanes *l, const struct result_window *w);
+void html_course_lanes(struct html_lanes *l); /* of phases, waits, expectations */
 void html_step_lanes(struct html_lanes *l);
 void html_probe_lanes(struct html_lanes *l);
 void html_path_lanes(struct html_lanes *l);

@@ -96,13 +96,13 @@ static void window_bar(struct html_lanes *l, size_t i)
 	buf_puts(l->out, "<g>");
 	window_times(l, w);
 	buf_printf(l->out,
-		   "<rect class=\"window\" x=\"%.4f%%\" width=\"%.4f%%\" y=\"%u\" height=\"%d\" rx=\"1\"",
-		   from, width > LEAST_WIDTH ? width : LEAST_WIDTH, l->y, BAR_PX);
+		   "<rect class=\"window%s\" x=\"%.4f%%\" width=\"%.4f%%\" y=\"%u\" height=\"%d\" rx=\"1\"",
+		   w->shadow ? " shadow" : "", from, width > LEAST_WIDTH ? width : LEAST_WIDTH, l->y, BAR_PX);
 	html_attribute(l->out, "data-step", w->step);
 	buf_printf(l->out, " data-instance=\"%u\"", w->instance);
 	html_ns_attribute(l->out, "data-opened-ns", w->opened_ns);
 	html_ns_attribute(l->out, "data-closed-ns", w->closed_ns);
-	html_ns_attribute(l->out, "data-seq", w->n_parts ? w->parts[0].open_seq : NO_NS);
+	html_ns_attribute(l->out, "data-seq", window_seq(w, false));
 	buf_puts(l->out, "/>");
 	if (width > 3)
 		buf_printf(l->out, "<text class=\"in-bar\" x=\"%.4f%%\" dx=\"4\" y=\"%u\">%u</text>", from,
@@ -257,7 +257,7 @@ static void span_columns(struct html_lanes *l, const struct result_probe_summary
 
 void html_unrecovered(struct html_lanes *l, const struct result_window *w)
 {
-	uint64_t end = search_end(l, w), from = w->closed_ns == NO_NS ? w->opened_ns : w->closed_ns;
+	uint64_t end = search_end(l, w), from = window_end(w) == NO_NS ? w->opened_ns : window_end(w);
 
 	buf_printf(l->out, "<line class=\"wait\" x1=\"%.4f%%\" x2=\"%.4f%%\" y1=\"%u\" y2=\"%u\"/>\n",
 		   html_place(&l->scale, from), html_place(&l->scale, end), l->y + BAR_PX / 2,

@@ -62,7 +62,7 @@ const char html_style[] =
 "svg .zero{stroke:var(--dim);stroke-width:1}\n"
 ".plot{padding:0 .5rem}\n"
 ".band{fill:var(--band)}\n"
-".window{fill:var(--bar)}\n"
+".window{fill:var(--bar)}.window.shadow{fill:var(--soft);stroke:var(--dim);stroke-dasharray:4 3}\n"
 "svg text.in-bar{fill:var(--bar-ink);font-size:11px}\n"
 ".many{opacity:.6}\n"
 ".up{fill:var(--pass)}.down{fill:var(--fail)}.mixed{fill:var(--warn)}\n"
@@ -75,6 +75,10 @@ const char html_style[] =
 ".mark.seen,.mark.reset,.mark.refused,.mark.closed,.mark.attempt,.mark.lost{stroke:var(--fail);fill:var(--bg)}\n"
 ".mark.reset{fill:none}\n"
 ".mark.back{fill:var(--pass);stroke:var(--bg);stroke-width:1}\n"
+".mark.met{stroke:var(--pass);stroke-width:2}.mark.failed{stroke:var(--fail);stroke-width:2}\n"
+".stage{fill:var(--soft);stroke:var(--dim);stroke-width:1}.stage.shadow{stroke-dasharray:4 3}\n"
+"svg text.in-stage{font-size:11px}\n"
+".asked-for{fill:var(--dim);fill-opacity:.45}\n"
 ".limit{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:6 3}\n"
 ".dot{fill:var(--ink);fill-opacity:.55}\n"
 ".dot.late{fill:var(--fail);fill-opacity:.8}\n"
@@ -106,6 +110,8 @@ const char html_marks[] =
 "<circle id=\"m-closed\" r=\"3.5\"/>"
 "<path id=\"m-attempt\" d=\"M-4 4L0-4.5 4 4Z\"/>"
 "<path id=\"m-lost\" d=\"M-4-4H4V4H-4Z\"/>"
+"<path id=\"m-met\" d=\"M-5 .5L-1.5 4 5-4\"/>"
+"<path id=\"m-failed\" d=\"M-4-4L4 4M4-4L-4 4\"/>"
 "<path id=\"m-back\" d=\"M0-6L5.5 0 0 6-5.5 0Z\"/>"
 "</defs></svg>\n";
 /* clang-format on */

@@ -66,18 +66,6 @@ void html_objectives(const struct results *r, struct buf *out)
 	html_section_end(out);
 }
 
-/* The first event of the window that opens, or closes it. */
-static uint64_t window_seq(const struct result_window *w, bool closing)
-{
-	for (size_t i = 0; i < w->n_parts; i++) {
-		if (closing && w->parts[i].closed)
-			return w->parts[i].close_seq;
-		if (!closing)
-			return w->parts[i].open_seq;
-	}
-	return NO_NS;
-}
-
 static void moment(struct buf *out, uint64_t ts_ns, uint64_t seq)
 {
 	char text[64] = "";

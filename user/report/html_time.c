@@ -135,6 +135,14 @@ static void bands(const struct html_lanes *l)
 	}
 }
 
+static void legend_mark(struct buf *out, const char *kind, const char *mark, const char *words)
+{
+	buf_printf(out,
+		   "<li><svg aria-hidden=\"true\"><g class=\"mark %s\"><use href=\"#%s\" x=\"9\" "
+		   "y=\"7\"/></g></svg>%s</li>",
+		   kind, mark, words);
+}
+
 static void legend(const struct results *r, struct buf *out)
 {
 	const struct {
@@ -165,10 +173,11 @@ static void legend(const struct results *r, struct buf *out)
 	for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++) {
 		if (items[i].flows ? !r->n_paths : !r->n_paths && !r->n_probes)
 			continue;
-		buf_printf(out,
-			   "<li><svg aria-hidden=\"true\"><g class=\"mark %s\"><use href=\"#%s\" x=\"9\" "
-			   "y=\"7\"/></g></svg>%s</li>",
-			   items[i].kind, items[i].mark, items[i].words);
+		legend_mark(out, items[i].kind, items[i].mark, items[i].words);
+	}
+	if (r->n_expects) {
+		legend_mark(out, "met", "m-met", "expectation met");
+		legend_mark(out, "failed", "m-failed", "expectation failed");
 	}
 	buf_puts(out, "</ul>\n");
 }
@@ -180,6 +189,7 @@ static void draw(struct html_lanes *l, struct buf *lanes)
 	l->out = lanes;
 	phases(l);
 	html_step_lanes(l);
+	html_course_lanes(l);
 	html_probe_lanes(l);
 	html_path_lanes(l);
 	l->out = page;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/timeutil.h"
+#include "report/course.h"
 #include "report/report.h"
 #include "report/verdict.h"
 #include "report/words.h"
@@ -106,6 +107,59 @@ static void put_slo(struct suite *s, const struct result_slo *slo)
 	close_case(s);
 }
 
+static void put_expect(struct suite *s, const struct result_expect *e)
+{
+	bool timed = e->opens_ns != NO_NS && e->decided_ns >= e->opens_ns;
+
+	buf_printf(&s->name, "%s #%u", e->step, e->instance);
+	expect_failure(e, &s->text);
+	buf_printf(&s->text, "; %" PRIu64 " samples, event %" PRIu64, e->samples, e->seq);
+	open_case(s, "expectations", timed ? e->decided_ns - e->opens_ns : NO_NS);
+	if (!e->pass) {
+		put_outcome(s, "failure", "expectation", s->text.data);
+		s->tally.failures++;
+	}
+	put_text(s);
+	close_case(s);
+}
+
+static bool is_decided(const struct results *r, const char *step, unsigned instance)
+{
+	for (size_t i = 0; i < r->n_expects; i++) {
+		if (r->expects[i].instance == instance && strcmp(r->expects[i].step, step) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void put_undecided(struct suite *s, const struct result_step *step, unsigned instance)
+{
+	buf_printf(&s->name, "%s #%u", step->name, instance);
+	open_case(s, "expectations", NO_NS);
+	put_outcome(s, "skipped", "expectation", "the run ended before it was decided");
+	s->tally.skipped++;
+	close_case(s);
+}
+
+static void put_expects(struct suite *s)
+{
+	const struct result_step *step;
+	unsigned instance;
+	size_t i;
+
+	for (i = 0; i < s->r->n_expects; i++)
+		put_expect(s, &s->r->expects[i]);
+	for (i = 0; i < s->r->n_steps; i++) {
+		step = &s->r->steps[i];
+		if (!step->kind || strcmp(step->kind, "expect") != 0)
+			continue;
+		for (instance = 1; instance <= step->times; instance++) {
+			if (!is_decided(s->r, step->name, instance))
+				put_undecided(s, step, instance);
+		}
+	}
+}
+
 /* From the opening to the recovery; to the closing, if that was not measured. */
 static uint64_t window_length(const struct results *r, const struct result_window *w)
 {
@@ -170,10 +224,21 @@ static void put_windows(struct suite *s)
 		put_window(s, s->r->windows[i]);
 	for (i = 0; i < s->r->n_steps; i++) {
 		step = &s->r->steps[i];
-		for (instance = 1; instance <= step->times; instance++) {
+		for (instance = 1; result_step_acts(step) && instance <= step->times; instance++) {
 			if (!find_window(s->r, step->name, instance))
 				put_unopened(s, step, instance);
 		}
+	}
+}
+
+static void put_disabled(struct suite *s)
+{
+	for (size_t i = 0; i < s->r->n_disabled; i++) {
+		buf_puts(&s->name, s->r->disabled[i]);
+		open_case(s, "windows", NO_NS);
+		put_outcome(s, "skipped", "disabled", "the scenario turns it off (enabled: false)");
+		s->tally.skipped++;
+		close_case(s);
 	}
 }
 
@@ -186,12 +251,17 @@ static void put_run(struct suite *s)
 
 	buf_puts(&s->name, "the run went to its end");
 	open_case(s, "run", NO_NS);
-	if (!ended) {
+	if (r->outcome == OUTCOME_NOT_RUN) {
+		put_outcome(s, "skipped", "not-run", r->reason ? r->reason : "not run");
+		s->tally.skipped++;
+	} else if (!ended) {
 		put_outcome(s, "error", result_outcome_name(r->outcome),
 			    r->reason ? r->reason : result_outcome_name(r->outcome));
 		s->tally.errors++;
 	}
 	close_case(s);
+	if (r->outcome == OUTCOME_NOT_RUN || r->outcome == OUTCOME_REFUSED)
+		return;
 
 	buf_puts(&s->name, "the evidence is complete");
 	for (i = 0; i < r->n_incomplete; i++)
@@ -251,7 +321,9 @@ static void put_cases(struct suite *s)
 {
 	for (size_t i = 0; i < s->r->n_slos; i++)
 		put_slo(s, &s->r->slos[i]);
+	put_expects(s);
 	put_windows(s);
+	put_disabled(s);
 	put_run(s);
 }
 

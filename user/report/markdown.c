@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 
+#include "report/course.h"
 #include "report/md.h"
 #include "report/report.h"
 #include "report/sections.h"
@@ -36,6 +37,17 @@ static void further_meta(const struct results *r, struct buf *out)
 	meta_others(r, own, out, md_item);
 }
 
+static void turned_off(const struct results *r, struct buf *out)
+{
+	struct buf steps = {0};
+
+	disabled_steps(r, &steps);
+	if (steps.len)
+		md_item(out, "Steps turned off", steps.data);
+	out->failed |= steps.failed;
+	buf_free(&steps);
+}
+
 static void section_metadata(const struct results *r, struct buf *out)
 {
 	const char *name = meta_value(r, "operator"), *host = meta_value(r, "host");
@@ -61,6 +73,7 @@ static void section_metadata(const struct results *r, struct buf *out)
 	further_meta(r, out);
 	for (size_t i = 0; i < r->n_facts; i++)
 		md_item(out, r->facts[i].key, r->facts[i].value);
+	turned_off(r, out);
 }
 
 static void count_items(const char *before, const struct result_count *items, size_t n, const char *unit,
@@ -118,6 +131,8 @@ void report_markdown(const struct results *r, struct buf *out)
 	title(r, out);
 	section_metadata(r, out);
 	section_summary(r, out);
+	section_expects(r, out);
+	section_phases(r, out);
 	section_matrix(r, out);
 	section_acceptance(r, out);
 	section_evidence(r, out);

@@ -86,7 +86,7 @@ static uint64_t recovery_at_least(const struct results *r, const struct result_w
 
 	if (recovery != NO_NS)
 		return recovery;
-	return until == NO_NS || w->closed_ns == NO_NS || until <= w->closed_ns ? 0 : until - w->closed_ns;
+	return until == NO_NS || window_end(w) == NO_NS || until <= window_end(w) ? 0 : until - window_end(w);
 }
 
 /* Periods of the probe, begun ones counted as whole; of the slowest probe. */
@@ -137,6 +137,8 @@ static bool passed(const struct results *r, const struct result_window *w)
 
 	for (size_t i = 0; !failed && i < r->n_slos; i++)
 		failed = window_misses(r, w, &r->slos[i]);
+	for (size_t i = 0; !failed && i < r->n_expects; i++)
+		failed = !r->expects[i].pass && window_expects(r, w, &r->expects[i]);
 	buf_free(&why);
 	return !failed;
 }

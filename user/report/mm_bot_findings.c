@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "report/course.h"
 #include "report/mm_bot.h"
 #include "slo/slo_words.h"
 
@@ -81,6 +82,13 @@ static void put_slo(struct findings *f, const struct results *r, const struct re
 	put_finding(f, slo->step ? slo->step : r->name, severity, advice);
 }
 
+static void put_expect(struct findings *f, const struct result_expect *e)
+{
+	expect_failure(e, &f->text);
+	put_finding(f, e->step, SEVERITY_HIGH,
+		    "Compare what was seen with the log of the system at that time; report.md has the event");
+}
+
 static void name_window(struct findings *f, const struct result_window *w, const char *who)
 {
 	buf_printf(&f->text, "%s #%u: %s ", w->step, w->instance, who);
@@ -119,7 +127,7 @@ static void put_window(struct findings *f, const struct results *r, const struct
 	size_t i;
 
 	for (i = 0; i < r->n_probes; i++) {
-		if (w->probes[i].censored)
+		if (w->probes[i].censored && !w->shadow)
 			put_censored(f, w, r->probes[i].name);
 	}
 	for (i = 0; i < w->n_flows; i++) {
@@ -142,6 +150,10 @@ static void put_run(struct findings *f, const struct results *r)
 	for (i = 0; i < r->n_slos; i++) {
 		if (!r->slos[i].pass)
 			put_slo(f, r, &r->slos[i]);
+	}
+	for (i = 0; i < r->n_expects; i++) {
+		if (!r->expects[i].pass)
+			put_expect(f, &r->expects[i]);
 	}
 	for (i = 0; i < r->n_windows; i++)
 		put_window(f, r, r->windows[i]);

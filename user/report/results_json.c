@@ -64,7 +64,7 @@ static void put_probe(struct json *j, const char *name, const struct result_prob
 	json_end_object(j);
 }
 
-static void put_probes(struct json *j, const struct results *r, const struct result_window *w)
+void json_window_probes(struct json *j, const struct results *r, const struct result_window *w)
 {
 	json_array(j, "probes");
 	for (size_t i = 0; i < r->n_probes; i++)
@@ -163,7 +163,7 @@ static void put_part(struct json *j, const struct results *r, const struct resul
 	put_counters(j, p);
 	json_bool(j, "balanced", p->balanced);
 	put_receipt(j, p->receipt);
-	put_probes(j, r, w);
+	json_window_probes(j, r, w);
 	json_end_object(j);
 }
 
@@ -371,6 +371,7 @@ void report_json(const struct results *r, struct buf *out)
 	put_by_probe(&j, r);
 	put_flow_totals(&j, r);
 	put_slos(&j, r);
+	json_course(&j, r);
 	put_fidelity(&j, r);
 	put_line(&j, r->line);
 	json_u64(&j, "lost", r->lost);

@@ -9,6 +9,12 @@
 /* `missing`: what a sample without a value is called. */
 void json_samples(struct json *j, const char *key, const char *missing, const struct result_samples *s);
 
+/* "expectations" alone; and with "phases", "waits", "abort", "disabled". */
+void json_expects(struct json *j, const struct results *r);
+void json_course(struct json *j, const struct results *r);
+
+/* "probes": what they saw of the window. */
+void json_window_probes(struct json *j, const struct results *r, const struct result_window *w);
 /* "paths" and "windows" with their flows. */
 void json_paths(struct json *j, const struct results *r);
 void json_windows(struct json *j, const struct results *r);

@@ -143,6 +143,17 @@ static void put_rates(struct json *j, const struct results *r, const struct resu
 	json_end_array(j);
 }
 
+/* What no window of a target says. */
+static void put_change(struct json *j, const struct results *r, const struct result_window *w)
+{
+	json_raw(j, "change", w->fault ? w->fault : "null");
+	json_bool(j, "stands", w->stands);
+	json_string(j, "undo", w->undo);
+	json_ns(j, "open_seq", w->open_seq);
+	json_ns(j, "close_seq", w->close_seq);
+	json_window_probes(j, r, w);
+}
+
 static void put_window(struct json *j, const struct results *r, const struct result_window *w)
 {
 	json_object(j, NULL);
@@ -152,6 +163,10 @@ static void put_window(struct json *j, const struct results *r, const struct res
 	json_ns(j, "closed_ns", w->closed_ns);
 	json_bool(j, "closed", w->closed);
 	json_bool(j, "cut", w->cut);
+	json_string(j, "kind", w->kind);
+	json_bool(j, "shadow", w->shadow);
+	if (!w->n_parts)
+		put_change(j, r, w);
 	put_rates(j, r, w);
 	json_array(j, "flows");
 	for (size_t i = 0; i < w->n_flows; i++)

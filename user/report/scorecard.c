@@ -26,6 +26,14 @@ void score_recovery(const struct compare_score *score, struct buf *out)
 		put_seconds(out, score->slowest_ns, 100);
 }
 
+void score_count(uint64_t count, struct buf *out)
+{
+	if (count == NO_NS)
+		buf_puts(out, "n/a");
+	else
+		buf_printf(out, "%" PRIu64, count);
+}
+
 /* A line of its own stays one: in Markdown the card stands between fences. */
 static void put_name(const char *name, struct buf *out)
 {
@@ -42,7 +50,14 @@ static void put_score(const struct comparison *c, const struct compare_score *sc
 	score_recovery(score, out);
 	buf_puts(out, " / ");
 	put_seconds(out, c->objective_ns, 10);
-	buf_puts(out, "\n  Data Loss: n/a\n  Order Violations: n/a\n\n");
+	buf_puts(out, "\n  Data Loss: ");
+	score_count(score->data_loss, out);
+	buf_puts(out, "\n  Order Violations: ");
+	score_count(score->order_violations, out);
+	buf_puts(out, "\n");
+	if (score->failed)
+		buf_printf(out, "  Expectations Failed: %" PRIu64 "\n", score->failed);
+	buf_puts(out, "\n");
 }
 
 void compare_scorecard(const struct comparison *c, struct buf *out)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "report/course.h"
 #include "report/md.h"
 #include "report/words.h"
 
@@ -57,6 +58,19 @@ static void slo_table(const struct results *r, struct buf *out)
 		slo_row(&r->slos[i], out);
 }
 
+static void put_course(const struct results *r, struct buf *out)
+{
+	struct buf words = {0};
+
+	abort_condition(r, &words);
+	if (words.len)
+		md_item(out, "Abort condition", words.data);
+	if (r->n_expects)
+		buf_printf(out, "- Expectations: %" PRIu64 " of %zu met\n", expects_met(r), r->n_expects);
+	out->failed |= words.failed;
+	buf_free(&words);
+}
+
 static bool measured(const struct results *r)
 {
 	return r->n_probes || (r->observed && r->flow_recovery.samples);
@@ -75,6 +89,7 @@ void section_summary(const struct results *r, struct buf *out)
 	md_item(out, "Verdict", result_outcome_name(r->outcome));
 	if (r->reason)
 		md_item(out, "Reason", r->reason);
+	put_course(r, out);
 	buf_printf(out, "- Windows: %zu", r->n_windows);
 	if (measured(r))
 		buf_printf(out, ", of them %" PRIu64 " not seen to recover%s\n", run_unrecovered(r),

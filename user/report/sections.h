@@ -7,6 +7,8 @@
 #include "slo/results.h"
 
 void section_summary(const struct results *r, struct buf *out);
+void section_expects(const struct results *r, struct buf *out); /* nothing, if there is none */
+void section_phases(const struct results *r, struct buf *out);  /* the same */
 void section_matrix(const struct results *r, struct buf *out);
 void section_acceptance(const struct results *r, struct buf *out);
 void section_counters(const struct results *r, struct buf *out);

@@ -19,7 +19,7 @@ bool window_failed(const struct results *r, const struct result_window *w, struc
 	size_t i;
 
 	for (i = 0; i < r->n_probes; i++) {
-		if (w->probes[i].censored)
+		if (w->probes[i].censored && !w->shadow)
 			reason(why, &any, r->probes[i].name, "was not seen to recover");
 	}
 	for (i = 0; i < w->n_flows; i++) {
@@ -34,6 +34,17 @@ bool window_failed(const struct results *r, const struct result_window *w, struc
 			reason(why, &any, part->target, "has counters that don't add up");
 	}
 	return any;
+}
+
+bool window_expects(const struct results *r, const struct result_window *w, const struct result_expect *e)
+{
+	const struct result_window *last = r->n_windows ? r->windows[0] : NULL;
+
+	for (size_t i = 1; i < r->n_windows && e->opens_ns != NO_NS; i++) {
+		if (r->windows[i]->opened_ns <= e->opens_ns && r->windows[i]->opened_ns >= last->opened_ns)
+			last = r->windows[i];
+	}
+	return w == last;
 }
 
 static bool concerns(const char *filter, const char *name)
@@ -202,12 +213,13 @@ uint64_t window_after_inject(const struct results *r, const struct result_window
 
 uint64_t window_observed_until(const struct results *r, const struct result_window *w)
 {
+	const char *origin = results_origin(r, w->step);
 	uint64_t until = r->end_ns;
 
 	for (size_t i = 0; i < r->n_windows; i++) {
 		const struct result_window *next = r->windows[i];
 
-		if (strcmp(next->step, w->step) == 0 && next->opened_ns > w->opened_ns &&
+		if (strcmp(results_origin(r, next->step), origin) == 0 && next->opened_ns > w->opened_ns &&
 		    next->opened_ns < until)
 			until = next->opened_ns;
 	}

@@ -12,6 +12,9 @@
  */
 bool window_failed(const struct results *r, const struct result_window *w, struct buf *why);
 
+/* Is the expectation one of the window: did no other open later before it began? (One before all windows is of the first.) */
+bool window_expects(const struct results *r, const struct result_window *w, const struct result_expect *e);
+
 /* Is the SLO about the window's step? */
 bool slo_concerns(const struct result_slo *slo, const struct result_window *w);
 

@@ -33,7 +33,11 @@ void window_parameters(const struct results *r, const struct result_window *w, s
 	char text[32];
 
 	buf_puts(out, w->words ? w->words : "-");
-	if (length != NO_NS) {
+	if (w->stands) {
+		buf_puts(out, length == NO_NS || !w->closed || w->closed_ns == w->opened_ns
+				      ? ""
+				      : ", to the run's end");
+	} else if (length != NO_NS) {
 		format_duration(length, text, sizeof(text));
 		buf_printf(out, " for %s", text);
 	}
@@ -115,7 +119,7 @@ static void probe_remarks(struct remarks *m, const struct results *r, const stru
 			remark(m, r->probes[i].name, "was unhealthy before the window opened");
 		if (p->detection_ns == NO_NS)
 			remark(m, r->probes[i].name, "noticed nothing");
-		else if (w->closed_ns != NO_NS && p->unhealthy_at > w->closed_ns)
+		else if (!w->stands && w->closed_ns != NO_NS && p->unhealthy_at > w->closed_ns)
 			remark(m, r->probes[i].name, "became unhealthy only after the window closed");
 		if (p->censored)
 			remark(m, r->probes[i].name, "was not seen to recover");
@@ -184,6 +188,12 @@ void window_remarks(const struct results *r, const struct result_window *w, stru
 {
 	struct remarks m = {out, false};
 
+	if (w->shadow) {
+		remark(&m, NULL, "a shadow: it counted, and touched nothing");
+		return;
+	}
+	if (w->undo)
+		remark(&m, NULL, w->undo);
 	probe_remarks(&m, r, w);
 	flow_remark(&m, r, w, is_censored, "was not seen to recover");
 	flow_remark(&m, r, w, is_storm, "made a storm of attempts");

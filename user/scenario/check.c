@@ -48,6 +48,18 @@ struct named named_targets(const struct model *m)
 		m->n_targets, sizeof(*m->targets),          offsetof(struct model_target, name)};
 }
 
+struct named named_steps(const struct model *m)
+{
+	return (struct named){"step",     node_get(m->node, "steps"), m->steps,
+			      m->n_steps, sizeof(*m->steps),          offsetof(struct model_step, name)};
+}
+
+struct named named_probes(const struct model *m)
+{
+	return (struct named){"probe",     node_get(m->node, "probes"), m->probes,
+			      m->n_probes, sizeof(*m->probes),          offsetof(struct model_probe, name)};
+}
+
 /* ---- targets ---- */
 
 static bool has_ports(const struct model_target *t)
@@ -132,11 +144,12 @@ static void check_interfaces(struct reader *r, const struct model *m, const stru
 	}
 }
 
-static void check_target(struct reader *r, const struct model *m, const struct model_target *t)
+static void check_target(struct reader *r, const struct model *m, struct model_target *t)
 {
 	if (t->node->kind != NODE_MAP || t->node->bad)
 		return;
-	if (!m->anything.n && !t->anything.n)
+	check_any_of(r, m, t);
+	if (!m->anything.n && !t->anything.n && !given(t->node, "any_of"))
 		check_width(r, t);
 	if (t->proto.node && t->proto.n == IPPROTO_ICMP && has_ports(t))
 		mistake(r->errors, t->proto.node,
@@ -147,27 +160,15 @@ static void check_target(struct reader *r, const struct model *m, const struct m
 
 /* ---- steps ---- */
 
-struct plan_window model_window(const struct model_step *s)
+/* Whichever of its alternatives is picked. */
+static void check_fits(struct reader *r, const struct model *m, const struct model_fault *f,
+		       const struct model_target *t)
 {
-	struct plan_window w = {.at_ns = s->at.n, .for_ns = s->length.n, .every_ns = s->length.n, .times = 1};
-
-	if (s->repeat.times.node && s->repeat.times.n > 1) {
-		w.times = s->repeat.times.n;
-		w.every_ns = s->repeat.every.n;
-	}
-	w.burst_on_ns = s->burst.on.n;
-	w.burst_off_ns = s->burst.off.n;
-	return w;
-}
-
-static void check_times(struct reader *r, const struct model_step *s)
-{
-	const struct value *every = &s->repeat.every;
-
-	if (every->node && s->length.node && every->n < s->length.n)
-		mistake(r->errors, every->node,
-			"`every: %s` is shorter than `for: %s`, expected at least as long", every->node->text,
-			s->length.node->text);
+	if (!t->any_of_index)
+		check_fit(r, f, t);
+	for (size_t i = 0; t->any_of_index && i < t->any_of.count; i++)
+		if (t->any_of_index[i] != NOWHERE)
+			check_fit(r, f, &m->targets[t->any_of_index[i]]);
 }
 
 static void resolve_targets(struct reader *r, const struct model *m, struct model_step *s)
@@ -180,8 +181,14 @@ static void resolve_targets(struct reader *r, const struct model *m, struct mode
 
 		s->target_index[i] = found;
 		if (found != NOWHERE)
-			check_fit(r, &s->fault, &m->targets[found]);
+			check_fits(r, m, &s->fault, &m->targets[found]);
 	}
+}
+
+/* In two phases of one name, which is told already. */
+static bool is_copy_of(const struct model_step *s, const struct model_step *other)
+{
+	return s->node->original && s->node->original == other->node->original;
 }
 
 static void check_unique(struct reader *r, const struct model *m, size_t i)
@@ -192,10 +199,14 @@ static void check_unique(struct reader *r, const struct model *m, size_t i)
 	for (size_t k = 0; name->s && k < i; k++) {
 		const struct text *other = &m->steps[k].name;
 
-		if (!other->s || strcmp(other->s, name->s) != 0)
+		if (!other->s || strcmp(other->s, name->s) != 0 || is_copy_of(&m->steps[i], &m->steps[k]))
 			continue;
-		mistake(r->errors, name->node, "a second step %s, the first is in line %u",
-			quote_value(name->s, text), other->node->line);
+		if (name->node->original) /* told once, not in each phase */
+			quote_value(name->node->original->text, text);
+		else
+			quote_value(name->s, text);
+		mistake(r->errors, name->node, "a second step %s, the first is in line %u", text,
+			other->node->line);
 		return;
 	}
 }
@@ -208,8 +219,10 @@ static void check_totals(struct reader *r, const struct model *m)
 		const struct model_step *s = &m->steps[i];
 		bool fitted = rules <= PLAN_MAX_RULES && windows <= PLAN_MAX_SLOTS;
 
+		if (!step_is_on(s))
+			continue;
 		rules += s->targets.count;
-		windows += s->targets.count * model_window(s).times;
+		windows += s->targets.count * s->window.times;
 		if (fitted && rules > PLAN_MAX_RULES)
 			mistake(r->errors, s->node, "more than %d rules up to here (one a step and target)",
 				PLAN_MAX_RULES);
@@ -225,33 +238,39 @@ static void check_duration(struct reader *r, const struct model *m)
 	const struct value *limit = &m->limits.duration;
 	const struct model_step *last = NULL;
 	char end_text[32], name[QUOTED_SIZE];
-	uint64_t end = 0;
+	uint64_t end = 0, phases = 0;
 
+	for (size_t i = 0; i < m->n_phases; i++)
+		phases += m->phases[i].length.n;
 	for (size_t i = 0; i < m->n_steps; i++) {
-		struct plan_window w = model_window(&m->steps[i]);
-		uint64_t closes = plan_closes(&w, w.times - 1);
+		const struct plan_window *w = &m->steps[i].window;
+		uint64_t closes = plan_closes(w, w->times - 1);
 
-		if (closes <= end)
+		if (closes <= end || !step_is_on(&m->steps[i]))
 			continue;
 		end = closes;
 		last = &m->steps[i];
 	}
-	if (!limit->node || !last || limit->n >= end)
-		return;
-	format_duration_exact(end, end_text, sizeof(end_text));
-	mistake(r->errors, limit->node,
-		"`duration: %s` ends before the last window, which closes at %s (step %s)", limit->node->text,
-		end_text, last->name.s ? quote_value(last->name.s, name) : "without a name");
+	format_duration_exact(phases > end ? phases : end, end_text, sizeof(end_text));
+	if (limit->node && limit->n < phases)
+		mistake(r->errors, limit->node,
+			"`duration: %s` ends before the last phase, which ends after %s", limit->node->text,
+			end_text);
+	else if (limit->node && last && limit->n < end)
+		mistake(r->errors, limit->node,
+			"`duration: %s` ends before the last window, which closes at %s (step %s)",
+			limit->node->text, end_text,
+			last->name.s ? quote_value(last->name.s, name) : "without a name");
 }
 
 /* Without a fault nobody needs to be named. */
 static bool needs_targets(const struct model *m)
 {
-	bool clocks = m->n_steps;
+	bool needed = !m->n_steps;
 
 	for (size_t i = 0; i < m->n_steps; i++)
-		clocks = clocks && given(m->steps[i].node, "clock");
-	return !clocks && m->node->kind == NODE_MAP && !given(m->node, "abort");
+		needed = needed || m->steps[i].kind == STEP_FAULT || m->steps[i].kind == NO_STEP_KIND;
+	return needed && m->node->kind == NODE_MAP;
 }
 
 static void check_scenario(struct reader *r, const struct model *m)
@@ -268,16 +287,27 @@ void check_model(struct reader *r, struct model *m)
 	check_scenario(r, m);
 	for (size_t i = 0; i < m->n_targets; i++)
 		check_target(r, m, &m->targets[i]);
+	check_phases(r, m);
 	for (size_t i = 0; i < m->n_steps; i++) {
 		check_unique(r, m, i);
-		check_step_kind(r, &m->steps[i]);
-		check_times(r, &m->steps[i]);
+		check_step_keys(r, m, &m->steps[i]);
+		check_expect(r, m, &m->steps[i].expect);
 		check_fault(r, &m->steps[i].fault);
 		resolve_targets(r, m, &m->steps[i]);
 	}
+	for (size_t i = 0; i < m->n_probes; i++)
+		check_probe(r, m, &m->probes[i]);
 	for (size_t i = 0; i < m->n_slos; i++)
 		check_slo(r, m, &m->slos[i]);
+	for (size_t i = 0; i < m->n_aborts; i++)
+		check_abort(r, m, &m->aborts[i]);
+	for (size_t i = 0; i < m->n_checks; i++)
+		check_check(r, m, &m->checks[i]);
+	for (size_t i = 0; i < m->n_steps; i++)
+		if (m->steps[i].expect.about == MODEL_BACKOFF)
+			check_slo(r, m, &m->steps[i].expect.slo);
+	place_steps(r, m);
 	check_totals(r, m);
-	check_clocks(r, m);
+	check_overlaps(r, m);
 	check_duration(r, m);
 }

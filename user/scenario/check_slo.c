@@ -98,7 +98,15 @@ static void check_whose(struct reader *r, const struct model *m, const struct mo
 			"`%s` without `probes` in the scenario", by_probe ? "by: probe" : name);
 }
 
-/* A log's lines have no latency. */
+#define TIMED_KINDS "one with `tcp`, `http`, `exec` or `prometheus`"
+
+/* Of a probe that is wrong, nobody knows. */
+static bool may_have_latency(const struct model_probe *p)
+{
+	return p->kind == NO_PROBE_KIND || probe_has_latency(p->kind);
+}
+
+/* What reads files or counts messages has no latency. */
 static void check_latency(struct reader *r, const struct model *m, const struct model_slo *s,
 			  enum plan_slo_key key)
 {
@@ -110,13 +118,13 @@ static void check_latency(struct reader *r, const struct model *m, const struct 
 		mistake(r->errors, s->limits[key].node, "`%s` without a `baseline` in the scenario",
 			s->limits[key].node->text);
 	for (size_t i = 0; i < m->n_probes; i++)
-		timed += !given(m->probes[i].node, "log");
-	if (s->probe_index >= 0 && given(m->probes[s->probe_index].node, "log"))
-		mistake(r->errors, s->probe.node, "the probe %s reads a log, which has no latency",
+		timed += may_have_latency(&m->probes[i]);
+	if (s->probe_index >= 0 && !may_have_latency(&m->probes[s->probe_index]))
+		mistake(r->errors, s->probe.node, "the probe %s has no latency, expected " TIMED_KINDS,
 			s->probe.s);
 	else if (!s->probe.s && m->n_probes && !timed)
 		mistake(r->errors, key_node(s, objectives[key].name),
-			"`%s` without a probe that has a latency: all of them read logs",
+			"`%s` without a probe that has a latency, expected " TIMED_KINDS,
 			objectives[key].name);
 }
 
@@ -136,7 +144,7 @@ static bool is_unused(const struct model *m, size_t target)
 	for (size_t i = 0; i < m->n_steps; i++) {
 		const struct model_step *s = &m->steps[i];
 
-		if (given(s->node, "clock"))
+		if (s->kind != STEP_FAULT && s->kind != NO_STEP_KIND)
 			continue;
 		if (!s->targets.count || has_target(s, NOWHERE) || has_target(s, target))
 			return false;
@@ -172,9 +180,10 @@ static void check_step(struct reader *r, const struct model *m, const struct mod
 {
 	char text[QUOTED_SIZE];
 
-	if (s->step_index >= 0 && given(m->steps[s->step_index].node, "clock"))
-		mistake(r->errors, s->step.node,
-			"step %s moves the clock, and has no windows to be judged by",
+	int kind = s->step_index < 0 ? STEP_FAULT : m->steps[s->step_index].kind;
+
+	if (kind != STEP_FAULT && kind != NO_STEP_KIND)
+		mistake(r->errors, s->step.node, "step %s is no fault, and has no windows to be judged by",
 			quote_value(s->step.s, text));
 }
 
@@ -188,9 +197,7 @@ void check_slo(struct reader *r, const struct model *m, struct model_slo *s)
 	const struct named steps = {
 		"step",     node_get(m->node, "steps"), m->steps,
 		m->n_steps, sizeof(*m->steps),          offsetof(struct model_step, name)};
-	const struct named probes = {
-		"probe",     node_get(m->node, "probes"), m->probes,
-		m->n_probes, sizeof(*m->probes),          offsetof(struct model_probe, name)};
+	const struct named probes = named_probes(m);
 	const struct named targets = named_targets(m);
 	enum plan_slo_key key = key_of(s->node);
 

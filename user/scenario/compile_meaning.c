@@ -45,10 +45,10 @@ static void add_answer(struct json *j, const struct model_answer *a)
 	}
 	json_object(j, "answer");
 	add_word(j, "status", a->status.node);
-	if (a->n_headers) {
+	if (a->headers.count) {
 		json_object(j, "headers");
-		for (size_t i = 0; i < a->n_headers; i++)
-			json_string(j, a->headers[i].name, a->headers[i].value);
+		for (size_t i = 0; i < a->headers.count; i++)
+			json_string(j, a->headers.items[i].name, a->headers.items[i].value);
 		json_end_object(j);
 	}
 	if (a->body.node) {
@@ -85,28 +85,6 @@ void add_meaning(struct json *j, const struct model_fault *f)
 
 /* ---- the plan ---- */
 
-static bool copy_text(const struct text *from, char **ret)
-{
-	*ret = from->s ? strdup(from->s) : NULL;
-	return !from->s || *ret;
-}
-
-static bool compile_headers(const struct model_answer *m, struct plan_answer *a)
-{
-	a->headers = calloc(m->n_headers + 1, sizeof(*a->headers));
-	if (!a->headers)
-		return false;
-	for (size_t i = 0; i < m->n_headers; i++) {
-		struct plan_header *h = &a->headers[a->n_headers++];
-
-		h->name = strdup(m->headers[i].name);
-		h->value = strdup(m->headers[i].value);
-		if (!h->name || !h->value)
-			return false;
-	}
-	return true;
-}
-
 static bool compile_answer(const struct model_answer *m, struct plan_fault *f)
 {
 	struct plan_answer *a;
@@ -117,8 +95,8 @@ static bool compile_answer(const struct model_answer *m, struct plan_fault *f)
 	if (!a)
 		return false;
 	a->status = m->status.n;
-	return compile_headers(m, a) && copy_text(&m->body, &a->body) &&
-	       copy_text(&m->certificate, &a->certificate) && copy_text(&m->key, &a->key);
+	return copy_headers(&m->headers, &a->headers, &a->n_headers) && copy_text(m->body.s, &a->body) &&
+	       copy_text(m->certificate.s, &a->certificate) && copy_text(m->key.s, &a->key);
 }
 
 static bool compile_patterns(const struct texts *from, struct plan_fault *f)
@@ -129,7 +107,7 @@ static bool compile_patterns(const struct texts *from, struct plan_fault *f)
 	if (!f->patterns)
 		return false;
 	for (; f->n_patterns < from->count; f->n_patterns++)
-		if (!copy_text(&from->items[f->n_patterns], &f->patterns[f->n_patterns]))
+		if (!copy_text(from->items[f->n_patterns].s, &f->patterns[f->n_patterns]))
 			return false;
 	return true;
 }

@@ -21,15 +21,30 @@ static int grow(struct errors *e)
 	return 0;
 }
 
+/* Steps are read once for each phase that they are in: what is wrong in all of them is told once. */
+static bool is_told(const struct errors *e, unsigned line, unsigned col, const char *text)
+{
+	for (size_t i = e->kept; line && i-- > 0;)
+		if (e->items[i].line == line && e->items[i].col == col && !strcmp(e->items[i].text, text))
+			return true;
+	return false;
+}
+
 void errors_vadd(struct errors *e, unsigned line, unsigned col, const char *origin, const char *format,
 		 va_list args)
 {
 	struct buf text = {0};
 
-	e->count++;
-	if (errors_full(e))
+	if (errors_full(e)) {
+		e->count++;
 		return;
+	}
 	buf_vprintf(&text, format, args);
+	if (!text.failed && is_told(e, line, col, text.data)) {
+		buf_free(&text);
+		return;
+	}
+	e->count++;
 	if (text.failed || grow(e)) {
 		e->failed = true;
 		buf_free(&text);

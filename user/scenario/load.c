@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The way from a file or a text to a plan. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "scenario/model.h"
 #include "scenario/text.h"
+#include "scenario/vars.h"
 
 int compile_tree(struct arena *a, struct errors *errors, struct node *root, const char *source,
 		 struct plan **ret_plan)
@@ -18,6 +20,10 @@ int compile_tree(struct arena *a, struct errors *errors, struct node *root, cons
 	if (!a->failed)
 		check_model(&r, &m);
 	if (a->failed || errors->failed)
+		return -ENOMEM;
+	if (!errors->count)
+		settle_model(&r, &m);
+	if (a->failed)
 		return -ENOMEM;
 	if (!errors->count)
 		err = compile_model(&r, &m, source, ret_plan);
@@ -69,10 +75,22 @@ static void apply_options(const struct scenario_options *o, struct arena *a, str
 	}
 }
 
+static int add_suffix(struct plan *plan, const char *suffix)
+{
+	char *name;
+
+	if (asprintf(&name, "%s%s", plan->name, suffix) < 0)
+		return -ENOMEM;
+	free(plan->name);
+	plan->name = name;
+	return 0;
+}
+
 static int parse(const char *name, const char *text, size_t len, const struct scenario_options *options,
 		 struct arena *a, struct errors *errors, struct plan **ret_plan)
 {
 	static const struct scenario_options none;
+	struct expander x;
 	struct node *root;
 	int err;
 
@@ -81,10 +99,19 @@ static int parse(const char *name, const char *text, size_t len, const struct sc
 	err = yaml_read(text, len, a, errors, &root);
 	if (err)
 		return err;
-	if (!root || !vars_expand(root, options->vars, options->n_vars, a, errors))
+	if (!root || !vars_open(root, options, a, errors, &x))
 		return -EINVAL;
+	phases_expand(&x, root);
 	apply_options(options, a, errors, root);
-	return compile_tree(a, errors, root, name, ret_plan);
+	err = compile_tree(a, errors, root, name, ret_plan);
+	if (err || !options->suffix)
+		return err;
+	err = add_suffix(*ret_plan, options->suffix);
+	if (err) {
+		plan_free(*ret_plan);
+		*ret_plan = NULL;
+	}
+	return err;
 }
 
 int scenario_parse(const char *name, const char *text, size_t len, const struct scenario_options *options,

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "scenario/url.h"
+
 static void free_texts(char **items, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -88,6 +90,7 @@ static void free_steps(struct plan *plan)
 	for (size_t i = 0; i < plan->n_steps; i++)
 		free_step(&plan->steps[i]);
 	free(plan->steps);
+	free_texts(plan->disabled, plan->n_disabled);
 	for (size_t i = 0; i < plan->n_phases; i++) {
 		free(plan->phases[i].name);
 		free(plan->phases[i].text);
@@ -163,6 +166,53 @@ bool plan_has_hosts(const struct plan *plan)
 		if (plan->targets[i].n_hosts)
 			return true;
 	return false;
+}
+
+static bool any_sends_datagrams(const struct plan_probe *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].url ? url_has_name(list[i].url) : list[i].udp && !list[i].listen)
+			return true;
+	return false;
+}
+
+bool plan_sends_datagrams(const struct plan *plan)
+{
+	return plan_has_hosts(plan) || any_sends_datagrams(plan->probes, plan->n_probes) ||
+	       any_sends_datagrams(plan->watches, plan->n_watches);
+}
+
+/* Rules are of fault steps, which keep their order. */
+static void keep_faults(struct plan *plan)
+{
+	size_t kept = 0, moved[plan->n_steps + 1];
+
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		moved[i] = kept;
+		if (plan->steps[i].kind != STEP_FAULT) {
+			free_step(&plan->steps[i]);
+			continue;
+		}
+		plan->steps[kept] = plan->steps[i];
+		plan->steps[kept++].shadow = true;
+	}
+	plan->n_steps = kept;
+	for (size_t r = 0; r < plan->n_rules; r++)
+		plan->rules[r].step = moved[plan->rules[r].step];
+}
+
+void plan_rehearse(struct plan *plan)
+{
+	keep_faults(plan);
+	plan->n_slos = 0;
+	free_conditions(plan);
+	plan->aborts = NULL;
+	plan->checks = NULL;
+	plan->n_aborts = plan->n_checks = 0;
+	free_probes(plan->watches, plan->n_watches);
+	plan->watches = NULL;
+	plan->n_watches = 0;
+	plan->baseline_ns = plan->recovery_ns = 0;
 }
 
 static bool starts(const struct plan_probe *probes, size_t n)

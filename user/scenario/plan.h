@@ -57,6 +57,7 @@ struct plan_target {
 	 */
 	size_t *any_of;
 	size_t n_any_of;
+	uint64_t reach_timeout_ns; /* for each of them to accept a connection */
 };
 
 static inline bool plan_target_has_owner(const struct plan_target *t)
@@ -226,6 +227,16 @@ static inline bool plan_fault_needs_user_line(const struct plan_fault *f)
 	return f->rate || f->duplicate_below || (f->corrupt_below && !f->corrupt_valid);
 }
 
+/* A part of the plan's time: from `from_ns` on, before `until_ns`. */
+struct plan_span {
+	uint64_t from_ns, until_ns;
+};
+
+static inline bool plan_spans(struct plan_span span, uint64_t at_ns)
+{
+	return at_ns >= span.from_ns && at_ns < span.until_ns;
+}
+
 struct plan_window {
 	uint64_t at_ns;
 	uint64_t for_ns;
@@ -242,7 +253,7 @@ enum plan_step_kind {
 	STEP_EXEC,
 	STEP_FILE,
 	STEP_LINK,
-	STEP_WAIT,   /* the plan's time stands still until it is fulfilled: its window has no length */
+	STEP_WAIT, /* the plan's time stands still until it is fulfilled: its window takes none of it. What is planned at its time or later comes behind it. */
 	STEP_EXPECT, /* the window is the time in which it is decided */
 };
 
@@ -382,7 +393,8 @@ struct plan_rule {
 	size_t step, target;
 	uint32_t first_slot;
 	uint64_t seed;
-	uint8_t hooks;      /* PLAN_HOOK_*; set by plan_choose_hooks() */
+	size_t seed_of; /* the rule whose seed it is: that of the step in its first phase, otherwise its own */
+	uint8_t hooks;  /* PLAN_HOOK_*; set by plan_choose_hooks() */
 	const char *why_in; /* static text: why the ingress side is where it is; NULL: no ingress side */
 	const char *why_out;
 };
@@ -433,13 +445,13 @@ struct plan_probe {
 	char *url;          /* _HTTP; _PROMETHEUS: the server's, without /api/v1/query */
 	int expect_status;  /* _HTTP: 0: 200 to 399; _EXEC: 0 to 255 */
 	char *expect_body;  /* _HTTP: expression that must match somewhere in the body */
-	struct plan_header *headers; /* _HTTP: of the request */
+	struct plan_header *headers; /* _HTTP, _PROMETHEUS: of the request */
 	size_t n_headers;
-	char *ca;      /* _HTTP: file with the authorities' certificates; NULL: the system's */
-	bool insecure; /* _HTTP: any certificate will do */
+	char *ca;      /* _HTTP, _PROMETHEUS: file with the authorities' certificates; NULL: the system's */
+	bool insecure; /* _HTTP, _PROMETHEUS: any certificate will do */
 	char *where; /* _JSON: path of the value, ".dor" (base/json_path.h); NULL: that it can be read is enough */
 	struct plan_compare
-		compare;   /* _JSON, _PROMETHEUS (_ABOVE to _AT_MOST, _EQUALS by number): what is healthy */
+		compare; /* _JSON, _PROMETHEUS (_ABOVE to _AT_MOST, _EQUALS by number; of an abort also _DIFFERS): what is healthy */
 	uint64_t fresh_ns; /* _JSON, _FILE: not older than this */
 	enum plan_age_by age_by;
 	char *age_field;             /* AGE_FIELD: a path as in `where` */
@@ -455,7 +467,7 @@ struct plan_probe {
 	char *subscribe; /* _STREAM: sent once connected, or in one datagram every `every`; NULL: nothing */
 	bool listen;     /* _STREAM, udp: host and port are the local ones */
 	uint64_t silence_ns; /* _STREAM: unhealthy after so long without a message */
-	double complete_least; /* _STREAM: unhealthy with fewer of the last numbers received, 0 to 1 (0: not asked for) */
+	double complete_least; /* _STREAM: unhealthy with fewer of the numbers received, 0 to 1 (0: not asked for) */
 };
 
 enum plan_slo_key {
@@ -585,6 +597,8 @@ struct plan {
 	size_t n_phases;
 	struct plan_step *steps;
 	size_t n_steps;
+	char **disabled; /* names of steps that are off (`enabled: false`): nothing else is left of them */
+	size_t n_disabled;
 	struct plan_rule *rules;
 	size_t n_rules;
 	uint32_t n_slots;
@@ -595,6 +609,23 @@ struct plan {
 	bool capture;         /* capture: true */
 	uint64_t length_ns;   /* end of the last window */
 };
+
+/* Of a shadow, nothing is so. */
+static inline bool plan_step_needs_line(const struct plan_step *s)
+{
+	return !s->shadow && plan_fault_needs_line(&s->fault);
+}
+
+static inline bool plan_step_walks(const struct plan_step *s)
+{
+	return !s->shadow && plan_fault_walks(&s->fault);
+}
+
+/* The share of flows that a step acts on among those of a target. */
+static inline uint64_t plan_share(const struct plan_step *s, const struct plan_target *t)
+{
+	return s->share < PLAN_ALWAYS ? s->share : t->share;
+}
 
 /* Opening and closing of instance i, as offsets from the end of the baseline. */
 static inline uint64_t plan_opens(const struct plan_window *w, uint32_t i)
@@ -616,10 +647,17 @@ void plan_choose_hooks(struct plan *plan, enum hook_mode mode);
 
 /* Does any target name hosts? */
 bool plan_has_hosts(const struct plan *plan);
+/* Does the run send datagrams of its own: to name servers, or of a probe? */
+bool plan_sends_datagrams(const struct plan *plan);
 /* Does any part of it start a program (a step, a probe, a watch)? */
 bool plan_execs(const struct plan *plan);
 /* Does any step change something that an undo journal must know of? */
 bool plan_changes(const struct plan *plan);
+/*
+ * Make every fault a shadow, and leave out what would change, expect or end anything: what remains counts, on live traffic, what
+ * the plan would hit. Without a baseline and a recovery.
+ */
+void plan_rehearse(struct plan *plan);
 /* The plan as the JSON document of docs/run-directory.md. 0 or -ENOMEM; free() the text. */
 int plan_to_json(const struct plan *plan, char **ret_text);
 

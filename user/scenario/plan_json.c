@@ -4,8 +4,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
-#include "base/json.h"
-#include "scenario/plan.h"
+#include "scenario/plan_parts.h"
 
 static const char *const direction_names[] = {[PLAN_IN] = "in", [PLAN_OUT] = "out", [PLAN_BOTH] = "both"};
 
@@ -41,14 +40,6 @@ static const char *proto_name(uint8_t proto)
 	}
 }
 
-static void add_texts(struct json *j, const char *key, char *const *items, size_t n)
-{
-	json_array(j, key);
-	for (size_t i = 0; i < n; i++)
-		json_string(j, NULL, items[i]);
-	json_end_array(j);
-}
-
 static void add_ports(struct json *j, const char *key, const struct port_range *ranges, size_t n)
 {
 	char text[16];
@@ -64,7 +55,16 @@ static void add_ports(struct json *j, const char *key, const struct port_range *
 	json_end_array(j);
 }
 
-static void add_target(struct json *j, const struct plan_target *t)
+static void add_any_of(struct json *j, const struct plan *plan, const struct plan_target *t)
+{
+	json_array(j, "any_of");
+	for (size_t i = 0; i < t->n_any_of; i++)
+		json_string(j, NULL, plan->targets[t->any_of[i]].name);
+	json_end_array(j);
+	plan_time_to_json(j, "reach_timeout_ns", t->reach_timeout_ns);
+}
+
+static void add_target(struct json *j, const struct plan *plan, const struct plan_target *t)
 {
 	char text[64];
 
@@ -79,66 +79,17 @@ static void add_target(struct json *j, const struct plan_target *t)
 	json_end_array(j);
 	add_ports(j, "remote_port", t->remote_ports, t->n_remote_ports);
 	add_ports(j, "local_port", t->local_ports, t->n_local_ports);
-	add_texts(j, "interface", t->interfaces, t->n_interfaces);
+	plan_texts_to_json(j, "interface", t->interfaces, t->n_interfaces);
 	json_string(j, "direction", direction_names[t->direction]);
 	json_double(j, "share", (double)t->share / PLAN_ALWAYS);
-	add_texts(j, "host", t->hosts, t->n_hosts);
+	plan_texts_to_json(j, "host", t->hosts, t->n_hosts);
 	json_string(j, "cgroup", t->cgroup);
 	json_string(j, "unit", t->unit);
 	if (t->pid)
 		json_u64(j, "pid", t->pid);
 	else
 		json_null(j, "pid");
-	json_end_object(j);
-}
-
-static void add_probe(struct json *j, const struct plan_probe *p)
-{
-	json_object(j, NULL);
-	json_string(j, "name", p->name);
-	switch (p->kind) {
-	case PROBE_TCP:
-		json_string(j, "kind", "tcp");
-		json_string(j, "host", p->host);
-		json_u64(j, "port", p->port);
-		break;
-	case PROBE_LOG:
-		json_string(j, "kind", "log");
-		json_string(j, "path", p->path);
-		json_string(j, "healthy", p->healthy);
-		json_string(j, "unhealthy", p->unhealthy);
-		break;
-	default:
-		break;
-	}
-	json_u64(j, "every_ns", p->every_ns);
-	if (p->kind == PROBE_TCP)
-		json_u64(j, "timeout_ns", p->timeout_ns);
-	json_end_object(j);
-}
-
-static void add_step(struct json *j, const struct plan *plan, const struct plan_step *s)
-{
-	json_object(j, NULL);
-	json_string(j, "name", s->name);
-	json_u64(j, "line", s->line);
-	json_string(j, "kind", s->kind == STEP_CLOCK ? "clock" : "fault");
-	if (s->kind == STEP_CLOCK) {
-		json_null(j, "fault");
-		json_i64(j, "clock_offset_ns", s->clock_offset_ns);
-	} else {
-		json_raw(j, "fault", s->fault.text);
-	}
-	json_array(j, "targets");
-	for (size_t i = 0; i < s->n_targets; i++)
-		json_string(j, NULL, plan->targets[s->targets[i]].name);
-	json_end_array(j);
-	json_u64(j, "at_ns", s->window.at_ns);
-	json_u64(j, "for_ns", s->window.for_ns);
-	json_u64(j, "times", s->window.times);
-	json_u64(j, "every_ns", s->window.every_ns);
-	json_u64(j, "burst_on_ns", s->window.burst_on_ns);
-	json_u64(j, "burst_off_ns", s->window.burst_off_ns);
+	add_any_of(j, plan, t);
 	json_end_object(j);
 }
 
@@ -158,6 +109,8 @@ static void add_rule(struct json *j, const struct plan *plan, size_t i)
 	json_u64(j, "id", i);
 	json_string(j, "step", plan->steps[r->step].name);
 	json_string(j, "target", plan->targets[r->target].name);
+	if (r->seed_of != i)
+		json_u64(j, "seed_of", r->seed_of);
 	json_array(j, "hooks");
 	if (r->hooks & PLAN_HOOK_XDP)
 		add_hook(j, "xdp", r->why_in);
@@ -201,9 +154,9 @@ static void add_backoff(struct json *j, const struct plan_slo *s)
 		json_null(j, "cap_ns");
 }
 
-static void add_slo(struct json *j, const struct plan *plan, const struct plan_slo *s)
+void plan_slo_to_json(struct json *j, const char *key, const struct plan *plan, const struct plan_slo *s)
 {
-	json_object(j, NULL);
+	json_object(j, key);
 	json_string(j, "key", slo_names[s->key]);
 	add_limit(j, s);
 	if (s->relative)
@@ -224,7 +177,7 @@ static void add_head(struct json *j, const struct plan *plan)
 	json_string(j, "description", plan->description);
 	json_string(j, "source", plan->source);
 	json_u64(j, "seed", plan->seed);
-	add_texts(j, "interfaces", plan->interfaces, plan->n_interfaces);
+	plan_texts_to_json(j, "interfaces", plan->interfaces, plan->n_interfaces);
 	json_string(j, "netns", plan->netns);
 	json_string(j, "container", plan->container);
 	json_object(j, "meta");
@@ -245,16 +198,10 @@ static void add_parts(struct json *j, const struct plan *plan)
 {
 	json_array(j, "targets");
 	for (size_t i = 0; i < plan->n_targets; i++)
-		add_target(j, &plan->targets[i]);
+		add_target(j, plan, &plan->targets[i]);
 	json_end_array(j);
-	json_array(j, "probes");
-	for (size_t i = 0; i < plan->n_probes; i++)
-		add_probe(j, &plan->probes[i]);
-	json_end_array(j);
-	json_array(j, "steps");
-	for (size_t i = 0; i < plan->n_steps; i++)
-		add_step(j, plan, &plan->steps[i]);
-	json_end_array(j);
+	plan_probes_to_json(j, plan);
+	plan_steps_to_json(j, plan);
 	json_array(j, "rules");
 	for (size_t i = 0; i < plan->n_rules; i++)
 		add_rule(j, plan, i);
@@ -263,8 +210,9 @@ static void add_parts(struct json *j, const struct plan *plan)
 	json_bool(j, "capture", plan->capture);
 	json_array(j, "slo");
 	for (size_t i = 0; i < plan->n_slos; i++)
-		add_slo(j, plan, &plan->slos[i]);
+		plan_slo_to_json(j, NULL, plan, &plan->slos[i]);
 	json_end_array(j);
+	plan_conditions_to_json(j, plan);
 }
 
 int plan_to_json(const struct plan *plan, char **ret_text)

@@ -219,6 +219,14 @@ static int check_interfaces(const struct check *c)
 			return broken(c, p->interfaces.node,
 				      "the run acts on %s, which is not among the `interfaces`",
 				      c->plan->interfaces[i]);
+	for (size_t i = 0; i < c->plan->n_steps; i++) {
+		const struct plan_step *s = &c->plan->steps[i];
+
+		if (s->kind == STEP_LINK && !is_allowed_interface(p, s->link))
+			return broken(c, p->interfaces.node,
+				      "%s sets %s down, which is not among the `interfaces`",
+				      place(c, "step", s->name, s->line, where), s->link);
+	}
 	return 0;
 }
 
@@ -301,11 +309,14 @@ static int check_window(const struct check *c, const struct plan_step *s)
 	uint64_t length = joined ? plan_closes(w, w->times - 1) - w->at_ns : w->for_ns;
 	char where[PLACE_SIZE], text[32], limit[32];
 
-	if (!longest->node || length <= longest->n)
+	if (!longest->node || (length <= longest->n && !s->until_end))
 		return 0;
 	format_duration_exact(length, text, sizeof(text));
 	format_duration_exact(longest->n, limit, sizeof(limit));
 	place(c, "step", s->name, s->line, where);
+	if (s->until_end)
+		return broken(c, longest->node, "%s stays until the run ends, the longest window is %s", where,
+			      limit);
 	if (joined)
 		return broken(c, longest->node,
 			      "%s: %u windows without a gap between them last %s, the longest is %s", where,

@@ -76,7 +76,7 @@ static void read_evidence(struct reader *r, const struct node *n, void *into)
 		*(struct value *)into = (struct value){values[i], n};
 }
 
-/* vars_expand() has read them. */
+/* vars_open() has read them. */
 static void read_vars(struct reader *r, const struct node *n, void *into)
 {
 	(void)r, (void)n, (void)into;
@@ -92,17 +92,20 @@ static const struct field scenario_fields[] = {
 	{"container", read_container, offsetof(struct model, container), false},
 	{"meta", read_meta, 0, false},
 	{"vars", read_vars, 0, false},
+	{"matrix", read_vars, 0, false},
 	{"targets", read_targets, 0, false},
 	{"limits", read_limits, 0, false},
 	{"probes", read_probes, 0, false},
 	{"baseline", read_duration, offsetof(struct model, baseline), false},
 	{"recovery", read_duration, offsetof(struct model, recovery), false},
+	{"phases", read_phases, 0, false},
 	{"steps", read_steps, 0, true},
 	{"slo", read_slos, 0, false},
 	{"anything", read_bool, offsetof(struct model, anything), false},
 	{"evidence", read_evidence, offsetof(struct model, evidence), false},
 	{"capture", read_bool, offsetof(struct model, capture), false},
-	{"abort", NULL, 0, false},
+	{"abort", read_aborts, 0, false},
+	{"preflight", read_checks, 0, false},
 };
 
 void read_scenario(struct reader *r, struct node *root, struct model *ret)

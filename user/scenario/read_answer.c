@@ -33,7 +33,7 @@ static bool is_header_value(const char *s)
 	return true;
 }
 
-/* The responder sets these itself. */
+/* Those about the message itself. */
 static bool is_framing(const char *name)
 {
 	static const char *const own[] = {"Content-Length", "Connection", "Transfer-Encoding", "Date"};
@@ -44,15 +44,15 @@ static bool is_framing(const char *name)
 	return false;
 }
 
-static bool is_repeated(const struct model_answer *a, const char *name)
+static bool is_repeated(const struct model_headers *h, const char *name)
 {
-	for (size_t i = 0; i < a->n_headers; i++)
-		if (!strcasecmp(a->headers[i].name, name))
+	for (size_t i = 0; i < h->count; i++)
+		if (!strcasecmp(h->items[i].name, name))
 			return true;
 	return false;
 }
 
-static void add_header(struct reader *r, struct model_answer *a, const struct node *n)
+static void add_header(struct reader *r, struct model_headers *h, const struct node *n)
 {
 	const char *name = n->key->text;
 	char text[QUOTED_SIZE];
@@ -61,8 +61,8 @@ static void add_header(struct reader *r, struct model_answer *a, const struct no
 	if (!is_token(name) || strlen(name) > LONGEST_HEADER)
 		mistake(r->errors, n->key, "%s is no name of a header, expected such as Retry-After", text);
 	else if (is_framing(name))
-		mistake(r->errors, n->key, "the responder sets `%s` itself, expected other headers", name);
-	else if (is_repeated(a, name))
+		mistake(r->errors, n->key, "shearpin sets `%s` itself, expected other headers", name);
+	else if (is_repeated(h, name))
 		mistake(r->errors, n->key, "the header %s stands here twice", text);
 	else if (is_scalar(r, n, "the value of a header") && !is_header_value(n->text))
 		mistake(r->errors, n,
@@ -71,19 +71,19 @@ static void add_header(struct reader *r, struct model_answer *a, const struct no
 			"last",
 			LONGEST_HEADER);
 	else
-		a->headers[a->n_headers++] = (struct model_header){name, n->text};
+		h->items[h->count++] = (struct model_header){name, n->text};
 }
 
-static void read_headers(struct reader *r, const struct node *n, void *into)
+void read_headers(struct reader *r, const struct node *n, void *into)
 {
-	struct model_answer *a = into;
+	struct model_headers *h = into;
 	const struct node *child = n->first;
 	size_t count;
 
-	a->headers = read_items(r, n, NODE_MAP, MOST_HEADERS, sizeof(*a->headers),
-				"a mapping of headers to values", &count);
-	for (size_t i = 0; a->headers && i < count; i++, child = child->next)
-		add_header(r, a, child);
+	h->items = read_items(r, n, NODE_MAP, MOST_HEADERS, sizeof(*h->items),
+			      "a mapping of headers to values", &count);
+	for (size_t i = 0; h->items && i < count; i++, child = child->next)
+		add_header(r, h, child);
 }
 
 static void read_answer_status(struct reader *r, const struct node *n, void *into)
@@ -103,7 +103,7 @@ static void read_body(struct reader *r, const struct node *n, void *into)
 
 static const struct field answer_fields[] = {
 	{"status", read_answer_status, offsetof(struct model_answer, status), true},
-	{"headers", read_headers, 0, false},
+	{"headers", read_headers, offsetof(struct model_answer, headers), false},
 	{"body", read_body, offsetof(struct model_answer, body), false},
 	{"certificate", read_plain_text, offsetof(struct model_answer, certificate), false},
 	{"key", read_plain_text, offsetof(struct model_answer, key), false},

@@ -78,17 +78,17 @@ static void read_latency(struct reader *r, const struct node *n, struct model_sl
 	}
 }
 
-static void read_probe_p95(struct reader *r, const struct node *n, void *into)
+void read_probe_p95(struct reader *r, const struct node *n, void *into)
 {
 	read_latency(r, n, into, SLO_PROBE_P95);
 }
 
-static void read_probe_p99(struct reader *r, const struct node *n, void *into)
+void read_probe_p99(struct reader *r, const struct node *n, void *into)
 {
 	read_latency(r, n, into, SLO_PROBE_P99);
 }
 
-static void read_backoff(struct reader *r, const struct node *n, void *into)
+void read_backoff(struct reader *r, const struct node *n, void *into)
 {
 	static const char *const words[] = {"exponential", "linear", "constant", "none"};
 	static const uint8_t kinds[] = {PLAN_BACKOFF_EXPONENTIAL, PLAN_BACKOFF_LINEAR, PLAN_BACKOFF_CONSTANT,
@@ -100,7 +100,7 @@ static void read_backoff(struct reader *r, const struct node *n, void *into)
 }
 
 /* "1.8-2.2", or "2" for 10 % to either side. */
-static void read_factor(struct reader *r, const struct node *n, void *into)
+void read_factor(struct reader *r, const struct node *n, void *into)
 {
 	struct model_factor factor = {.node = n};
 	const char *s;
@@ -126,7 +126,7 @@ static void read_factor(struct reader *r, const struct node *n, void *into)
 	}
 }
 
-static void read_by(struct reader *r, const struct node *n, void *into)
+void read_by(struct reader *r, const struct node *n, void *into)
 {
 	static const char *const words[] = {"probe", "flow"};
 	static const uint8_t values[] = {BY_PROBE, BY_FLOW};
@@ -152,7 +152,7 @@ static const struct field slo_fields[] = {
 	{"probe_p99", read_probe_p99, 0, false},
 	{"factor", read_factor, offsetof(struct model_slo, factor), false},
 	{"cap", read_positive_duration, offsetof(struct model_slo, cap), false},
-	{"step", read_name, offsetof(struct model_slo, step), false},
+	{"step", read_reference, offsetof(struct model_slo, step), false},
 	{"probe", read_name, offsetof(struct model_slo, probe), false},
 	{"target", read_name, offsetof(struct model_slo, target), false},
 	{"by", read_by, offsetof(struct model_slo, by), false},

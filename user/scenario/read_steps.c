@@ -41,31 +41,72 @@ static void read_burst(struct reader *r, const struct node *n, void *into)
 		burst->node = n;
 }
 
+/* A copy's name is longer than what a file may say: "NAME (PHASE)". */
+static void read_step_name(struct reader *r, const struct node *n, void *into)
+{
+	read_name_within(r, n, n->phase ? 2 * NAME_SIZE + 3 : NAME_SIZE, into);
+}
+
+void read_reference(struct reader *r, const struct node *n, void *into)
+{
+	if (is_scalar(r, n, "the name of a step"))
+		*(struct text *)into = (struct text){n->text, n};
+}
+
+/* phases_expand() has compared them with the phases. */
+static void read_phase_names(struct reader *r, const struct node *n, void *into)
+{
+	read_texts(r, n, into, MOST_PHASES, "the name of a phase", "", NULL);
+}
+
 static const struct field step_fields[] = {
-	{"name", read_name, offsetof(struct model_step, name), true},
-	{"at", read_duration, offsetof(struct model_step, at), true},
+	{"name", read_step_name, offsetof(struct model_step, name), true},
+	{"at", read_duration, offsetof(struct model_step, at), false},
+	{"after", read_reference, offsetof(struct model_step, after), false},
+	{"with", read_reference, offsetof(struct model_step, with), false},
+	{"for", read_positive_duration, offsetof(struct model_step, length), false},
+	{"repeat", read_repeat, offsetof(struct model_step, repeat), false},
+	{"enabled", read_bool, offsetof(struct model_step, enabled), false},
+	{"phases", read_phase_names, offsetof(struct model_step, phases), false},
 	{"fault", read_fault, offsetof(struct model_step, fault), false},
 	{"target", read_names, offsetof(struct model_step, targets), false},
-	{"for", read_positive_duration, offsetof(struct model_step, length), true},
-	{"repeat", read_repeat, offsetof(struct model_step, repeat), false},
 	{"burst", read_burst, offsetof(struct model_step, burst), false},
-	{"signal", NULL, 0, false},
-	{"exec", NULL, 0, false},
-	{"file", NULL, 0, false},
 	{"clock", read_clock, offsetof(struct model_step, clock), false},
-	{"link", NULL, 0, false},
-	{"expect", NULL, 0, false},
-	{"undo", NULL, 0, false},
+	{"signal", read_signal, offsetof(struct model_step, signal), false},
+	{"exec", read_command, offsetof(struct model_step, exec.command), false},
+	{"undo", read_command, offsetof(struct model_step, exec.undo), false},
+	{"timeout", read_positive_duration, offsetof(struct model_step, exec.timeout), false},
+	{"expect_status", read_status_or_any, offsetof(struct model_step, exec.status), false},
+	{"file", read_file_change, offsetof(struct model_step, file), false},
+	{"link", read_interface, offsetof(struct model_step, link), false},
+	{"wait", read_wait, offsetof(struct model_step, expect), false},
+	{"expect", read_expect, offsetof(struct model_step, expect), false},
 };
 
-static bool is_later(const struct node *n)
+static int find_phase(const struct model *m, const struct node *phase)
 {
-	static const char *const keys[] = {"signal", "exec", "file", "link", "expect", "undo"};
-	bool later = false;
+	const struct node *list = node_get(m->node, "phases");
+	int i = 0;
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		later = later || given(n, keys[i]);
-	return later;
+	if (!phase)
+		return -1;
+	for (const struct node *n = list->first; n != phase; n = n->next)
+		i++;
+	return i;
+}
+
+/*
+ * Shadows touch nothing, so that nothing answers to them: of a phase that is one, only faults are left, and what is expected by
+ * name of just this phase.
+ */
+static bool rests(const struct model_step *s)
+{
+	const struct node *shadow = s->node->phase ? node_get(s->node->phase, "shadow") : NULL;
+
+	if (!shadow || strcmp(shadow->text, "true") != 0)
+		return false;
+	return s->kind == STEP_WAIT || s->kind == STEP_EXPECT ? !given(s->node, "phases")
+							      : s->kind != STEP_FAULT;
 }
 
 void read_steps(struct reader *r, const struct node *n, void *into)
@@ -76,8 +117,35 @@ void read_steps(struct reader *r, const struct node *n, void *into)
 
 	m->steps = read_items(r, n, NODE_LIST, MOST_STEPS, sizeof(*m->steps), expected, &m->n_steps);
 	for (size_t i = 0; m->steps && i < m->n_steps; i++, child = child->next) {
-		m->steps[i].node = child;
-		m->steps[i].is_later = is_later(child);
-		read_map(r, child, "a step", FIELDS(step_fields), &m->steps[i]);
+		struct model_step *s = &m->steps[i];
+
+		s->node = child;
+		s->kind = step_kind(child);
+		s->phase = find_phase(m, child->phase);
+		s->rests = rests(s);
+		read_map(r, child, "a step", FIELDS(step_fields), s);
+	}
+}
+
+/* ---- phases ---- */
+
+static const struct field phase_fields[] = {
+	{"name", read_name, offsetof(struct model_phase, name), true},
+	{"for", read_positive_duration, offsetof(struct model_phase, length), true},
+	{"share", read_share, offsetof(struct model_phase, share), false},
+	{"shadow", read_bool, offsetof(struct model_phase, shadow), false},
+	{"set", pass_key, 0, false}, /* phases_expand() has read them */
+};
+
+void read_phases(struct reader *r, const struct node *n, void *into)
+{
+	static const char expected[] = "a list of phases, such as [{name: canary, for: 2h, share: 10%}]";
+	struct model *m = into;
+	const struct node *child = n->first;
+
+	m->phases = read_items(r, n, NODE_LIST, MOST_PHASES, sizeof(*m->phases), expected, &m->n_phases);
+	for (size_t i = 0; m->phases && i < m->n_phases; i++, child = child->next) {
+		m->phases[i].node = child;
+		read_map(r, child, "a phase", FIELDS(phase_fields), &m->phases[i]);
 	}
 }

@@ -101,6 +101,11 @@ static void read_ports(struct reader *r, const struct node *n, void *into)
 		list->count += read_port(r, item, &list->items[list->count]);
 }
 
+static void read_any_of(struct reader *r, const struct node *n, void *into)
+{
+	read_texts(r, n, into, MOST_ANY_OF, "the name of a target", "", NULL);
+}
+
 static const struct field target_fields[] = {
 	{"proto", read_proto, offsetof(struct model_target, proto), false},
 	{"remote", read_remotes, offsetof(struct model_target, remotes), false},
@@ -114,6 +119,8 @@ static const struct field target_fields[] = {
 	{"cgroup", read_cgroup, offsetof(struct model_target, cgroup), false},
 	{"unit", read_unit, offsetof(struct model_target, unit), false},
 	{"pid", read_pid, offsetof(struct model_target, pid), false},
+	{"any_of", read_any_of, offsetof(struct model_target, any_of), false},
+	{"timeout", read_probe_time, offsetof(struct model_target, timeout), false},
 	{"min_size", NULL, 0, false},
 	{"max_size", NULL, 0, false},
 };

@@ -22,6 +22,17 @@ struct scenario_options {
 	const char *interface; /* --interface: replaces the file's; NULL: the file's */
 	const char *evidence;  /* --evidence: the same */
 	bool capture;          /* --capture */
+	bool lenient;          /* settings of variables that the file does not have are ignored */
+	bool *ret_known;       /* [i] is set if the file has the variable vars[i]; NULL: not asked for */
+	const char *suffix;    /* of a variant: stands behind the scenario's name; NULL: none */
+};
+
+/* One combination of a file's `matrix`. */
+struct scenario_variant {
+	char *suffix; /* "[loss=5%,hold=3s]"; without a matrix "" */
+	struct setting
+		*vars; /* the options' own, then the combination's: scenario_options.vars to read it with */
+	size_t n_vars;
 };
 
 /* Mistakes, in file order. `text` has one "file:line:col: what is wrong, what was expected" a line. */
@@ -39,6 +50,15 @@ int scenario_load(const char *path, const struct scenario_options *options, stru
 		  struct scenario_errors *ret_errors);
 int scenario_parse(const char *name, const char *text, size_t len, const struct scenario_options *options,
 		   struct plan **ret_plan, struct scenario_errors *ret_errors);
+
+/*
+ * The combinations of a file's `matrix`, the last key fastest; without one a single variant without a suffix. A key that the
+ * options set has that value alone, and no part in the suffix. Errors as of scenario_parse(), of the matrix alone: what else
+ * is wrong is told when a variant is read. (Read without its variants' settings, a file with a matrix is its first combination.)
+ */
+int scenario_variants(const char *name, const char *text, size_t len, const struct scenario_options *options,
+		      struct scenario_variant **ret, size_t *ret_n, struct scenario_errors *ret_errors);
+void scenario_variants_free(struct scenario_variant *variants, size_t n);
 
 /* The words of `shearpin inject`: faults as key=value, and its options as given (NULL: not given). */
 struct inject_words {

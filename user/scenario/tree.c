@@ -138,6 +138,21 @@ struct node *node_split(struct arena *a, const char *origin, const char *text)
 	}
 }
 
+/* The tree is at most TREE_DEPTH deep. */
+struct node *node_copy(struct arena *a, const struct node *n)
+{
+	struct node *copy = arena_alloc(a, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	*copy = *n;
+	copy->first = copy->last = copy->next = NULL;
+	copy->count = 0;
+	for (const struct node *child = n->first; child && !a->failed; child = child->next)
+		node_add(a, copy, NULL, node_copy(a, child));
+	return copy;
+}
+
 struct node *node_get(const struct node *map, const char *key)
 {
 	if (map->kind != NODE_MAP)

@@ -39,6 +39,8 @@ struct node {
 	struct node *key;   /* in a mapping: the scalar before the colon; NULL in a list */
 	struct node *first, *last, *next;
 	size_t count;
+	/* Of a step, and of what is said of it, copied for a phase (phases_expand()): the phase's node, and the step's own. NULL otherwise. */
+	const struct node *phase, *original;
 };
 
 struct node *node_scalar(struct arena *a, const char *origin, const char *text);
@@ -48,6 +50,8 @@ void node_add(struct arena *a, struct node *parent, const char *key, struct node
 /* Comma-separated text as a list; without a comma a scalar. */
 struct node *node_split(struct arena *a, const char *origin, const char *text);
 struct node *node_get(const struct node *map, const char *key);
+/* With all that is in it; its key stays. NULL: no memory. */
+struct node *node_copy(struct arena *a, const struct node *n);
 
 /* Empty, `~` or `null`, without quotation marks. */
 bool node_is_empty(const struct node *n);
@@ -63,12 +67,5 @@ void mistake(struct errors *e, const struct node *at, const char *format, ...)
 #define TREE_DEPTH 16
 #define TREE_NODES 50000
 int yaml_read(const char *text, size_t len, struct arena *a, struct errors *errors, struct node **ret_root);
-
-/*
- * Replace $(name) in every scalar outside `vars`; `settings` override. `$$(` stands for `$(`. Mistakes (unknown names) go
- * to `errors`, their nodes become bad. False: too many variables, the tree isn't worth reading.
- */
-bool vars_expand(struct node *root, const struct setting *settings, size_t n, struct arena *a,
-		 struct errors *errors);
 
 #endif

@@ -81,6 +81,14 @@ static const struct field *find_field(const struct field *fields, size_t n_field
 	return NULL;
 }
 
+bool knows_keys(const struct node *map, const struct field *fields, size_t n_fields)
+{
+	for (const struct node *child = map->first; child; child = child->next)
+		if (!find_field(fields, n_fields, child->key->text))
+			return false;
+	return true;
+}
+
 /* Each child through its field; true, if a key of a later version was among them. */
 static bool read_children(struct reader *r, const struct node *n, const char *what,
 			  const struct field *fields, size_t n_fields, char *into)
@@ -368,8 +376,7 @@ void read_plain_text(struct reader *r, const struct node *n, void *into)
 		*(struct text *)into = (struct text){n->text, n};
 }
 
-/* A name that shows in one line of a report. */
-void read_name(struct reader *r, const struct node *n, void *into)
+void read_name_within(struct reader *r, const struct node *n, size_t most, struct text *into)
 {
 	const char *s = n->text;
 
@@ -377,10 +384,15 @@ void read_name(struct reader *r, const struct node *n, void *into)
 		return;
 	while (*s && !iscntrl((unsigned char)*s))
 		s++;
-	if (*s || !*n->text || isspace((unsigned char)*n->text) || strlen(n->text) > NAME_SIZE)
+	if (*s || !*n->text || isspace((unsigned char)*n->text) || strlen(n->text) > most)
 		wrong_value(r, n, "name", "1 to 64 printable characters");
 	else
-		*(struct text *)into = (struct text){n->text, n};
+		*into = (struct text){n->text, n};
+}
+
+void read_name(struct reader *r, const struct node *n, void *into)
+{
+	read_name_within(r, n, NAME_SIZE, into);
 }
 
 static bool is_interface(const char *s)
@@ -393,6 +405,16 @@ static bool is_interface(const char *s)
 		if (!isgraph((unsigned char)*s) || *s == '/' || *s == ':')
 			return false;
 	return true;
+}
+
+void read_interface(struct reader *r, const struct node *n, void *into)
+{
+	if (!is_scalar(r, n, "the name of an interface"))
+		return;
+	if (is_interface(n->text))
+		*(struct text *)into = (struct text){n->text, n};
+	else
+		wrong_value(r, n, "name of an interface", "1 to 15 characters without spaces, `/` and `:`");
 }
 
 static bool is_among(const struct texts *list, const char *s)
@@ -414,6 +436,7 @@ void read_texts(struct reader *r, const struct node *n, struct texts *into, size
 	if (!into->items)
 		return;
 	into->node = n;
+	into->count = 0; /* of another key that it was read from before */
 	for (size_t i = 0; i < count; i++, item = item->next) {
 		if (!is_scalar(r, item, noun))
 			continue;

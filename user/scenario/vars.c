@@ -3,18 +3,11 @@
 #include <string.h>
 
 #include "base/suggest.h"
-#include "scenario/tree.h"
+#include "scenario/vars.h"
 
 #define LONGEST_VALUE 4096
 #define MOST_VARS 256
 #define MOST_TEXT SCENARIO_MAX_BYTES /* that all replacements of a file may add up to */
-
-struct expander {
-	const struct node *vars; /* NULL: the scenario has none */
-	struct arena *arena;
-	struct errors *errors;
-	size_t total;
-};
 
 static bool is_name(const char *s)
 {
@@ -38,6 +31,22 @@ static void tell_unknown(struct expander *x, const struct node *at, const char *
 		mistake(x->errors, at, "unknown variable %s, expected one that stands in `vars`", text);
 }
 
+static struct node *find_var(const struct expander *x, const char *name)
+{
+	struct node *value = x->inner ? node_get(x->inner, name) : NULL;
+
+	return value || !x->vars ? value : node_get(x->vars, name);
+}
+
+bool vars_know(struct expander *x, const struct node *at, const char *name)
+{
+	bool known = x->vars && node_get(x->vars, name);
+
+	if (!known && at)
+		tell_unknown(x, at, name);
+	return known;
+}
+
 /* Adds what "$(name)" at `from` stands for; returns what follows it, NULL after a mistake. */
 static const char *add_variable(struct expander *x, const struct node *at, const char *from, struct buf *out)
 {
@@ -52,7 +61,7 @@ static const char *add_variable(struct expander *x, const struct node *at, const
 	name = arena_text(x->arena, from + 2, end - from - 2);
 	if (!name)
 		return NULL;
-	value = x->vars ? node_get(x->vars, name) : NULL;
+	value = find_var(x, name);
 	if (!value) {
 		tell_unknown(x, at, name);
 		return NULL;
@@ -110,15 +119,29 @@ static void expand_node(struct expander *x, struct node *n)
 }
 
 /* The tree is at most TREE_DEPTH deep. */
-static void expand_tree(struct expander *x, struct node *n)
+void vars_replace(struct expander *x, struct node *n)
 {
 	if (x->arena->failed)
 		return;
 	if (n->kind == NODE_SCALAR)
 		expand_node(x, n);
 	for (struct node *child = n->first; child; child = child->next)
-		if (child != x->vars)
-			expand_tree(x, child);
+		vars_replace(x, child);
+}
+
+bool vars_check_value(struct expander *x, struct node *value)
+{
+	if (value->bad)
+		return false;
+	if (value->kind != NODE_SCALAR)
+		mistake(x->errors, value, "a variable stands for a single value, not for a %s",
+			value->kind == NODE_LIST ? "list" : "mapping");
+	else if (strstr(value->text, "$("))
+		mistake(x->errors, value, "a variable cannot refer to another one");
+	else
+		return true;
+	value->bad = true;
+	return false;
 }
 
 static void check_vars(struct expander *x)
@@ -130,31 +153,28 @@ static void check_vars(struct expander *x)
 			mistake(x->errors, v->key,
 				"%s is no name of a variable, expected letters, digits, _, -, .",
 				quote_value(v->key->text, text));
-		if (v->bad)
-			continue;
-		if (v->kind != NODE_SCALAR)
-			mistake(x->errors, v, "a variable stands for a single value, not for a %s",
-				v->kind == NODE_LIST ? "list" : "mapping");
-		else if (strstr(v->text, "$("))
-			mistake(x->errors, v, "a variable cannot refer to another one");
-		else
-			continue;
-		v->bad = true;
+		vars_check_value(x, v);
 	}
 }
 
-static void apply_setting(struct expander *x, const struct setting *setting)
+static void set_var(struct node *v, const char *text)
+{
+	v->text = text;
+	v->kind = NODE_SCALAR;
+	v->bad = false;
+}
+
+/* False: the file has no such variable. */
+static bool apply_setting(struct expander *x, const struct setting *setting, bool lenient)
 {
 	struct node *v = x->vars ? node_get(x->vars, setting->key) : NULL;
 	struct suggest s = {.word = setting->key};
 	char text[QUOTED_SIZE];
 
-	if (v) {
-		v->text = setting->value;
-		v->kind = NODE_SCALAR;
-		v->bad = false;
-		return;
-	}
+	if (v)
+		set_var(v, setting->value);
+	if (v || lenient)
+		return v;
 	for (const struct node *n = x->vars ? x->vars->first : NULL; n; n = n->next)
 		suggest_try(&s, n->key->text);
 	quote_value(setting->key, text);
@@ -163,26 +183,33 @@ static void apply_setting(struct expander *x, const struct setting *setting)
 	else
 		errors_add(x->errors, 0, 0, "--set",
 			   "unknown variable %s, expected one that stands in `vars`", text);
+	return false;
 }
 
-bool vars_expand(struct node *root, const struct setting *settings, size_t n, struct arena *a,
-		 struct errors *errors)
+bool vars_open(struct node *root, const struct scenario_options *options, struct arena *a,
+	       struct errors *errors, struct expander *ret)
 {
-	struct expander x = {.vars = node_get(root, "vars"), .arena = a, .errors = errors};
-	bool wrong = x.vars && x.vars->kind != NODE_MAP;
+	struct expander *x = ret;
+	const struct node *matrix;
+	bool wrong;
 
-	if (wrong && !node_is_empty(x.vars) && !x.vars->bad)
-		mistake(errors, x.vars, "`vars` is no mapping, expected `vars: {name: value}`");
+	*x = (struct expander){.vars = node_get(root, "vars"), .arena = a, .errors = errors};
+	wrong = x->vars && x->vars->kind != NODE_MAP;
+	if (wrong && !node_is_empty(x->vars) && !x->vars->bad)
+		mistake(errors, x->vars, "`vars` is no mapping, expected `vars: {name: value}`");
 	if (wrong)
-		x.vars = NULL;
-	if (x.vars && x.vars->count > MOST_VARS) {
-		mistake(errors, x.vars, "%zu variables, expected %d at most", x.vars->count, MOST_VARS);
+		x->vars = NULL;
+	if (x->vars && x->vars->count > MOST_VARS) {
+		mistake(errors, x->vars, "%zu variables, expected %d at most", x->vars->count, MOST_VARS);
 		return false;
 	}
-	if (x.vars)
-		check_vars(&x);
-	for (size_t i = 0; i < n; i++)
-		apply_setting(&x, &settings[i]);
-	expand_tree(&x, root);
+	if (x->vars)
+		check_vars(x);
+	if (matrix_check(x, root, &matrix) && matrix)
+		for (const struct node *key = matrix->first; key; key = key->next)
+			set_var(node_get(x->vars, key->key->text), matrix_value(key, 0)->text);
+	for (size_t i = 0; i < options->n_vars; i++)
+		if (apply_setting(x, &options->vars[i], options->lenient) && options->ret_known)
+			options->ret_known[i] = true;
 	return true;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/timeutil.h"
 #include "evidence/log.h"
 #include "evidence/read.h"
+#include "slo/course.h"
 #include "slo/current.h"
 #include "slo/facts.h"
 #include "slo/fidelity.h"
@@ -154,14 +156,19 @@ static void on_fault_close(struct collector *c)
 	current_changed(&c->current);
 }
 
-/* Of a step of packet faults, its windows tell everything. */
+/* Of a step of packet faults, its windows tell everything; of an expectation, its decision. */
 static void on_step(struct collector *c, bool closes)
 {
 	const char *kind = get_string(c->data, "kind");
 
-	if (!kind || strcmp(kind, "clock") != 0)
+	if (!kind || strcmp(kind, "fault") == 0 || strcmp(kind, "expect") == 0)
 		return;
-	c->unreadable += !parts_clock(c->r, c->track, c->event, c->json, closes);
+	if (strcmp(kind, "wait") == 0)
+		c->unreadable += !course_wait(c->r, c->event, c->json, closes);
+	else if (strcmp(kind, "clock") == 0)
+		c->unreadable += !parts_clock(c->r, c->track, c->event, c->json, closes);
+	else
+		c->unreadable += !parts_change(c->r, c->track, c->event, c->json, closes);
 	current_changed(&c->current);
 }
 
@@ -175,6 +182,36 @@ static void on_step_end(struct collector *c)
 	on_step(c, true);
 }
 
+static void on_step_undo(struct collector *c)
+{
+	c->unreadable += !parts_undo(c->r, c->track, c->json);
+}
+
+static void on_expect_pass(struct collector *c)
+{
+	c->unreadable += !course_expect(c->r, c->event, c->json, true);
+}
+
+static void on_expect_fail(struct collector *c)
+{
+	c->unreadable += !course_expect(c->r, c->event, c->json, false);
+}
+
+static void on_phase_start(struct collector *c)
+{
+	c->unreadable += !course_phase(c->r, c->event, c->json, false);
+}
+
+static void on_phase_end(struct collector *c)
+{
+	c->unreadable += !course_phase(c->r, c->event, c->json, true);
+}
+
+static void on_zero(struct collector *c)
+{
+	c->unreadable += !course_zero(c->r, c->event, c->json);
+}
+
 static void on_baseline_end(struct collector *c)
 {
 	uint64_t zero_ns = get_u64(c->data, "zero_ns");
@@ -185,6 +222,28 @@ static void on_baseline_end(struct collector *c)
 		c->r->zero_ns = zero_ns;
 }
 
+/* Told where thresholds make it another than the state. */
+static bool is_good(const json_t *data, bool healthy)
+{
+	const json_t *good = json_object_get(data, "good");
+
+	return json_is_boolean(good) ? json_is_true(good) : healthy;
+}
+
+/* "1000 received, 3 missing, 2 twice, 1 late": what a probe of a stream says of it. */
+static void take_stream(struct result_probe_summary *p, const char *detail)
+{
+	uint64_t received, missing, twice, late;
+
+	if (!detail ||
+	    sscanf(detail, "%" SCNu64 " received, %" SCNu64 " missing, %" SCNu64 " twice, %" SCNu64 " late",
+		   &received, &missing, &twice, &late) != 4)
+		return;
+	p->stream = true;
+	p->missing = missing;
+	p->twice = twice;
+}
+
 static void take_sample(struct collector *c, size_t probe, bool healthy)
 {
 	struct result_probe_summary *p = &c->r->probes[probe];
@@ -192,13 +251,14 @@ static void take_sample(struct collector *c, size_t probe, bool healthy)
 		.ns = c->event->mono_ns,
 		.seq = c->event->seq,
 		.kind = MOMENT_SAMPLE,
-		.sample = {probe, healthy, get_u64(c->data, "latency_ns")},
+		.sample = {probe, healthy, is_good(c->data, healthy), get_u64(c->data, "latency_ns")},
 	};
 
 	if (healthy)
 		p->up++;
 	else
 		p->down++;
+	take_stream(p, get_string(c->data, "detail"));
 	track_sample(c->track, probe, c->event->mono_ns, c->event->seq, healthy);
 	inorder_put(c->inorder, &moment);
 }
@@ -244,8 +304,7 @@ static void on_lost(struct collector *c)
 
 static void on_abort(struct collector *c)
 {
-	if (!c->r->reason)
-		c->r->reason = results_keep(c->r, get_string(c->data, "reason"));
+	course_abort(c->r, c->event, c->data);
 }
 
 static void on_budget(struct collector *c)
@@ -348,6 +407,12 @@ static handler *find_handler(const char *type)
 		{"fault.close", on_fault_close},
 		{"step.start", on_step_start},
 		{"step.end", on_step_end},
+		{"step.undo", on_step_undo},
+		{"expect.pass", on_expect_pass},
+		{"expect.fail", on_expect_fail},
+		{"phase.start", on_phase_start},
+		{"phase.end", on_phase_end},
+		{"zero", on_zero},
 		{"lost", on_lost},
 		{"abort", on_abort},
 		{"budget", on_budget},

@@ -42,7 +42,7 @@ static void know_windows(struct current *c)
 	size_t step;
 
 	while (c->n_known < r->n_windows) {
-		step = find_step(c, r->windows[c->n_known]->step);
+		step = find_step(c, results_origin(r, r->windows[c->n_known]->step));
 		if (step == c->n_steps || !results_grow(c->results, c->step_of, c->n_known))
 			return;
 		c->step_of[c->n_known++] = step;

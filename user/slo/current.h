@@ -6,7 +6,7 @@
 #include "slo/results.h"
 
 struct current_step {
-	const char *name;
+	const char *name;                      /* without that of a phase */
 	struct result_window *window;          /* NULL: none has opened yet */
 	uint64_t targets[RESULT_TARGET_WORDS]; /* of the window, by their indices in the results */
 	const struct result_window *told;      /* what `targets` was made of, and of how many of its parts */

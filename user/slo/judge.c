@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "slo/course.h"
 #include "slo/fidelity.h"
 #include "slo/judge_slo.h"
 #include "slo/pick.h"
@@ -21,7 +22,7 @@ static void measure(const struct result_window *w, struct result_probe *p)
 {
 	p->detection_ns = since(p->unhealthy_at, w->opened_ns);
 	p->censored = p->healthy_at == NO_NS;
-	p->recovery_ns = since(p->healthy_at, w->closed_ns);
+	p->recovery_ns = since(p->healthy_at, window_end(w));
 	p->recovery_after_inject_ns = since(p->healthy_at, w->opened_ns);
 }
 
@@ -60,8 +61,8 @@ static void measure_window(struct results *r, struct result_window *w)
 		if (w->rates[i].peak_per_s > r->peak_per_s)
 			r->peak_per_s = w->rates[i].peak_per_s;
 	}
-	r->unrecovered += !recovered;
-	r->flow_unrecovered += !flows_recovered;
+	r->unrecovered += !recovered && !w->shadow;
+	r->flow_unrecovered += !flows_recovered && !w->shadow;
 }
 
 static void measure_windows(struct results *r)
@@ -76,7 +77,7 @@ static void judge_parts(struct results *r, const struct result_window *w)
 {
 	const struct result_part *p;
 
-	if (!w->n_parts && !w->closed)
+	if (!w->n_parts && !w->closed && !w->stands)
 		results_lack(r, "%s #%u: the log has no step.end", w->step, w->instance);
 	for (size_t i = 0; i < w->n_parts; i++) {
 		p = &w->parts[i];
@@ -143,7 +144,7 @@ static void judge_outcome(struct results *r)
 {
 	static const int statuses[] = {
 		[OUTCOME_PASS] = 0,          [OUTCOME_SLO_MISSED] = 1,  [OUTCOME_ABORTED] = 4,
-		[OUTCOME_INTERRUPTED] = 130, [OUTCOME_HOST_FAILED] = 5,
+		[OUTCOME_INTERRUPTED] = 130, [OUTCOME_HOST_FAILED] = 5, [OUTCOME_REFUSED] = 3,
 	};
 	size_t i;
 
@@ -151,6 +152,10 @@ static void judge_outcome(struct results *r)
 		r->outcome = OUTCOME_PASS;
 		for (i = 0; i < r->n_slos; i++) {
 			if (!r->slos[i].pass)
+				r->outcome = OUTCOME_SLO_MISSED;
+		}
+		for (i = 0; i < r->n_expects; i++) {
+			if (!r->expects[i].pass)
 				r->outcome = OUTCOME_SLO_MISSED;
 		}
 	}
@@ -196,6 +201,7 @@ int judge(struct results *r)
 		judge_parts(r, r->windows[i]);
 	judge_fidelity(r);
 	judge_plan(r);
+	course_judge(r);
 	judge_outcome(r);
 	return r->failed ? -ENOMEM : 0;
 }

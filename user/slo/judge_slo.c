@@ -162,6 +162,12 @@ static void judge_backoff(struct results *r, struct result_slo *slo, unsigned pe
 	slo->pass = all;
 }
 
+/* Who acts at once has no time in which something could be available. */
+static bool is_sampled(const struct result_window *w, const struct result_probe *p)
+{
+	return !w->shadow && (!w->stands || p->up + p->down);
+}
+
 /* A window without a sample of a probe that is asked for has no availability. */
 static void judge_availability(struct results *r, struct result_slo *slo, unsigned percent)
 {
@@ -173,7 +179,7 @@ static void judge_availability(struct results *r, struct result_slo *slo, unsign
 	for (i = 0; i < r->n_windows; i++) {
 		for (k = 0; pick_wants(slo->step, r->windows[i]->step) && k < r->n_probes; k++) {
 			p = &r->windows[i]->probes[k];
-			if (!pick_wants(slo->probe, r->probes[k].name))
+			if (!pick_wants(slo->probe, r->probes[k].name) || !is_sampled(r->windows[i], p))
 				continue;
 			slo->samples++;
 			slo->missing += !(p->up + p->down);
@@ -228,7 +234,7 @@ static void judge_latency(struct results *r, struct result_slo *slo, unsigned pe
 
 	for (size_t i = 0; i < r->n_probes; i++) {
 		l = pick_wants(slo->probe, r->probes[i].name) ? find_latency(r, slo->step, i) : NULL;
-		if (!l || (r->probes[i].log && !slo->probe))
+		if (!l || (r->probes[i].untimed && !slo->probe))
 			continue;
 		value = percent == 95 ? l->p95_ns : l->p99_ns;
 		limit = latency_limit(slo, &r->probes[i].baseline, percent);

@@ -58,7 +58,8 @@ struct moment_hit {
 
 struct moment_sample {
 	size_t probe;
-	bool healthy;
+	bool healthy;        /* the probe's state */
+	bool good;           /* its own */
 	uint64_t latency_ns; /* NO_NS: it has none */
 };
 

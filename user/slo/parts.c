@@ -35,8 +35,7 @@ static void add_value(struct buf *text, json_t *value)
 	}
 }
 
-/* {"reset":"both","loss":"5%"} -> "reset=both loss=5%" */
-static const char *fault_words(struct results *r, json_t *fault)
+const char *parts_words(struct results *r, json_t *fault)
 {
 	struct buf text = {0};
 	const char *key, *kept;
@@ -65,7 +64,7 @@ static void take_fault(struct results *r, struct result_window *w, json_t *fault
 		return;
 	text = json_dumps(fault, JSON_COMPACT);
 	w->fault = results_keep(r, text);
-	w->words = fault_words(r, fault);
+	w->words = parts_words(r, fault);
 	free(text);
 }
 
@@ -104,6 +103,15 @@ static bool is_documented(const json_t *json)
 	       get_u64(data, "opens_ns") != NO_NS && get_u64(data, "closes_ns") != NO_NS;
 }
 
+static const struct result_step *find_step(const struct results *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_steps; i++) {
+		if (strcmp(r->steps[i].name, name) == 0)
+			return &r->steps[i];
+	}
+	return NULL;
+}
+
 /* The part of a window that the event is about; NULL: no memory. */
 static struct result_part *event_part(struct results *r, struct track *track, const json_t *json,
 				      struct result_window **ret_window)
@@ -111,6 +119,7 @@ static struct result_part *event_part(struct results *r, struct track *track, co
 	const json_t *data = json_object_get(json, "data");
 	const char *target = get_string(json, "target");
 	uint64_t opens = get_u64(data, "opens_ns");
+	const struct result_step *step;
 	struct result_part *part = NULL;
 
 	*ret_window = track_window(track, get_string(json, "step"), get_u64(json, "instance"), opens);
@@ -119,6 +128,8 @@ static struct result_part *event_part(struct results *r, struct track *track, co
 	if (!part)
 		return NULL;
 	take_fault(r, *ret_window, json_object_get(data, "fault"));
+	step = find_step(r, (*ret_window)->step);
+	(*ret_window)->shadow |= get_true(data, "shadow") || (step && step->shadow);
 	part->opened_ns = opens;
 	return part;
 }
@@ -268,12 +279,15 @@ bool parts_clock(struct results *r, struct track *track, const struct event *eve
 	if (!w)
 		return true;
 	take_clock(r, w, json_integer_value(offset));
+	w->kind = "clock";
 	if (closes) {
 		w->closed = true;
 		w->cut = get_true(data, "cut");
 		w->closed_ns = event->mono_ns;
 		w->closed_ts_ns = ts_ns;
+		w->close_seq = event->seq;
 	} else {
+		w->open_seq = event->seq;
 		w->opened_ns = event->mono_ns;
 		w->opened_ts_ns = ts_ns - json_integer_value(offset); /* it has been moved already */
 		w->closed_ns = get_u64(data, "closes_ns");
@@ -282,4 +296,72 @@ bool parts_clock(struct results *r, struct track *track, const struct event *eve
 		w->closed_ns = w->opened_ns;
 	track_moved(track, w);
 	return true;
+}
+
+/* Where the log says no more than the kind, that is what is known of it. */
+static void take_change(struct results *r, struct result_window *w, const struct result_step *step,
+			const json_t *data)
+{
+	json_t *bare;
+
+	w->kind = results_keep(r, get_string(data, "kind"));
+	w->stands = step->stands;
+	if (step->change) {
+		w->fault = step->change;
+		w->words = step->change_words;
+		return;
+	}
+	bare = json_pack("{s:b}", w->kind, 1);
+	take_fault(r, w, bare);
+	json_decref(bare);
+}
+
+bool parts_change(struct results *r, struct track *track, const struct event *event, const json_t *json,
+		  bool closes)
+{
+	const json_t *data = json_object_get(json, "data");
+	const char *name = get_string(json, "step");
+	const struct result_step *step = name ? find_step(r, name) : NULL;
+	uint64_t instance = get_u64(json, "instance"), planned = get_u64(data, "closes_ns");
+	struct result_window *w;
+
+	if (!step || !instance || instance > UINT_MAX)
+		return false;
+	w = track_window(track, name, instance, event->mono_ns);
+	if (!w)
+		return true;
+	if (!w->words)
+		take_change(r, w, step, data);
+	if (closes) {
+		w->closed = true;
+		w->cut = get_true(data, "cut") && !w->stands;
+		w->closed_ns = event->mono_ns;
+		w->closed_ts_ns = event->ts_ns;
+		w->close_seq = event->seq;
+	} else {
+		w->opened_ns = event->mono_ns;
+		w->opened_ts_ns = event->ts_ns;
+		w->open_seq = event->seq;
+		w->closed_ns = !w->stands ? planned : step->until_end ? NO_NS : w->opened_ns;
+	}
+	if (w->closed_ns < w->opened_ns)
+		w->closed_ns = w->opened_ns;
+	track_moved(track, w);
+	return true;
+}
+
+bool parts_undo(struct results *r, struct track *track, const json_t *json)
+{
+	const json_t *data = json_object_get(json, "data");
+	const char *step = get_string(json, "step"), *result = get_string(data, "result");
+	const char *reason = get_string(data, "reason");
+	uint64_t instance = get_u64(json, "instance");
+	struct result_window *w;
+
+	if (!step || !instance || instance > UINT_MAX) /* what a dead run left */
+		return !step;
+	w = track_find(track, step, instance);
+	if (w && result)
+		w->undo = reason ? results_keepf(r, "%s: %s", result, reason) : results_keep(r, result);
+	return result;
 }

@@ -17,11 +17,9 @@ bool pick_is_of(const struct results *r, const struct result_path *path, const c
 
 static void add(struct results *r, struct picks *picks, struct pick_sample sample, uint64_t seq)
 {
-	const struct result_window *w = sample.window;
-
 	if (!results_grow(r, picks->items, picks->n))
 		return;
-	sample.seq = sample.value != NO_NS ? seq : w->n_parts ? sample.seq : NO_NS;
+	sample.seq = sample.value != NO_NS ? seq : sample.seq;
 	picks->missing += sample.value == NO_NS;
 	picks->items[picks->n++] = sample;
 }
@@ -29,7 +27,7 @@ static void add(struct results *r, struct picks *picks, struct pick_sample sampl
 static void add_probes(struct results *r, const struct pick_filter *f, const struct result_window *w,
 		       struct picks *picks)
 {
-	uint64_t edge = !w->n_parts ? NO_NS : f->detection ? w->parts[0].open_seq : w->parts[0].close_seq;
+	uint64_t edge = window_seq(w, !f->detection);
 	const struct result_probe *p;
 
 	for (size_t i = 0; i < r->n_probes; i++) {
@@ -45,7 +43,7 @@ static void add_probes(struct results *r, const struct pick_filter *f, const str
 static void add_flows(struct results *r, const struct pick_filter *f, const struct result_window *w,
 		      struct picks *picks)
 {
-	uint64_t edge = !w->n_parts ? NO_NS : f->detection ? w->parts[0].open_seq : w->parts[0].close_seq;
+	uint64_t edge = window_seq(w, !f->detection);
 	const struct result_path *path;
 	const struct result_flow *flow;
 
@@ -79,7 +77,7 @@ bool picks_take(struct results *r, const struct pick_filter *f, struct picks *re
 	*ret = (struct picks){0};
 	for (size_t i = 0; i < r->n_windows; i++) {
 		w = r->windows[i];
-		if (!pick_wants(f->step, w->step))
+		if (w->shadow || !pick_wants(f->step, w->step))
 			continue;
 		if (f->by_flow)
 			add_flows(r, f, w, ret);

@@ -11,6 +11,7 @@
 #include "evidence/read.h"
 #include "slo/get.h"
 #include "slo/judge_slo.h"
+#include "slo/parts.h"
 
 #define MOST_WINDOWS 4096 /* that a plan can have (PLAN_MAX_SLOTS) */
 
@@ -110,6 +111,16 @@ static void add_target(struct results *r, const json_t *json)
 	buf_free(&words);
 }
 
+static bool is_untimed(const char *kind)
+{
+	static const char *const untimed[] = {"log", "json", "file", "process", "stream"};
+
+	for (size_t i = 0; kind && i < sizeof(untimed) / sizeof(*untimed); i++)
+		if (strcmp(kind, untimed[i]) == 0)
+			return true;
+	return false;
+}
+
 static void add_probe(struct results *r, const json_t *probe)
 {
 	const char *name = get_string(probe, "name"), *kind = get_string(probe, "kind");
@@ -120,14 +131,95 @@ static void add_probe(struct results *r, const json_t *probe)
 		.name = results_keep(r, name),
 		.every_ns = get_u64(probe, "every_ns"),
 		.timeout_ns = get_u64(probe, "timeout_ns"),
-		.log = kind && strcmp(kind, "log") == 0,
+		.untimed = is_untimed(kind),
 	};
+}
+
+/* It acts at once, or stays to the run's end. */
+static bool stands(const json_t *json, const char *kind)
+{
+	if (!kind || strcmp(kind, "fault") == 0 || strcmp(kind, "clock") == 0)
+		return false;
+	return get_true(json, "until_end") || !json_integer_value(json_object_get(json, "for_ns"));
+}
+
+static void put_text(struct results *r, json_t *object, const char *key, const char *text)
+{
+	if (text)
+		r->failed |= json_object_set_new(object, key, json_pack("s", text)) != 0;
+}
+
+/* Arguments as one text. */
+static void put_command(struct results *r, json_t *object, const char *key, const json_t *argv)
+{
+	struct buf text = {0};
+
+	for (size_t i = 0; i < json_array_size(argv); i++) {
+		const char *word = json_string_value(json_array_get(argv, i));
+
+		buf_printf(&text, "%s%s", i ? " " : "", word ? word : "?");
+	}
+	put_text(r, object, key, text.data);
+	r->failed |= text.failed;
+	buf_free(&text);
+}
+
+static void put_process(struct results *r, json_t *object, const json_t *process)
+{
+	uint64_t pid = get_u64(process, "pid");
+
+	put_text(r, object, "pidfile", get_string(process, "pidfile"));
+	put_text(r, object, "name", get_string(process, "name"));
+	if (pid != NO_NS)
+		r->failed |= json_object_set_new(object, "pid", json_pack("I", (json_int_t)pid)) != 0;
+}
+
+/* {"signal":"SIGKILL","pidfile":"run/feeder.pid"}: the essentials of what the plan has of a change. */
+static json_t *describe_change(struct results *r, const char *kind, const json_t *step)
+{
+	const json_t *value = json_object_get(step, kind);
+	json_t *object = json_pack("{}");
+
+	if (strcmp(kind, "signal") == 0) {
+		put_text(r, object, kind, get_string(value, "name"));
+		put_process(r, object, json_object_get(value, "process"));
+	} else if (strcmp(kind, "exec") == 0) {
+		put_command(r, object, kind, json_object_get(value, "argv"));
+		put_command(r, object, "undo", json_object_get(value, "undo"));
+	} else if (strcmp(kind, "file") == 0) {
+		put_text(r, object, kind, get_string(value, "path"));
+		put_text(r, object, "change", get_string(value, "change"));
+	} else if (strcmp(kind, "link") == 0) {
+		put_text(r, object, kind, json_string_value(value));
+	}
+	return object;
+}
+
+static void take_change(struct results *r, struct result_step *step, const json_t *json)
+{
+	json_t *change = describe_change(r, step->kind, json);
+	char *text = json_object_size(change) ? json_dumps(change, JSON_COMPACT) : NULL;
+
+	r->failed |= !change || (json_object_size(change) && !text);
+	step->change = results_keep(r, text);
+	step->change_words = text ? parts_words(r, change) : NULL;
+	free(text);
+	json_decref(change);
+}
+
+/* "cut" of "cut (canary)". */
+static const char *origin_of(struct results *r, const char *name, const char *phase)
+{
+	size_t len = strlen(name), tail = phase ? strlen(phase) + strlen(" ()") : 0;
+
+	return tail && len > tail ? results_keepf(r, "%.*s", (int)(len - tail), name) : NULL;
 }
 
 static void add_step(struct results *r, const json_t *json)
 {
 	const json_t *targets = json_object_get(json, "targets");
 	uint64_t times = get_u64(json, "times");
+	const char *kind = get_string(json, "kind");
 	const char *name = get_string(json, "name"), *target;
 	struct result_step *step;
 	size_t i;
@@ -137,11 +229,17 @@ static void add_step(struct results *r, const json_t *json)
 	step = &r->steps[r->n_steps++];
 	*step = (struct result_step){
 		.name = results_keep(r, name),
+		.kind = results_keep(r, kind ? kind : "fault"),
+		.origin = origin_of(r, name, get_string(json, "phase")),
+		.shadow = get_true(json, "shadow"),
+		.until_end = get_true(json, "until_end"),
+		.stands = stands(json, kind),
 		.times = times == NO_NS         ? 1
 			 : times > MOST_WINDOWS ? MOST_WINDOWS + 1
 						: times,
 		.for_ns = get_u64(json, "for_ns"),
 	};
+	take_change(r, step, json);
 	for (i = 0; i < json_array_size(targets); i++) {
 		target = json_string_value(json_array_get(targets, i));
 		if (target && results_grow(r, step->targets, step->n_targets))
@@ -197,6 +295,12 @@ static void add_slo(struct results *r, const json_t *json)
 	};
 }
 
+static void add_disabled(struct results *r, const json_t *json)
+{
+	if (json_is_string(json) && results_grow(r, r->disabled, r->n_disabled))
+		r->disabled[r->n_disabled++] = results_keep(r, json_string_value(json));
+}
+
 static void for_each(struct results *r, const json_t *plan, const char *key,
 		     void (*add)(struct results *r, const json_t *item))
 {
@@ -240,6 +344,7 @@ int plan_read(int dirfd, struct results *r)
 	for_each(r, plan, "probes", add_probe);
 	for_each(r, plan, "steps", add_step);
 	for_each(r, plan, "slo", add_slo);
+	for_each(r, plan, "disabled", add_disabled);
 	json_decref(plan);
 	if (has_too_many_windows(r))
 		return -EBADMSG;

@@ -170,10 +170,11 @@ static const json_t *find_target(const json_t *plan, const char *name)
 	return NULL;
 }
 
-/* A share is a threshold of 32 bits, written as a number without a loss. */
-static bool take_share(const json_t *target, struct sp_rule *r)
+/* A share is a threshold of 32 bits, written as a number without a loss. That of the step stands for its targets' own. */
+static bool take_share(const json_t *step, const json_t *target, struct sp_rule *r)
 {
-	const json_t *share = json_object_get(target, "share");
+	const json_t *own = json_object_get(step, "share");
+	const json_t *share = own && !json_is_null(own) ? own : json_object_get(target, "share");
 	double value = json_is_number(share) ? json_number_value(share) : share ? -1 : 1;
 
 	if (!(value >= 0 && value <= 1))
@@ -191,9 +192,18 @@ static bool take_rule(const json_t *plan, const json_t *step, const json_t *targ
 	rule->at_ns = get_u64(step, "at_ns");
 	rule->for_ns = get_u64(step, "for_ns");
 	rule->every_ns = get_u64(step, "every_ns");
+	rule->rule.shadow = json_is_true(json_object_get(step, "shadow"));
 	rule->rule.times = times == NO_NS ? 1 : times > SP_MAX_SLOTS ? SP_MAX_SLOTS : times;
-	return rule->step && rule->target && take_share(find_target(plan, rule->target), &rule->rule) &&
+	return rule->step && rule->target && take_share(step, find_target(plan, rule->target), &rule->rule) &&
 	       take_fault(json_object_get(step, "fault"), &rule->rule);
+}
+
+/* The number of the rule whose seed this one has: its own, or that of the same step and target in an earlier phase. */
+static size_t seed_of(const json_t *plan, size_t i)
+{
+	uint64_t n = get_u64(json_array_get(json_object_get(plan, "rules"), i), "seed_of");
+
+	return n < i ? n : i;
 }
 
 static int take_rules(const json_t *plan, struct replay_rule *rules, size_t *n)
@@ -208,7 +218,7 @@ static int take_rules(const json_t *plan, struct replay_rule *rules, size_t *n)
 			if (*n == SP_MAX_RULES ||
 			    !take_rule(plan, step, json_array_get(targets, k), &rules[*n]))
 				return -EBADMSG;
-			rules[*n].rule.seed = rule_seed(seed, *n);
+			rules[*n].rule.seed = rule_seed(seed, seed_of(plan, *n));
 			(*n)++;
 		}
 	}

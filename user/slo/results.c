@@ -42,9 +42,25 @@ const char *result_outcome_name(enum result_outcome outcome)
 		[OUTCOME_ABORTED] = "aborted",
 		[OUTCOME_INTERRUPTED] = "interrupted",
 		[OUTCOME_HOST_FAILED] = "host-failed",
+		[OUTCOME_REFUSED] = "refused",
+		[OUTCOME_NOT_RUN] = "not-run",
 	};
 
 	return names[outcome];
+}
+
+bool result_step_acts(const struct result_step *step)
+{
+	return !step->kind || (strcmp(step->kind, "expect") != 0 && strcmp(step->kind, "wait") != 0);
+}
+
+const char *results_origin(const struct results *results, const char *step)
+{
+	for (size_t i = 0; i < results->n_steps; i++) {
+		if (results->steps[i].origin && strcmp(results->steps[i].name, step) == 0)
+			return results->steps[i].origin;
+	}
+	return step;
 }
 
 const char *result_notice_name(enum result_notice notice)
@@ -139,6 +155,10 @@ void results_free(struct results *results)
 	free(results->windows);
 	free(results->probes);
 	free(results->slos);
+	free(results->expects);
+	free(results->phases);
+	free(results->waits);
+	free(results->disabled);
 	free(results->fidelity);
 	free(results->events);
 	free(results->files);

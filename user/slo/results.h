@@ -24,6 +24,8 @@ enum result_outcome {
 	OUTCOME_ABORTED,
 	OUTCOME_INTERRUPTED,
 	OUTCOME_HOST_FAILED,
+	OUTCOME_REFUSED, /* of a suite alone: nothing was touched, and there is no evidence */
+	OUTCOME_NOT_RUN, /* of a suite alone: it had ended before */
 };
 
 /* What one probe saw of one window. A *_seq is the number of the event that says so; NO_NS: none does. */
@@ -125,6 +127,17 @@ struct result_window {
 	const char *words; /* the same for people: "reset=both loss=5%" */
 	uint64_t opened_ns, closed_ns, opened_ts_ns, closed_ts_ns;
 	bool closed, cut;
+	/*
+	 * It acts at once, or stays to the run's end: a recovery has no closing to count from. It counts from the opening, and
+	 * is the first healthy sample behind the first unhealthy one.
+	 */
+	bool stands;
+	bool shadow; /* it touches nothing: it is no sample of anything */
+	uint64_t open_seq,
+		close_seq; /* of its step.start and step.end, if it has no parts; otherwise NO_NS */
+	const char *kind;  /* "fault", "clock", "signal", "exec", "file", "link" */
+	const char *
+		undo; /* what became of a change when it was taken back: "taken back", ...; NULL: nothing was */
 	struct result_part *parts;
 	size_t n_parts;
 	struct result_probe *probes; /* as many as the results have probes, in their order */
@@ -132,6 +145,20 @@ struct result_window {
 	struct result_flow *flows; /* in the order of the paths; malloc'ed */
 	size_t n_flows;
 };
+
+/* The event that opens it, or closes it. */
+static inline uint64_t window_seq(const struct result_window *w, bool closing)
+{
+	if (!w->n_parts)
+		return closing ? w->close_seq : w->open_seq;
+	return closing ? w->parts[0].close_seq : w->parts[0].open_seq;
+}
+
+/* From where its recovery counts. */
+static inline uint64_t window_end(const struct result_window *w)
+{
+	return w->stands ? w->opened_ns : w->closed_ns;
+}
 
 #define RESULT_MOST_TARGETS 256 /* as many as the kernel's programs can tell apart */
 #define RESULT_TARGET_WORDS (RESULT_MOST_TARGETS / 64)
@@ -234,7 +261,9 @@ struct result_latency {
 struct result_probe_summary {
 	const char *name;
 	uint64_t every_ns, timeout_ns; /* as planned; NO_NS: the plan has none */
-	bool log;                      /* its samples are lines, which have no latency */
+	bool untimed;                  /* its samples have no latency: it reads files, or counts messages */
+	bool stream;                   /* of numbered messages: */
+	uint64_t missing, twice;       /* over the whole run, as the last sample says */
 	uint64_t up, down;             /* samples in the log */
 	struct result_samples recovery, detection;
 	struct result_change *changes; /* the first RESULT_MOST_CHANGES; malloc'ed */
@@ -276,15 +305,63 @@ struct result_target {
 	size_t n_remote_ports, n_local_ports;
 };
 
+/* What the log says of one instance of an expectation. */
+struct result_expect {
+	const char *step;
+	unsigned instance;
+	const char *words;               /* as planned: "probe=api equals=healthy within=90s" */
+	const char *how;                 /* "within", "throughout", "never" */
+	uint64_t opens_ns, closes_ns;    /* the time that it is about; CLOCK_MONOTONIC */
+	uint64_t decided_ns, decided_ts; /* of the sample that decides, or of the end; CLOCK_REALTIME */
+	uint64_t seq;                    /* of the event */
+	uint64_t samples;
+	const char *seen;  /* what decided, in words */
+	const char *value; /* as JSON; NULL: none */
+	bool pass;
+};
+
+struct result_phase {
+	const char *name;
+	uint64_t index; /* from 0 */
+	double share;   /* of flows, 0 to 1; below 0: the targets' own */
+	bool shadow, ended;
+	const char *words;  /* the variables that it sets: "loss=10%"; NULL: none */
+	const char *result; /* "promoted", "done", "rolled back", "cut"; NULL: the log doesn't say */
+	uint64_t started_ns, ended_ns, started_ts_ns, ended_ts_ns; /* NO_NS: not in the log */
+	uint64_t seq;                                              /* of its end, otherwise of its start */
+};
+
+/* What ended the run. */
+struct result_abort {
+	const char *reason, *kind, *condition, *value; /* the last two as JSON; NULL: not said */
+	uint64_t since_ns, at_ns, seq;                 /* since_ns: NO_NS, if not said */
+};
+
+/* The plan's time stood still until a condition held. */
+struct result_wait {
+	const char *step;
+	uint64_t from_ns, to_ns; /* CLOCK_MONOTONIC; from_ns NO_NS: not said */
+	uint64_t zero_ns, seq;   /* from which `at` counts behind it */
+	const char *result;      /* "fulfilled", ...; NULL: not said */
+};
+
 /* A step as planned. */
 struct result_step {
-	const char *name;
+	const char *name, *kind; /* kind: as in plan.json */
+	const char *origin; /* the name without that of its phase: its copies in other phases have the same */
 	struct result_latency *latency; /* by probe, while a window of the step was open; NULL: no probe */
 	unsigned times;
 	uint64_t for_ns;
+	bool shadow, until_end;
+	bool stands; /* see struct result_window */
+	const char *change,
+		*change_words; /* of a step that is no fault: as JSON, and for people; NULL: not in the plan */
 	const char **targets;
 	size_t n_targets;
 };
+
+/* Steps that open windows: all but expectations and waits. */
+bool result_step_acts(const struct result_step *step);
 
 struct result_pair {
 	const char *key, *value;
@@ -338,6 +415,15 @@ struct results {
 	uint64_t captured, capture_lost; /* packets in capture.pcapng, and missing in it; NO_NS: no capture */
 	struct result_slo *slos;
 	size_t n_slos;
+	struct result_expect *expects; /* in the order of their decisions */
+	size_t n_expects;
+	struct result_phase *phases;
+	size_t n_phases;
+	struct result_wait *waits;
+	size_t n_waits;
+	struct result_abort *abort; /* NULL: the log has none */
+	const char **disabled;      /* steps that the scenario turns off */
+	size_t n_disabled;
 	struct result_fidelity *fidelity; /* by step, in the order of their first opening */
 	size_t n_fidelity;
 	struct result_line *line; /* NULL: the run had none */
@@ -358,6 +444,9 @@ const char *
 result_notice_name(enum result_notice notice);           /* "reset", "refused", "closed", "attempt"; "none" */
 const char *result_backoff_name(enum backoff_kind kind); /* "none", "constant", ... */
 const char *result_chance_name(enum result_chance_kind kind); /* "loss", ... */
+
+/* What the windows of a step, and of its copies in other phases, have in common: see struct result_step. */
+const char *results_origin(const struct results *results, const char *step);
 
 /* For those who fill results in. After a failed allocation `failed` is set: check once, at the end. */
 struct results *results_new(void);

@@ -8,7 +8,7 @@
 #include "slo/percentile.h"
 
 struct latency {
-	uint64_t ns, seq; /* ns: NO_NS of an unhealthy sample */
+	uint64_t ns, seq; /* ns: NO_NS of a sample that was not good */
 };
 
 struct latencies {
@@ -73,7 +73,7 @@ static void add_latency(struct results *r, struct latencies *l, const struct mom
 	l->cut |= l->n == RESULT_MOST_LATENCIES;
 	if (l->cut || !results_grow(r, l->items, l->n))
 		return;
-	l->items[l->n++] = (struct latency){m->sample.healthy ? m->sample.latency_ns : NO_NS, m->seq};
+	l->items[l->n++] = (struct latency){m->sample.good ? m->sample.latency_ns : NO_NS, m->seq};
 }
 
 static void add_change(struct results *r, struct result_probe_summary *p, const struct moment *m)
@@ -111,7 +111,7 @@ static bool count_windows(struct samples *s, const struct moment *m)
 			seen->up++;
 		else
 			seen->down++;
-		latencies = step_latencies(s, c->steps[i].name, m->sample.probe);
+		latencies = step_latencies(s, c->steps[i].window->step, m->sample.probe);
 		if (latencies)
 			add_latency(s->results, latencies, m);
 	}

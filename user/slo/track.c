@@ -15,7 +15,7 @@ struct recent {
 	size_t count; /* of all samples so far */
 };
 
-/* A step's windows, in the order of their opening. */
+/* A step's windows, those of its copies in other phases among them, in the order of their opening. */
 struct track_step {
 	const char *name;
 	struct result_window **windows;
@@ -94,14 +94,30 @@ static void keep_earlier(uint64_t *at, uint64_t *seq, const struct sample *s)
 	*seq = s->seq;
 }
 
+static bool may_be_recovery(const struct result_window *w, const struct result_probe *p, uint64_t mono_ns)
+{
+	if (!w->stands)
+		return mono_ns >= w->closed_ns;
+	return p->unhealthy_at == NO_NS || mono_ns >= p->unhealthy_at;
+}
+
+/* A healthy sample before the first unhealthy one was no recovery, where the change lasts. */
+static void forget_early(const struct result_window *w, struct result_probe *p)
+{
+	if (w->stands && p->healthy_at < p->unhealthy_at && p->unhealthy_at != NO_NS)
+		p->healthy_at = p->healthy_seq = NO_NS;
+}
+
 static void see(struct result_window *w, size_t probe, const struct sample *s)
 {
 	struct result_probe *p = &w->probes[probe];
 
-	if (!s->healthy)
+	if (!s->healthy) {
 		keep_earlier(&p->unhealthy_at, &p->unhealthy_seq, s);
-	else if (s->mono_ns >= w->closed_ns)
+		forget_early(w, p);
+	} else if (may_be_recovery(w, p, s->mono_ns)) {
 		keep_earlier(&p->healthy_at, &p->healthy_seq, s);
+	}
 }
 
 /* Put the window's state right after its times, or those of its neighbours, were changed. */
@@ -119,7 +135,7 @@ static void review(struct track *track, struct track_step *step, size_t index)
 		recent = &track->recent[probe];
 		if (p->unhealthy_at >= end || p->unhealthy_at < w->opened_ns)
 			p->unhealthy_at = p->unhealthy_seq = NO_NS;
-		if (p->healthy_at >= end || p->healthy_at < w->closed_ns)
+		if (p->healthy_at >= end || (p->healthy_at != NO_NS && !may_be_recovery(w, p, p->healthy_at)))
 			p->healthy_at = p->healthy_seq = NO_NS;
 		n = recent->count < TRACK_RECENT ? recent->count : TRACK_RECENT;
 		for (i = 0, before = 0; i < n; i++) {
@@ -159,6 +175,8 @@ static struct result_window *new_window(struct results *results, const char *ste
 	w->instance = instance;
 	w->opened_ns = opened_ns;
 	w->closed_ns = w->opened_ts_ns = w->closed_ts_ns = NO_NS;
+	w->open_seq = w->close_seq = NO_NS;
+	w->kind = "fault";
 	w->probes = results_alloc(results, (results->n_probes + 1) * sizeof(*w->probes));
 	if (!w->probes)
 		return NULL;
@@ -173,22 +191,37 @@ static struct result_window *new_window(struct results *results, const char *ste
 	return w;
 }
 
+static struct result_window *find_instance(const struct track_step *step, const char *name, unsigned instance)
+{
+	for (size_t i = 0; i < step->n_windows; i++) {
+		if (step->windows[i]->instance == instance && strcmp(step->windows[i]->step, name) == 0)
+			return step->windows[i];
+	}
+	return NULL;
+}
+
+struct result_window *track_find(const struct track *track, const char *name, unsigned instance)
+{
+	const char *origin = results_origin(track->results, name);
+
+	for (size_t i = 0; i < track->n_steps; i++) {
+		if (strcmp(track->steps[i].name, origin) == 0)
+			return find_instance(&track->steps[i], name, instance);
+	}
+	return NULL;
+}
+
 struct result_window *track_window(struct track *track, const char *name, unsigned instance,
 				   uint64_t opened_ns)
 {
-	struct track_step *step = find_step(track, name);
-	struct result_window *w;
-	size_t at;
+	struct track_step *step = find_step(track, results_origin(track->results, name));
+	struct result_window *w = step ? find_instance(step, name, instance) : NULL;
 
-	if (!step)
-		return NULL;
-	for (at = 0; at < step->n_windows; at++) {
-		if (step->windows[at]->instance == instance)
-			return step->windows[at];
-	}
+	if (!step || w)
+		return w;
 	if (!results_grow(track->results, step->windows, step->n_windows))
 		return NULL;
-	w = new_window(track->results, step->name, instance, opened_ns);
+	w = new_window(track->results, results_keep(track->results, name), instance, opened_ns);
 	if (!w)
 		return NULL;
 	put(step, w);
@@ -197,7 +230,7 @@ struct result_window *track_window(struct track *track, const char *name, unsign
 
 void track_moved(struct track *track, struct result_window *window)
 {
-	struct track_step *step = find_step(track, window->step);
+	struct track_step *step = find_step(track, results_origin(track->results, window->step));
 	size_t i;
 
 	for (i = 0; step && i < step->n_windows; i++) {

@@ -21,6 +21,8 @@ void track_free(struct track *track);
 /* The window, made if it isn't known yet; NULL: no memory. Set its times, then call track_moved(). */
 struct result_window *track_window(struct track *track, const char *step, unsigned instance,
 				   uint64_t opened_ns);
+/* NULL: it isn't known. */
+struct result_window *track_find(const struct track *track, const char *step, unsigned instance);
 /* The window's opened_ns or closed_ns were set or changed. */
 void track_moved(struct track *track, struct result_window *window);
 /* seq: the number of its event. */

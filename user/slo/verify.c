@@ -335,6 +335,44 @@ static void check_tally(struct verification *v, const char *name, const struct t
 	}
 }
 
+static void check_times(struct verification *v, const struct verify_log *log)
+{
+	const struct tally *t = &log->times;
+	struct verify_check *check;
+	char place[96];
+
+	if (t->wrong) {
+		name_place(place, sizeof(place), t->line, t->seq, t->offset);
+		check = say(v, VERIFY_FAIL, "times", "%s: %s; %" PRIu64 " of %" PRIu64 " windows", place,
+			    t->what, t->wrong, t->wrong + t->right);
+		put_place(check, t->line, t->seq, t->offset);
+	} else if (t->right) {
+		say(v, VERIFY_PASS, "times", "%" PRIu64 " windows opened at the times of the plan", t->right);
+	}
+}
+
+static void check_expects(struct verification *v, const struct verify_log *log)
+{
+	uint64_t missing, repeated;
+	char first[160];
+
+	if (!log->expects.planned)
+		return;
+	verify_expects_count(&log->expects, &missing, &repeated, first, sizeof(first));
+	if (repeated || (missing && log->whole))
+		say(v, VERIFY_FAIL, "expectations",
+		    "of %" PRIu64 " that are planned, %" PRIu64 " have no decision and %" PRIu64
+		    " more than one, first %s",
+		    log->expects.planned, missing, repeated, first);
+	else if (missing)
+		say(v, VERIFY_WARN, "expectations",
+		    "%" PRIu64 " of %" PRIu64 " have no decision, first %s: the run did not go to its end",
+		    missing, log->expects.planned, first);
+	else
+		say(v, VERIFY_PASS, "expectations", "%" PRIu64 " are planned, each is decided once",
+		    log->expects.planned);
+}
+
 static void check_seed(struct verification *v, const struct verify_log *log)
 {
 	if (log->started && log->seed != log->plan_seed)
@@ -434,6 +472,8 @@ int verify_run(int dirfd, struct verification **ret_v, char *ret_reason, size_t 
 		check_events(v, log);
 		check_losses(v, log);
 		check_windows(v, log);
+		check_times(v, log);
+		check_expects(v, log);
 		check_seed(v, log);
 		err = v->no_memory ? -ENOMEM : 0;
 	}

@@ -24,7 +24,7 @@ struct verify_check {
 		offset; /* the first place in events.jsonl that is wrong; line 0: none. Lines count from 1 */
 };
 
-#define VERIFY_MOST_CHECKS 16
+#define VERIFY_MOST_CHECKS 20
 
 struct verification {
 	struct verify_check checks[VERIFY_MOST_CHECKS];

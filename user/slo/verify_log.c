@@ -76,6 +76,8 @@ int verify_log_open(const json_t *plan, struct verify_log **ret)
 	if (!log)
 		return -ENOMEM;
 	err = replay_rules(plan, &log->rules, &log->n_rules);
+	if (!err)
+		err = verify_expects_open(plan, &log->expects);
 	if (err)
 		goto fail;
 	for (size_t r = 0; r < log->n_rules; r++) {
@@ -90,7 +92,7 @@ int verify_log_open(const json_t *plan, struct verify_log **ret)
 	}
 	log->packet_evidence = evidence && strcmp(evidence, "packets") == 0;
 	log->plan_seed = json_integer_value(json_object_get(plan, "seed"));
-	log->seed = NO_NS;
+	log->seed = log->zero_ns = NO_NS;
 	*ret = log;
 	return 0;
 fail:
@@ -102,6 +104,7 @@ void verify_log_close(struct verify_log *log)
 {
 	if (!log)
 		return;
+	verify_expects_close(&log->expects);
 	free(log->rules);
 	free(log->windows);
 	free(log);
@@ -178,6 +181,7 @@ static bool on_run_end(struct verify_log *log, const json_t *json, struct told *
 
 	(void)json;
 	log->ended = true;
+	log->whole = is_named(t->data, "outcome", "pass");
 	if (lost != NO_NS && lost > log->lost)
 		log->lost = lost;
 	return lost != NO_NS;
@@ -201,12 +205,43 @@ static bool on_budget(struct verify_log *log, const json_t *json, struct told *t
 	return true;
 }
 
+/* At the end of the baseline, and behind each wait. */
+static bool on_zero(struct verify_log *log, const json_t *json, struct told *t)
+{
+	(void)json;
+	log->zero_ns = get_u64(t->data, "zero_ns");
+	return log->zero_ns != NO_NS;
+}
+
+static bool on_expect(struct verify_log *log, const json_t *json, struct told *t)
+{
+	(void)t;
+	return verify_expects_decided(&log->expects, get_string(json, "step"), get_u64(json, "instance"));
+}
+
+static void check_time(struct verify_log *log, const struct told *t)
+{
+	uint64_t planned = t->rule->at_ns + t->instance * t->rule->every_ns;
+	uint64_t opens = get_u64(t->data, "opens_ns");
+
+	if (log->zero_ns == NO_NS || opens == NO_NS)
+		log->times.open++;
+	else if (opens - log->zero_ns == planned)
+		log->times.right++;
+	else
+		WRONG(&log->times, t->event,
+		      "%s #%" PRIu32 " opens at %" PRIu64
+		      " ns, by the plan and the zero in force at %" PRIu64,
+		      t->rule->step, t->instance + 1, opens, log->zero_ns + planned);
+}
+
 static bool on_fault_open(struct verify_log *log, const json_t *json, struct told *t)
 {
 	struct verify_window *w;
 
 	if (!read_window(log, json, t))
 		return false;
+	check_time(log, t);
 	w = t->window;
 	w->opened = true;
 	w->open_line = t->event->number;
@@ -477,7 +512,7 @@ static bool on_flow_end(struct verify_log *log, const json_t *json, struct told 
 		t->window->lots.drawn[i] += lots.drawn[i];
 		t->window->lots.hit[i] += lots.hit[i];
 	}
-	judge_flow(log, t, hits, lots.hits);
+	judge_flow(log, t, hits, t->rule->rule.shadow ? 0 : lots.hits);
 	return true;
 }
 
@@ -488,7 +523,8 @@ static const struct {
 	{"packet", on_packet},          {"flow.hit", on_flow_hit},       {"flow.end", on_flow_end},
 	{"fault.open", on_fault_open},  {"fault.close", on_fault_close}, {"lost", on_lost},
 	{"budget", on_budget},          {"run.start", on_run_start},     {"run.end", on_run_end},
-	{"conn.answered", on_answered},
+	{"conn.answered", on_answered}, {"baseline.end", on_zero},       {"zero", on_zero},
+	{"expect.pass", on_expect},     {"expect.fail", on_expect},
 };
 
 bool verify_log_event(struct verify_log *log, const struct event *event)

@@ -7,6 +7,7 @@
 
 #include "evidence/read.h"
 #include "slo/replay.h"
+#include "slo/verify_expects.h"
 
 /* How often something was right, or couldn't be told, and the first time that it was wrong. */
 struct tally {
@@ -35,13 +36,16 @@ struct verify_log {
 	size_t n_rules;
 	struct verify_window *windows; /* those of rule r from first_window[r] on */
 	size_t first_window[SP_MAX_RULES + 1];
+	struct verify_expects expects;
 	bool packet_evidence;
 
 	bool started, ended, spent; /* spent: a budget */
+	bool whole;                 /* the run went to its end */
+	uint64_t zero_ns;           /* in force: what `at` counts from; UINT64_MAX: none yet */
 	uint64_t seed;              /* as run.start says; UINT64_MAX: it doesn't */
 	uint64_t lost;              /* by the ring buffer */
 	uint64_t draws;             /* that replays have made */
-	struct tally unreadable, takes_part, answered, packets, flows, sums;
+	struct tally unreadable, times, takes_part, answered, packets, flows, sums;
 	uint64_t plan_seed;
 	uint64_t format;
 };

@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Steps that change files: what is there while the window is open, and that all of it is as before however the run ends."""
+import hashlib
+import os
+import signal
+import unittest
+
+from changing import ChangeTest, guard_of
+from lab import wait_until
+
+CONTENT = b"".join(b"line %06d\n" % n for n in range(20000))
+OWNER = 1234, 4321
+MODE = 0o6640
+TIMES = 1_000_000_001_123_456_789, 1_000_000_002_987_654_321
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class FileTest(ChangeTest):
+    def setUp(self):
+        super().setUp()
+        self.file = self.make("file")
+        self.before = self.look()
+
+    def make(self, name, content=CONTENT):
+        path = self.path(name)
+        with open(path, "wb") as f:
+            f.write(content)
+        os.setxattr(path, "user.colour", b"grey\0green")
+        os.chown(path, *OWNER)
+        os.chmod(path, MODE)
+        os.utime(path, ns=TIMES)
+        return path
+
+    def read(self, path=None):
+        """Without a trace in the access time."""
+        fd = os.open(path or self.file, os.O_RDONLY | os.O_NOATIME)
+        with open(fd, "rb") as f:
+            return f.read()
+
+    def look(self, path=None):
+        """All that is to be put back; None: there is no file."""
+        path = path or self.file
+        try:
+            content = self.read(path)
+        except FileNotFoundError:
+            return None
+        st = os.stat(path)
+        attributes = {name: os.getxattr(path, name) for name in os.listxattr(path)}
+        return content, st.st_uid, st.st_gid, st.st_mode, st.st_atime_ns, st.st_mtime_ns, attributes
+
+    def step(self, **file):
+        """A change of the file, for as long as the run is left alone."""
+        return {"file": {"path": self.file, **file}, "for": "300s"}
+
+    def start(self, *steps, **more):
+        """A run with all its windows open."""
+        run = self.change(*steps, **more)
+        run.wait_event("step.start", len(steps))
+        return run
+
+
+class Kinds(FileTest):
+    def check(self, after, **file):
+        inode = os.stat(self.file).st_ino
+        run = self.start(self.step(**file))
+        self.assertEqual(self.read() if os.path.exists(self.file) else None, after)
+        data = run.events("step.start")[0]["data"]
+        self.assertEqual((data["kind"], data["path"], data["change"]), ("file", self.file, next(iter(file))))
+        self.assertEqual((data["before"]["size"], data["before"]["sha256"]), (len(CONTENT), sha256(CONTENT)))
+        if after is None:
+            self.assertEqual(data["after"], {"exists": False})
+        else:
+            self.assertEqual((data["after"]["size"], data["after"]["sha256"]), (len(after), sha256(after)))
+            self.assertEqual(os.stat(self.file).st_ino, inode)
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assertEqual(self.look(), self.before)
+        self.assertEqual(self.undos(run), [("step 1", "taken back", None)])
+        self.assertEqual([t for t, _, _ in self.told(run)], ["step.start", "step.undo", "step.end"])
+
+    def test_replace(self):
+        self.check(b"broken\n", replace="broken\n")
+
+    def test_replace_from(self):
+        other = self.path("other")
+        with open(other, "wb") as f:
+            f.write(b"\0\xff" * 100000)
+        run = self.start(self.step(replace_from=other))
+        self.assertEqual(self.read(), b"\0\xff" * 100000)
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assertEqual(self.look(), self.before)
+
+    def test_truncate(self):
+        self.check(CONTENT[:1000], truncate="1000B")
+
+    def test_empty(self):
+        self.check(b"", truncate="0B")
+
+    def test_append(self):
+        self.check(CONTENT + b"half a li", append="half a li")
+
+    def test_remove(self):
+        self.check(None, remove=True)
+
+    def test_garbage(self):
+        """The seed gives it."""
+        found = []
+        for seed in (7, 7, 8):
+            run = self.start(self.step(garbage="64KB"), seed=seed)
+            data = self.read()
+            self.assertEqual((data[:len(CONTENT)], len(data)), (CONTENT, len(CONTENT) + 64000))
+            found.append(data)
+            run.stop()
+            self.assert_ended(run, 130)
+            self.assertEqual(self.look(), self.before)
+        self.assertEqual(found[0], found[1])
+        self.assertNotEqual(found[0], found[2])
+
+    def test_new_file(self):
+        path = self.path("STOP.TXT")
+        run = self.start({"file": {"path": path, "replace": "now"}, "for": "300s"})
+        self.assertEqual(self.read(path), b"now")
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assertFalse(os.path.exists(path))
+
+
+class Windows(FileTest):
+    def test_repeated(self):
+        """It closes by itself, and what stays until the end is taken back behind it."""
+        stay = self.make("stay")
+        run = self.change({"file": {"path": self.file, "truncate": "0B"}, "for": "200ms",
+                           "repeat": {"times": 3, "every": "400ms"}},
+                          {"file": {"path": stay, "remove": True}})
+        self.assert_ended(run, 0)
+        self.assertEqual([self.look(), self.look(stay)], [self.before, self.before])
+        first = [("step.start", "step 1", n) for n in (1, 2, 3)]
+        self.assertEqual([t for t in self.told(run) if t[0] == "step.start" and t[1] == "step 1"], first)
+        self.assertEqual([t for t in self.told(run) if t[1] == "step 2"],
+                         [(t, "step 2", 1) for t in ("step.start", "step.undo", "step.end")])
+        self.assertEqual(self.told(run)[-1], ("step.end", "step 2", 1))
+        for event in run.events("step.start", "step.end"):
+            planned = event["data"]["opens_ns" if event["type"] == "step.start" else "closes_ns"]
+            self.assertGreaterEqual(event["mono_ns"], planned or 0)
+
+    def test_one_in_another(self):
+        """What is in it is taken back before it."""
+        run = self.change({**self.step(append="outer"), "for": "1s"},
+                          {**self.step(append="inner"), "at": "200ms", "for": "800ms"})
+        run.wait_event("step.start", 2)
+        self.assert_ended(run, 0)
+        self.assertEqual(self.look(), self.before)
+        self.assertEqual([step for step, _, _ in self.undos(run)], ["step 2", "step 1"])
+
+    def test_cut_last_first(self):
+        run = self.start(self.step(append="outer"), {**self.step(append="inner"), "for": "200s"},
+                         {"file": {"path": self.path("new"), "replace": "x"}})
+        self.assertEqual(self.read(), CONTENT + b"outerinner")
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assertEqual(self.look(), self.before)
+        started = [e["step"] for e in run.events("step.start")]
+        self.assertEqual([step for step, _, _ in self.undos(run)], started[::-1])
+
+    def test_a_step_fails(self):
+        """The run ends, and takes back what others have done."""
+        gone = self.path("gone")
+        run = self.change(self.step(truncate="0B"), {"file": {"path": gone, "remove": True}, "at": "200ms"})
+        self.assert_ended(run, 4)
+        self.assertEqual(self.look(), self.before)
+        self.assertIn(f"the step step 2 can't be done: the file {gone}: No such file or directory",
+                      run.events("run.end")[0]["data"]["reason"])
+        end = run.events("step.end")[0]
+        self.assertEqual((end["step"], end["data"]["error"]),
+                         ("step 2", f"the file {gone}: No such file or directory"))
+
+    def test_open_descriptor(self):
+        """Whoever has it open sees what is done to it, and what is put back."""
+        with open(self.file, "rb") as f:
+            run = self.start(self.step(replace="broken"))
+            self.assertEqual(f.read(100), b"broken")
+            run.stop()
+            f.seek(0)
+            self.assertEqual(f.read(), CONTENT)
+
+
+class Meanwhile(FileTest):
+    """Somebody else writes the file while the window is open."""
+    UNTOUCHED = [("step 1", "not needed", "written by somebody else meanwhile")]
+
+    def check(self, meddle, result, look, **file):
+        run = self.start(self.step(**file))
+        meddle()
+        meddled = self.look()
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assertEqual(self.undos(run), result)
+        self.assertEqual(self.look(), meddled if look is None else look)
+
+    def write(self):
+        with open(self.file, "ab") as f:
+            f.write(b"more")
+
+    def rename(self):
+        """As programs do that replace a file in one step."""
+        self.make("new", b"another")
+        os.rename(self.path("new"), self.file)
+
+    def same_bytes(self):
+        """The bytes that the change has left, but another file."""
+        self.make("new", b"broken")
+        os.rename(self.path("new"), self.file)
+
+    def test_left_alone(self):
+        for meddle in (self.write, self.rename, self.same_bytes):
+            self.check(meddle, self.UNTOUCHED, None, replace="broken")
+            self.make("file")
+
+    def test_made_anew(self):
+        self.check(lambda: self.make("file", b"made by its owner"), self.UNTOUCHED, None, remove=True)
+
+    def test_always(self):
+        for meddle in (self.write, self.rename, lambda: os.unlink(self.file)):
+            self.check(meddle, [("step 1", "taken back", None)], self.before, truncate="10B", restore="always")
+
+    def test_owner_and_mode(self):
+        """They are put back with the bytes."""
+        self.check(lambda: os.chmod(self.file, 0o777), [("step 1", "taken back", None)], self.before, truncate="0B")
+
+    def test_put_back_by_its_owner(self):
+        def meddle():
+            with open(self.file, "r+b") as f:
+                f.write(CONTENT)
+            os.utime(self.file, ns=TIMES)
+        self.check(meddle, [("step 1", "not needed", "the file is as it was")], self.before, truncate="0B")
+
+
+class Killed(FileTest):
+    def setUp(self):
+        super().setUp()
+        self.second = self.make("second", b"the second\n")
+        self.second_before = self.look(self.second)
+
+    def two(self):
+        return self.start(self.step(truncate="7B"), {"file": {"path": self.second, "remove": True}},
+                          {"file": {"path": self.path("new"), "replace": "x"}})
+
+    def assert_as_before(self):
+        self.assertEqual([self.look(), self.look(self.second), self.look(self.path("new"))],
+                         [self.before, self.second_before, None])
+
+    def test_guard(self):
+        self.kill(self.two())
+        self.assert_as_before()
+
+    def test_clear(self):
+        run = self.two()
+        self.kill_all(run)
+        self.assertEqual(self.read(), CONTENT[:7])
+        journal, folder = self.journals()[::-1]
+        self.assertEqual(os.stat(self.path(f"var/undo/{folder}")).st_mode & 0o777, 0o700)
+        self.assertTrue(journal.endswith(".jsonl"))
+        self.assertEqual(self.clear(), [("taken back", None)] * 3)
+        self.assert_as_before()
+        self.assertEqual(self.journals(), [])
+        for words in ("truncated", "removed", "replaced"):
+            self.assertIn(f"which was {words}", self.last_words)
+        self.assertEqual(self.clear(), [])
+        self.assert_as_before()
+
+    def test_clear_is_harmless_twice(self):
+        """Also where the journal says that nothing is done yet."""
+        run = self.two()
+        self.kill_all(run)
+        journal = self.path("var/undo/" + [name for name in self.journals() if name.endswith(".jsonl")][0])
+        with open(journal, "rb") as f:
+            text = f.read()
+        self.assertEqual(self.clear(), [("taken back", None)] * 3)
+        with open(journal, "wb") as f:
+            f.write(text)
+        self.assertEqual([result for result, _ in self.clear()][0::2], ["not needed"] * 2)
+        self.assert_as_before_but_inode()
+
+    def assert_as_before_but_inode(self):
+        self.assertEqual(self.look(), self.before)
+        self.assertIsNone(self.look(self.path("new")))
+        self.assertEqual(self.look(self.second), self.second_before)
+
+    def test_next_run(self):
+        self.kill_all(self.two())
+        run = self.change(self.step(append="x"), words=(), recovery="0s")
+        run.wait_event("step.start")
+        self.assertEqual(self.undos(run), [(None, "taken back", None)] * 3)
+        self.assertEqual(self.read(), CONTENT + b"x")
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assert_as_before()
+
+    def test_after_a_boot(self):
+        """Files outlive it, and are put back."""
+        self.kill_all(self.two())
+        for name in self.journals():
+            if name.endswith(".jsonl"):
+                with open(self.path(f"var/undo/{name}"), "r+b") as f:
+                    text = f.read()
+                    at = text.index(b'"boot_id":"') + len(b'"boot_id":"')
+                    f.seek(at)
+                    f.write(b"00000000")
+        self.assertEqual(self.clear(), [("taken back", None)] * 3)
+        self.assert_as_before()
+
+    def test_written_meanwhile(self):
+        run = self.two()
+        with open(self.file, "ab") as f:
+            f.write(b"more")
+        self.kill(run)
+        self.assertEqual(self.read(), CONTENT[:7] + b"more")
+        self.assertEqual(self.look(self.second), self.second_before)
+
+    def test_stopped(self):
+        """The guard does not wait for a run that does not close its window; the run finds it done."""
+        run = self.change({**self.step(truncate="0B"), "for": "1s"})
+        run.wait_event("step.start")
+        run.freeze()
+        wait_until(lambda: self.look() == self.before, "the guard has put it back")
+        run.signal(signal.SIGCONT)
+        self.assert_ended(run, 0)
+        self.assertEqual(self.undos(run), [("step 1", "taken back", "by the guard: the run was stopped or late")])
+        self.assertEqual(self.look(), self.before)
+
+    def test_stopped_keeps_what_has_no_end(self):
+        run = self.start({**self.step(truncate="0B"), "for": "1s"}, {"file": {"path": self.second, "remove": True}})
+        run.freeze()
+        wait_until(lambda: self.look() == self.before, "the guard has put it back")
+        self.assertFalse(os.path.exists(self.second))
+        run.signal(signal.SIGCONT)
+        self.assert_ended(run, 0)
+        self.assert_as_before()
+
+    def test_one_run_at_a_time(self):
+        run = self.two()
+        other = self.change(self.step(append="x"))
+        self.assertEqual(other.wait(), 3)
+        self.assertIn("another run changes this host", other.stderr)
+        self.assertTrue(guard_of(run))
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assert_as_before()
+
+
+class Refused(FileTest):
+    def test_no_such_place(self):
+        for path in ("nowhere/file", "file/below"):
+            run = self.change({"file": {"path": self.path(path), "replace": "x"}, "for": "1s"})
+            self.assert_refused(run, "the step step 1 can't be done: the file")
+
+    def test_no_file(self):
+        os.symlink(self.file, self.path("link"))
+        os.mkfifo(self.path("fifo"))
+        for name in ("link", "fifo", "."):
+            run = self.change({"file": {"path": self.path(name), "replace": "x"}, "for": "1s"})
+            self.assert_refused(run, "it is no regular file")
+
+    def test_no_source(self):
+        self.assert_refused(self.change(self.step(replace_from=self.path("nothing"))), self.path("nothing"))
+
+    def test_hard_links(self):
+        os.link(self.file, self.path("other"))
+        self.assert_refused(self.change(self.step(remove=True)), "it has other names")
+        run = self.start(self.step(truncate="0B"))
+        self.assertEqual(self.read(self.path("other")), b"")
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assertEqual([self.look(), self.look(self.path("other"))], [self.before] * 2)
+
+    def test_too_large(self):
+        os.truncate(self.file, (1 << 30) + 1)
+        self.assert_refused(self.change(self.step(truncate="0B")), "larger than 1 GiB")
+
+    def test_no_order_to_take_back(self):
+        os.symlink(self.lab.folder, self.path("here"))
+        other = {"file": {"path": self.path("here/file"), "append": "x"}, "at": "1s", "for": "2s"}
+        run = self.change({**self.step(truncate="0B"), "for": "2s"}, other)
+        self.assert_refused(run, "the steps step 1 and step 2 change the same")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drill/changes.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/timeutil.h"
+#include "drill/change.h"
+#include "drill/changes_windows.h"
+#include "drill/leftovers.h"
+#include "drill/narrow_log.h"
+
+#define NAP_MOST_NS (20 * NS_PER_MS) /* while something is under way */
+#define NAP_LEAST_NS NS_PER_MS
+#define TRIES 5 /* of a change before which somebody else was faster */
+
+enum change_state {
+	CHANGE_WAITS,
+	CHANGE_PREPARES, /* these three: something is under way */
+	CHANGE_APPLIES,
+	CHANGE_TAKES_BACK,
+	CHANGE_IS_OPEN,
+	CHANGE_IS_CLOSED,
+};
+
+struct change_window {
+	const struct change_kind *kind;
+	const struct change_times *times;
+	struct change change;
+	enum change_state state;
+	uint64_t opens, closes; /* absolute, once it has opened; closes is UINT64_MAX: when the run ends */
+	uint64_t since;         /* when what is under way was begun */
+	unsigned order, tries;
+	bool is_armed, is_cut, was_taken;
+	unsigned armed;
+	/* Of what is under way in a thread. */
+	pthread_t thread;
+	bool has_thread;
+	atomic_bool is_done;
+	int (*work)(struct change_window *w);
+	int result;
+};
+
+struct changes {
+	const struct plan *plan;
+	struct undo *undo;
+	struct undo_guard *guard;
+	struct journal *journal;
+	struct fault_events *fault_events;
+	struct change_times *times; /* in the order of their openings */
+	struct change_window *items;
+	size_t n;
+	uint64_t zero, until; /* of the plan's time: nothing opens from there on */
+	uint64_t last_close;
+	unsigned opened;
+	const char *folder;
+	char why[400];
+};
+
+/* ---- what is under way, here or in a thread ---- */
+
+static void *run_thread(void *arg)
+{
+	struct change_window *w = arg;
+
+	w->result = w->work(w);
+	atomic_store(&w->is_done, true);
+	return NULL;
+}
+
+static int begin(struct change_window *w, enum change_state state, int (*work)(struct change_window *w))
+{
+	w->state = state;
+	w->since = clock_mono_ns();
+	w->work = work;
+	atomic_store(&w->is_done, false);
+	if (w->kind->slow && !pthread_create(&w->thread, NULL, run_thread, w)) {
+		w->has_thread = true;
+		return 0;
+	}
+	w->result = work(w); /* or without one, for want of memory */
+	atomic_store(&w->is_done, true);
+	return 0;
+}
+
+static bool is_under_way(const struct change_window *w)
+{
+	return w->state == CHANGE_PREPARES || w->state == CHANGE_APPLIES || w->state == CHANGE_TAKES_BACK;
+}
+
+/* False: it goes on. */
+static bool is_over(struct change_window *w)
+{
+	if (!atomic_load(&w->is_done))
+		return false;
+	if (w->has_thread)
+		pthread_join(w->thread, NULL);
+	w->has_thread = false;
+	if (w->result == -EINPROGRESS)
+		w->result = w->kind->poll(&w->change);
+	return w->result != -EINPROGRESS;
+}
+
+static int prepare(struct change_window *w)
+{
+	return w->kind->prepare(&w->change);
+}
+
+static int apply(struct change_window *w)
+{
+	return w->kind->apply(&w->change);
+}
+
+static int take_back(struct change_window *w)
+{
+	struct change *c = &w->change;
+
+	c->why[0] = '\0';
+	if (w->kind->take_back)
+		return w->kind->take_back(c);
+	c->result = leftovers_take_data(w->kind->name, c->undo.data, c->why, sizeof(c->why));
+	c->done_ns = clock_mono_ns();
+	return 0;
+}
+
+/* ---- what is told ---- */
+
+static struct journal_where where(const struct change_window *w)
+{
+	return (struct journal_where){.step = w->change.step->name, .instance = w->change.instance + 1};
+}
+
+static struct json *tell_begin(struct changes *s, const struct change_window *w, enum change_event event)
+{
+	struct json *data = journal_data(s->journal);
+
+	json_string(data, "kind", w->kind->name);
+	if (!w->change.step->shadow && w->state != CHANGE_WAITS)
+		w->kind->tell(&w->change, data, event);
+	return data;
+}
+
+static void tell_window(struct changes *s, const struct change_window *w, uint64_t mono_ns, const char *type,
+			const char *error)
+{
+	bool is_end = !strcmp(type, "step.end");
+	struct journal_where at = where(w);
+	struct json *data = tell_begin(s, w, is_end ? CHANGE_ENDED : CHANGE_MADE);
+
+	json_u64(data, "opens_ns", w->opens);
+	if (w->closes < UINT64_MAX)
+		json_u64(data, "closes_ns", w->closes);
+	else
+		json_null(data, "closes_ns");
+	json_bool(data, "cut", w->is_cut);
+	if (w->change.step->shadow)
+		json_bool(data, "shadow", true);
+	if (error)
+		json_string(data, "error", error);
+	journal_write(s->journal, mono_ns, type, &at);
+}
+
+static void tell_undo(struct changes *s, const struct change_window *w, bool guarded)
+{
+	static const char *const results[] = {
+		[UNDO_TAKEN_BACK] = "taken back", [UNDO_NOT_NEEDED] = "not needed", [UNDO_FAILED] = "failed"};
+	const struct change *c = &w->change;
+	struct journal_where at = where(w);
+	struct json *data = tell_begin(s, w, CHANGE_TAKEN_BACK);
+
+	json_string(data, "result", results[c->result]);
+	json_string(data, "reason",
+		    guarded     ? "by the guard: the run was stopped or late"
+		    : c->why[0] ? c->why
+				: NULL);
+	journal_write(s->journal, c->done_ns, "step.undo", &at);
+}
+
+static int tell_narrow(struct changes *s, const struct change_window *w, uint64_t mono_ns,
+		       int (*tell)(struct fault_events *, uint64_t, const struct fault_window *))
+{
+	if (w->change.step->shadow)
+		return 0;
+	return narrow_log_tell(s->fault_events, s->plan, w->change.step, w->change.instance,
+			       mono_ns + s->journal->offset_ns, tell);
+}
+
+/* ---- the windows ---- */
+
+static int fail(struct changes *s, const struct change_window *w, const char *what)
+{
+	snprintf(s->why, sizeof(s->why), "the step %s can't be %s: %s", w->change.step->name, what,
+		 w->change.why);
+	return -ECANCELED;
+}
+
+static void drop_copies(const struct change_window *w)
+{
+	char path[4200];
+
+	if (!w->kind->keeps_copies || !w->change.folder)
+		return;
+	snprintf(path, sizeof(path), "%s/%u", w->change.folder, w->change.number);
+	unlink(path);
+	strcat(path, ".xattr");
+	unlink(path);
+}
+
+static int disarm(struct changes *s, struct change_window *w)
+{
+	uint64_t ns;
+	int err;
+
+	if (w->is_armed)
+		(void)undo_guard_claim(s->guard, w->armed, &ns);
+	err = w->is_armed ? undo_done(s->undo, w->armed) : 0;
+	w->is_armed = w->is_armed && err;
+	if (!err)
+		drop_copies(w);
+	return err;
+}
+
+static int end_window(struct changes *s, struct change_window *w, uint64_t mono_ns, const char *error)
+{
+	if (s->last_close < mono_ns)
+		s->last_close = mono_ns;
+	tell_window(s, w, mono_ns, "step.end", error);
+	w->state = CHANGE_IS_CLOSED;
+	buf_free(&w->change.undo);
+	return error ? 0 : tell_narrow(s, w, mono_ns, fault_events_clear);
+}
+
+static int watch(struct changes *s, const struct change_window *w)
+{
+	const struct undo_late late = {.ends_ns = w->closes, .id = w->armed, .in_parts = w->kind->in_parts};
+
+	return w->is_armed && w->closes < UINT64_MAX ? undo_guard_watch(s->guard, &late) : 0;
+}
+
+static int open_window(struct changes *s, struct change_window *w, uint64_t now)
+{
+	int err = 0;
+
+	w->opens = s->zero + w->times->opens;
+	w->closes = w->times->closes < UINT64_MAX ? s->zero + w->times->closes : UINT64_MAX;
+	w->order = ++s->opened;
+	if (w->change.step->shadow) {
+		tell_window(s, w, now, "step.start", NULL);
+		w->state = CHANGE_IS_OPEN;
+		return 0;
+	}
+	if (w->kind->keeps_copies && !w->change.folder)
+		err = undo_folder(s->undo, &w->change.folder);
+	return err ?: begin(w, CHANGE_PREPARES, prepare);
+}
+
+/* Nothing has changed. */
+static int give_up(struct changes *s, struct change_window *w)
+{
+	int err = disarm(s, w);
+
+	w->is_cut = true;
+	(void)end_window(s, w, clock_mono_ns(), w->change.why);
+	return err ?: fail(s, w, "done");
+}
+
+static int prepared(struct changes *s, struct change_window *w)
+{
+	const struct change *c = &w->change;
+	int err;
+
+	if (w->result)
+		return give_up(s, w);
+	if (c->undo.len) {
+		err = c->undo.failed ? -ENOMEM : undo_arm(s->undo, w->kind->name, c->undo.data, &w->armed);
+		if (err)
+			return err;
+		w->is_armed = true;
+	}
+	err = watch(s, w);
+	return err ?: begin(w, CHANGE_APPLIES, apply);
+}
+
+static int start_taking_back(struct changes *s, struct change_window *w);
+
+/* There may be a part of it: then it is taken back, and the run ends. */
+static int not_applied(struct changes *s, struct change_window *w)
+{
+	if (w->result == -EAGAIN && ++w->tries < TRIES)
+		return disarm(s, w) ?: begin(w, CHANGE_PREPARES, prepare);
+	if (!w->is_armed || w->result == -EAGAIN)
+		return give_up(s, w);
+	(void)fail(s, w, "done");
+	w->is_cut = true;
+	tell_window(s, w, w->change.done_ns, "step.start", w->change.why);
+	(void)start_taking_back(s, w);
+	return -ECANCELED;
+}
+
+static int applied(struct changes *s, struct change_window *w)
+{
+	struct change *c = &w->change;
+	int err = 0;
+
+	if (w->result)
+		return not_applied(s, w);
+	w->state = CHANGE_IS_OPEN;
+	if (w->is_armed && w->kind->in_parts)
+		err = undo_arm_again(s->undo, w->kind->name, c->undo.data, w->armed) ?: watch(s, w);
+	else if (w->is_armed)
+		err = watch(s, w);
+	tell_window(s, w, c->done_ns, "step.start", NULL);
+	return err ?: tell_narrow(s, w, c->done_ns, fault_events_apply);
+}
+
+static int taken_back(struct changes *s, struct change_window *w, bool guarded)
+{
+	int err = 0;
+
+	tell_undo(s, w, guarded);
+	if (w->change.result != UNDO_FAILED) {
+		err = disarm(s, w);
+	} else {
+		(void)fail(s, w, "taken back (`shearpin clear` tries again)");
+		err = -EBUSY;
+	}
+	return end_window(s, w, w->change.done_ns, NULL) ?: err;
+}
+
+/* Of a window that leaves nothing behind. */
+static uint64_t when_closed(const struct change_window *w)
+{
+	if (w->is_cut || w->closes == UINT64_MAX)
+		return clock_mono_ns();
+	return w->closes > w->change.done_ns ? w->closes : w->change.done_ns;
+}
+
+static int start_taking_back(struct changes *s, struct change_window *w)
+{
+	uint64_t taken_ns;
+
+	if (!w->is_armed)
+		return end_window(s, w, when_closed(w), NULL);
+	if (undo_guard_claim(s->guard, w->armed, &taken_ns)) {
+		w->state = CHANGE_TAKES_BACK;
+		w->change.result = UNDO_TAKEN_BACK;
+		w->change.done_ns = taken_ns;
+		return taken_back(s, w, true);
+	}
+	return begin(w, CHANGE_TAKES_BACK, take_back);
+}
+
+/* What is under way may be over, with all that follows from it. */
+static int look(struct changes *s, struct change_window *w)
+{
+	int err = 0;
+
+	while (!err && is_under_way(w) && is_over(w)) {
+		if (w->state == CHANGE_PREPARES)
+			err = prepared(s, w);
+		else if (w->state == CHANGE_APPLIES)
+			err = applied(s, w);
+		else
+			err = taken_back(s, w, false);
+	}
+	return err;
+}
+
+/* Changes of one thing come one after the other, and are taken back the other way round. */
+static bool must_wait(const struct changes *s, const struct change_window *w)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct change_window *other = &s->items[i];
+
+		if (other == w || !w->times->key || !other->times->key ||
+		    strcmp(w->times->key, other->times->key) != 0)
+			continue;
+		if (is_under_way(other))
+			return true;
+		if (w->state == CHANGE_IS_OPEN && other->state == CHANGE_IS_OPEN && other->order > w->order &&
+		    other->closes <= w->closes)
+			return true;
+	}
+	return false;
+}
+
+/* Of one that has an end, and leaves something behind: whoever is so late that it is over does not open it any more. */
+static int skip_window(struct changes *s, struct change_window *w, uint64_t now)
+{
+	w->opens = s->zero + w->times->opens;
+	w->closes = s->zero + w->times->closes;
+	w->is_cut = true;
+	return end_window(s, w, now, "it was over before it could be opened");
+}
+
+static int run_window(struct changes *s, struct change_window *w, uint64_t now)
+{
+	int err = look(s, w);
+
+	if (err || must_wait(s, w))
+		return err;
+	if (w->state == CHANGE_IS_OPEN && now >= w->closes) {
+		err = start_taking_back(s, w) ?: look(s, w);
+	} else if (w->state == CHANGE_WAITS && s->zero && w->times->opens < s->until && now >= s->zero &&
+		   now - s->zero >= w->times->opens) {
+		bool over = w->times->closes < UINT64_MAX && now - s->zero >= w->times->closes;
+
+		err = over && change_is_undone(w->change.step) ? skip_window(s, w, now)
+							       : open_window(s, w, now) ?: look(s, w);
+	}
+	return err;
+}
+
+/* A nap of a tenth of the time that it has taken so far. */
+static uint64_t when_to_look(const struct change_window *w, uint64_t now)
+{
+	uint64_t nap = now > w->since ? (now - w->since) / 10 : 0;
+
+	return now + (nap < NAP_LEAST_NS ? NAP_LEAST_NS : nap > NAP_MOST_NS ? NAP_MOST_NS : nap);
+}
+
+static uint64_t next_of(const struct changes *s, const struct change_window *w, uint64_t now)
+{
+	if (is_under_way(w))
+		return when_to_look(w, now);
+	if (w->state == CHANGE_IS_OPEN)
+		return w->closes <= now ? now + NAP_LEAST_NS : w->closes;
+	if (w->state != CHANGE_WAITS || !s->zero || w->times->opens >= s->until ||
+	    s->zero > UINT64_MAX - w->times->opens)
+		return UINT64_MAX;
+	return s->zero + w->times->opens <= now ? now + NAP_LEAST_NS : s->zero + w->times->opens;
+}
+
+int changes_run(struct changes *s, uint64_t now, uint64_t *ret_next)
+{
+	int err = 0;
+
+	*ret_next = UINT64_MAX;
+	/* What ends comes before what begins. */
+	for (int pass = 0; s && pass < 2; pass++)
+		for (size_t i = 0; !err && i < s->n; i++)
+			if ((s->items[i].state == CHANGE_WAITS) == pass)
+				err = run_window(s, &s->items[i], now);
+	now = clock_mono_ns();
+	for (size_t i = 0; s && i < s->n; i++) {
+		uint64_t next = next_of(s, &s->items[i], now);
+
+		*ret_next = next < *ret_next ? next : *ret_next;
+	}
+	return err;
+}
+
+static int finish(struct changes *s, struct change_window *w)
+{
+	static const struct timespec moment = {.tv_nsec = NAP_LEAST_NS};
+	int err = 0;
+
+	while (is_under_way(w)) {
+		int next = look(s, w);
+
+		err = err ?: next;
+		if (is_under_way(w))
+			nanosleep(&moment, NULL);
+	}
+	return err;
+}
+
+static struct change_window *newest(const struct changes *s)
+{
+	struct change_window *found = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct change_window *w = &s->items[i];
+
+		if (w->state != CHANGE_WAITS && w->state != CHANGE_IS_CLOSED &&
+		    (!found || w->order > found->order))
+			found = w;
+	}
+	return found;
+}
+
+int changes_cut(struct changes *s)
+{
+	struct change_window *w;
+	int err = 0, next;
+
+	if (s)
+		s->zero = 0;
+	for (size_t i = 0; s && i < s->n; i++)
+		if (s->items[i].state == CHANGE_PREPARES || s->items[i].state == CHANGE_APPLIES)
+			atomic_store(&s->items[i].change.is_cancelled, true);
+	while (s && (w = newest(s))) {
+		next = finish(s, w);
+		if (w->state == CHANGE_IS_OPEN) {
+			w->is_cut |= w->closes < UINT64_MAX;
+			next = start_taking_back(s, w) ?: finish(s, w);
+		}
+		/* That somebody gave up is what was asked for. */
+		err = err ?: next == -ECANCELED ? 0 : next;
+	}
+	return err;
+}
+
+void changes_close(struct changes *changes)
+{
+	if (!changes)
+		return;
+	(void)changes_cut(changes);
+	for (size_t i = 0; changes->items && i < changes->n; i++) {
+		child_end(changes->items[i].change.exec.child);
+		buf_free(&changes->items[i].change.undo);
+	}
+	free(changes->items);
+	change_times_free(changes->times, changes->n);
+	free(changes);
+}
+
+/* ---- around them ---- */
+
+/* Two windows of a step do not get the same garbage; FNV-1a over the step's name. */
+static uint64_t seed_of(const struct plan *plan, const struct plan_step *step, uint32_t instance)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (const char *c = step->name; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
+	return plan->seed ^ (hash + instance);
+}
+
+int changes_open(const struct plan *plan, struct undo *undo, struct undo_guard *guard,
+		 struct journal *journal, struct fault_events *fault_events, struct changes **ret)
+{
+	struct changes *s;
+	int err;
+
+	*ret = NULL;
+	if (!changes_any(plan))
+		return 0;
+	s = calloc(1, sizeof(*s));
+	err = s ? change_times(plan, &s->times, &s->n) : -ENOMEM;
+	if (!err)
+		s->items = calloc(s->n, sizeof(*s->items));
+	if (!err && !s->items)
+		err = -ENOMEM;
+	if (err) {
+		changes_close(s);
+		return err;
+	}
+	s->plan = plan;
+	s->undo = undo;
+	s->guard = guard;
+	s->journal = journal;
+	s->fault_events = fault_events;
+	for (size_t i = 0; i < s->n; i++) {
+		struct change_window *w = &s->items[i];
+
+		w->times = &s->times[i];
+		w->kind = change_kind_of(w->times->step);
+		w->change.step = w->times->step;
+		w->change.instance = w->times->instance;
+		w->change.number = i + 1;
+		w->change.seed = seed_of(plan, w->times->step, w->times->instance);
+	}
+	*ret = s;
+	return 0;
+}
+
+void changes_set_zero(struct changes *changes, uint64_t zero_ns, struct plan_span span)
+{
+	if (!changes)
+		return;
+	changes->zero = zero_ns;
+	changes->until = span.until_ns;
+}
+
+bool changes_all_done(const struct changes *changes)
+{
+	for (size_t i = 0; changes && i < changes->n; i++) {
+		const struct change_window *w = &changes->items[i];
+		bool stays = w->state == CHANGE_IS_OPEN && w->closes == UINT64_MAX;
+
+		if (w->state != CHANGE_IS_CLOSED && !stays)
+			return false;
+	}
+	return true;
+}
+
+uint64_t changes_last_close(const struct changes *changes)
+{
+	return changes ? changes->last_close : 0;
+}
+
+const char *changes_why(const struct changes *changes)
+{
+	return changes ? changes->why : "";
+}

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drill/file_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/write.h"
+#include "drill/file_xattrs.h"
+
+#define PIECE 65536
+#define ROOM_LEFT (16ULL * 1024 * 1024) /* that a copy leaves free */
+#define NEW_MODE 0644
+
+static bool is_cancelled(const atomic_bool *cancelled)
+{
+	return cancelled && atomic_load(cancelled);
+}
+
+/* ---- what there is ---- */
+
+static void take_stat(const struct stat *st, struct file_state *ret)
+{
+	*ret = (struct file_state){
+		.exists = true,
+		.device = st->st_dev,
+		.inode = st->st_ino,
+		.size = st->st_size,
+		.mode = st->st_mode & 07777,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.links = st->st_nlink,
+		.atime = st->st_atim,
+		.mtime = st->st_mtim,
+	};
+}
+
+static int refuse(const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode))
+		return -ENOTSUP;
+	return (uint64_t)st->st_size > FILE_STATE_MOST ? -EFBIG : 0;
+}
+
+/* Neither its access time nor a FIFO's or a device's peace is touched. */
+static int open_file(const char *path, int flags, struct stat *ret)
+{
+	int fd, err;
+
+	if (lstat(path, ret))
+		return -errno;
+	err = refuse(ret);
+	if (err)
+		return err;
+	fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ELOOP ? -ENOTSUP : -errno;
+	err = fstat(fd, ret) ? -errno : refuse(ret);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int file_state_stat(const char *path, struct file_state *ret)
+{
+	struct stat st;
+	int err = lstat(path, &st) ? -errno : refuse(&st);
+
+	*ret = (struct file_state){};
+	if (!err)
+		take_stat(&st, ret);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* ---- bytes, one piece after the other ---- */
+
+struct sink {
+	int (*take)(struct sink *s, const void *data, size_t len);
+	const atomic_bool *cancelled;
+	EVP_MD_CTX *hash; /* NULL: it takes none */
+	int fd;
+	uint64_t at, size;
+};
+
+static int sink_open(struct sink *s)
+{
+	s->hash = EVP_MD_CTX_new();
+	return s->hash && EVP_DigestInit_ex(s->hash, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
+}
+
+static void sink_close(struct sink *s, char *ret_hex)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	if (s->hash && ret_hex && EVP_DigestFinal_ex(s->hash, digest, &len) == 1)
+		for (unsigned i = 0; i < len && i < FILE_STATE_HEX / 2; i++)
+			sprintf(ret_hex + 2 * i, "%02x", digest[i]);
+	EVP_MD_CTX_free(s->hash);
+	s->hash = NULL;
+}
+
+static int give(struct sink *s, const void *data, size_t len)
+{
+	int err = is_cancelled(s->cancelled) ? -ECANCELED : 0;
+
+	if (!err && s->hash && EVP_DigestUpdate(s->hash, data, len) != 1)
+		err = -ENOMEM;
+	if (!err && s->take)
+		err = s->take(s, data, len);
+	s->at += len;
+	s->size += len;
+	return err;
+}
+
+static int write_at(struct sink *s, const void *data, size_t len)
+{
+	const char *from = data;
+	uint64_t at = s->at;
+
+	while (len) {
+		ssize_t n = pwrite(s->fd, from, len, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		from += n;
+		at += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int write_end(struct sink *s, const void *data, size_t len)
+{
+	return write_all(s->fd, data, len);
+}
+
+/* Where there are zeros alone a copy has a hole. */
+static int write_sparse(struct sink *s, const void *data, size_t len)
+{
+	static const char zeros[PIECE];
+
+	return len <= sizeof(zeros) && !memcmp(data, zeros, len) ? 0 : write_at(s, data, len);
+}
+
+/* Up to `most` bytes of a file from its beginning. */
+static int give_file(struct sink *s, int fd, uint64_t most)
+{
+	char piece[PIECE];
+	uint64_t at = 0;
+	int err = 0;
+
+	while (!err && at < most) {
+		size_t want = most - at < sizeof(piece) ? most - at : sizeof(piece);
+		ssize_t n = pread(fd, piece, want, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : 0;
+		err = at + n > FILE_STATE_MOST ? -EFBIG : give(s, piece, n);
+		at += n;
+	}
+	return err;
+}
+
+static int give_zeros(struct sink *s, uint64_t n)
+{
+	static const char zeros[PIECE];
+	int err = 0;
+
+	for (; !err && n; n -= n < PIECE ? n : PIECE)
+		err = give(s, zeros, n < PIECE ? n : PIECE);
+	return err;
+}
+
+/* splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
+static uint64_t next_word(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+static int give_garbage(struct sink *s, uint64_t n, uint64_t seed)
+{
+	uint64_t words[512];
+	int err = 0;
+
+	for (size_t len; !err && n; n -= len) {
+		for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+			words[i] = next_word(&seed);
+		len = n < sizeof(words) ? n : sizeof(words);
+		err = give(s, words, len);
+	}
+	return err;
+}
+
+static int give_tail(struct sink *s, const struct file_content *c)
+{
+	if (c->text)
+		return give(s, c->text, c->len);
+	if (c->source >= 0)
+		return give_file(s, c->source, UINT64_MAX);
+	return give_garbage(s, c->garbage, c->seed);
+}
+
+/* ---- looking and keeping ---- */
+
+int file_state_look(const char *path, struct file_state *ret, const atomic_bool *cancelled)
+{
+	struct sink hash = {.cancelled = cancelled};
+	struct stat st;
+	int fd = open_file(path, O_RDONLY | O_NOATIME, &st), err = fd < 0 ? fd : sink_open(&hash);
+
+	*ret = (struct file_state){};
+	if (fd == -ENOENT)
+		return 0;
+	if (!err)
+		err = give_file(&hash, fd, UINT64_MAX);
+	if (!err) {
+		take_stat(&st, ret);
+		ret->size = hash.size;
+	}
+	sink_close(&hash, err ? NULL : ret->sha256);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int sync_parent(const char *path)
+{
+	char folder[PATH_MAX];
+	int fd, err;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = fsync(fd) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static bool was_written(const struct stat *a, const struct stat *b)
+{
+	return a->st_size != b->st_size || memcmp(&a->st_mtim, &b->st_mtim, sizeof(a->st_mtim)) != 0 ||
+	       memcmp(&a->st_ctim, &b->st_ctim, sizeof(a->st_ctim)) != 0;
+}
+
+static int check_room(int folder, uint64_t size)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(folder, &fs))
+		return -errno;
+	return (uint64_t)fs.f_bavail * fs.f_frsize < size + ROOM_LEFT ? -ENOSPC : 0;
+}
+
+static int copy_bytes(int from, int to, const struct stat *before, struct file_state *ret,
+		      const atomic_bool *cancelled)
+{
+	struct sink copy = {.take = write_sparse, .cancelled = cancelled, .fd = to};
+	struct stat after;
+	int err = sink_open(&copy);
+
+	if (!err)
+		err = check_room(to, before->st_size);
+	if (!err)
+		err = give_file(&copy, from, UINT64_MAX);
+	if (!err && (ftruncate(to, copy.size) || fstat(from, &after)))
+		err = -errno;
+	take_stat(before, ret);
+	ret->size = copy.size;
+	sink_close(&copy, err ? NULL : ret->sha256);
+	return !err && was_written(before, &after) ? -EAGAIN : err;
+}
+
+int file_state_keep(const char *path, const char *copy, struct file_state *ret, const atomic_bool *cancelled)
+{
+	struct stat st;
+	int from = open_file(path, O_RDONLY | O_NOATIME, &st), to = -1, err = from < 0 ? from : 0;
+	bool written = false;
+
+	*ret = (struct file_state){};
+	if (from == -ENOENT)
+		return 0;
+	if (!err) {
+		to = open(copy, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+		err = to < 0 ? -errno : 0;
+	}
+	if (!err)
+		err = copy_bytes(from, to, &st, ret, cancelled);
+	written = err == -EAGAIN;
+	if (!err || written)
+		err = file_xattrs_keep(from, copy);
+	if (!err && fsync(to))
+		err = -errno;
+	if (!err)
+		err = sync_parent(copy);
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	return err ?: written ? -EAGAIN : 0;
+}
+
+/* ---- changing ---- */
+
+int file_content_state(const struct file_content *content, const char *copy, struct file_state *ret,
+		       const atomic_bool *cancelled)
+{
+	struct sink hash = {.cancelled = cancelled};
+	uint64_t keep = content->keep_all ? UINT64_MAX : content->keep;
+	int fd = copy ? open(copy, O_RDONLY | O_CLOEXEC) : -1, err = copy && fd < 0 ? -errno : sink_open(&hash);
+
+	if (!err && fd >= 0)
+		err = give_file(&hash, fd, keep);
+	if (!err && !content->keep_all && hash.size < keep)
+		err = give_zeros(&hash, keep - hash.size);
+	if (!err)
+		err = give_tail(&hash, content);
+	if (!err && hash.size > FILE_STATE_MOST)
+		err = -EFBIG;
+	ret->exists = true;
+	ret->size = hash.size;
+	sink_close(&hash, err ? NULL : ret->sha256);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* Whoever appends to a file that others append to, too, comes behind them. */
+static bool is_as_before(const struct stat *st, const struct file_state *before, bool may_grow)
+{
+	return st->st_ino == before->inode && st->st_dev == before->device &&
+	       (may_grow || ((uint64_t)st->st_size == before->size &&
+			     !memcmp(&st->st_mtim, &before->mtime, sizeof(st->st_mtim))));
+}
+
+/* What a source has may be another than when it was foreseen: of a whole file what is written counts. */
+static int write_content(int fd, const struct file_content *c, struct file_state *ret_after,
+			 const atomic_bool *cancelled)
+{
+	struct sink out = {.take = c->keep_all ? write_end : write_at,
+			   .cancelled = cancelled,
+			   .fd = fd,
+			   .at = c->keep_all ? 0 : c->keep};
+	bool whole = !c->keep_all && !c->keep;
+	int err = whole ? sink_open(&out) : 0;
+
+	if (!err)
+		err = give_tail(&out, c);
+	if (!err && !c->keep_all && ftruncate(fd, c->keep + out.size))
+		err = -errno;
+	if (whole)
+		ret_after->size = out.size;
+	sink_close(&out, whole && !err ? ret_after->sha256 : NULL);
+	return err ?: fsync(fd) ? -errno : 0;
+}
+
+int file_content_write(const char *path, const struct file_content *content, const struct file_state *before,
+		       struct file_state *ret_after, const atomic_bool *cancelled)
+{
+	int flags = O_WRONLY | (content->keep_all ? O_APPEND : 0), fd, err;
+	struct stat st;
+
+	if (before->exists) {
+		fd = open_file(path, flags, &st);
+		if (fd == -ENOENT)
+			return -ESTALE;
+	} else {
+		fd = open(path, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, NEW_MODE);
+		if (fd < 0)
+			return errno == EEXIST ? -ESTALE : -errno;
+	}
+	if (fd < 0)
+		return fd;
+	err = before->exists && !is_as_before(&st, before, content->keep_all) ? -ESTALE : 0;
+	if (!err)
+		err = write_content(fd, content, ret_after, cancelled);
+	if (!err && fstat(fd, &st))
+		err = -errno;
+	if (!err && !before->exists)
+		err = sync_parent(path);
+	ret_after->device = st.st_dev;
+	ret_after->inode = st.st_ino;
+	close(fd);
+	return err;
+}
+
+int file_state_remove(const char *path, const struct file_state *before)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return errno == ENOENT ? -ESTALE : -errno;
+	if (!S_ISREG(st.st_mode) || !is_as_before(&st, before, false))
+		return -ESTALE;
+	if (unlink(path))
+		return -errno;
+	return sync_parent(path);
+}
+
+/* ---- putting back ---- */
+
+/* The owner before the mode, which a change of the owner alters; the times last. */
+static int put_back_rest(int fd, const char *copy, const struct file_state *before)
+{
+	const struct timespec times[] = {before->atime, before->mtime};
+	struct stat st;
+	int err = file_xattrs_restore(fd, copy);
+
+	if (!err && fstat(fd, &st))
+		err = -errno;
+	if (!err && (st.st_uid != before->uid || st.st_gid != before->gid) &&
+	    fchown(fd, before->uid, before->gid))
+		err = -errno;
+	if (!err && fchmod(fd, before->mode))
+		err = -errno;
+	/* A mode and an owner take capabilities away. */
+	if (!err)
+		err = file_xattrs_restore(fd, copy);
+	if (!err && (futimens(fd, times) || fsync(fd)))
+		err = -errno;
+	return err;
+}
+
+static int put_back(int fd, const char *copy, const struct file_state *before)
+{
+	struct sink out = {.take = write_at, .fd = fd};
+	int from = open(copy, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), err = from < 0 ? -errno : 0;
+
+	if (!err)
+		err = give_file(&out, from, before->size);
+	if (!err && out.size != before->size)
+		err = -EBADMSG;
+	if (!err && ftruncate(fd, before->size))
+		err = -errno;
+	if (!err && fsync(fd))
+		err = -errno;
+	if (!err)
+		err = put_back_rest(fd, copy, before);
+	if (from >= 0)
+		close(from);
+	return err;
+}
+
+/* The new file has its name when it is whole; of two who do this at one time one comes first. */
+static int make_anew(const char *path, const char *copy, const struct file_state *before)
+{
+	char *draft = NULL;
+	int fd = -1, err = asprintf(&draft, "%s.shearpin-XXXXXX", path) < 0 ? -ENOMEM : 0;
+
+	if (!err) {
+		fd = mkostemp(draft, O_CLOEXEC);
+		err = fd < 0 ? -errno : 0;
+	}
+	if (!err)
+		err = put_back(fd, copy, before);
+	if (!err && renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE))
+		err = errno == EINVAL ? (rename(draft, path) ? -errno : 0) : -errno;
+	if (err && fd >= 0)
+		unlink(draft);
+	if (!err)
+		err = sync_parent(path);
+	if (fd >= 0)
+		close(fd);
+	free(draft);
+	return err;
+}
+
+int file_state_restore(const char *path, const char *copy, const struct file_state *before)
+{
+	struct stat st;
+	int fd, err;
+
+	if (!before->exists) {
+		if (lstat(path, &st))
+			return errno == ENOENT ? 0 : -errno;
+		if (!S_ISREG(st.st_mode))
+			return -ENOTSUP;
+		return unlink(path) ? -errno : sync_parent(path);
+	}
+	fd = open_file(path, O_RDWR, &st);
+	if (fd == -ENOENT)
+		return make_anew(path, copy, before);
+	if (fd < 0)
+		return fd;
+	err = put_back(fd, copy, before);
+	close(fd);
+	return err;
+}
+
+bool file_state_same(const struct file_state *a, const struct file_state *b)
+{
+	if (!a->exists || !b->exists)
+		return a->exists == b->exists;
+	return a->size == b->size && !strcmp(a->sha256, b->sha256) && a->mode == b->mode && a->uid == b->uid &&
+	       a->gid == b->gid && !memcmp(&a->mtime, &b->mtime, sizeof(a->mtime)) &&
+	       !memcmp(&a->atime, &b->atime, sizeof(a->atime));
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drill/undo_netns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "kernel/netns.h"
+
+static int call_first(uint64_t inode, const char *name, int (*call)(void *arg), void *arg)
+{
+	struct netns *list;
+	size_t n;
+	int err = netns_list(&list, &n), result = -ENOENT;
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < n; i++)
+		if (name ? !strcmp(list[i].name, name) : list[i].inode == inode) {
+			result = netns_call(&list[i], call, arg);
+			break;
+		}
+	free(list);
+	return result;
+}
+
+int undo_netns_call(const json_t *netns, int (*call)(void *arg), void *arg)
+{
+	return call_first(json_integer_value(json_object_get(netns, "inode")), NULL, call, arg);
+}
+
+int undo_netns_call_by_name(const json_t *netns, int (*call)(void *arg), void *arg)
+{
+	const char *name = json_string_value(json_object_get(netns, "name"));
+
+	return name ? call_first(0, name, call, arg) : call(arg);
+}

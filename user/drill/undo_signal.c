@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A process that was stopped goes on. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "drill/process_find.h"
+#include "drill/undo_kinds.h"
+
+/* 'T': stopped; 0: it can't be told. proc(5). */
+static char state_of(pid_t pid)
+{
+	char path[64], line[512], state = 0, *after;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fgets(line, sizeof(line), file) && (after = strrchr(line, ')')))
+		sscanf(after, ") %c", &state);
+	fclose(file);
+	return state;
+}
+
+/* Its number may be another's by now: the descriptor holds the process, and the start time tells which it is. */
+static int resume(pid_t pid, uint64_t start_ticks, bool *ret_stopped)
+{
+	struct process_found now;
+	int fd = pidfd_open(pid, 0), err;
+
+	if (fd < 0)
+		return -errno;
+	err = process_look(pid, &now);
+	if (!err && now.start_ticks != start_ticks)
+		err = -ESRCH;
+	*ret_stopped = !err && state_of(pid) == 'T';
+	if (*ret_stopped && pidfd_send_signal(fd, SIGCONT, NULL, 0))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+enum undo_result undo_signal(void *arg, const json_t *data, bool this_boot, char *ret_reason, size_t size)
+{
+	const json_t *pid = json_object_get(data, "pid"), *start = json_object_get(data, "start_ticks");
+	bool stopped = false;
+	int err;
+
+	(void)arg;
+	if (!json_is_integer(pid) || !json_is_integer(start)) {
+		snprintf(ret_reason, size, "the journal does not say which process");
+		return UNDO_FAILED;
+	}
+	err = this_boot ? resume(json_integer_value(pid), json_integer_value(start), &stopped) : -ESRCH;
+	if (err && err != -ESRCH) {
+		snprintf(ret_reason, size, "%s", strerror(-err));
+		return UNDO_FAILED;
+	}
+	if (!stopped)
+		snprintf(ret_reason, size, err ? "the process has ended" : "the process runs already");
+	return stopped ? UNDO_TAKEN_BACK : UNDO_NOT_NEEDED;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Words for the course of a run, and counts of it: plain text, not escaped. */
+#ifndef SHEARPIN_REPORT_COURSE_H
+#define SHEARPIN_REPORT_COURSE_H
+
+#include "base/buf.h"
+#include "slo/results.h"
+
+uint64_t expects_met(const struct results *r);
+uint64_t slos_met(const struct results *r);
+
+/* "healthy after 4.2 s, value 0.97": what decided. */
+void expect_seen(const struct result_expect *e, struct buf *out);
+/* "back within 90 s #1: healthy at no time (probe=dor equals=healthy within=90s)": what a failure reads as. */
+void expect_failure(const struct result_expect *e, struct buf *out);
+/* "recovery_p99 is 11.2 s, expected <= 10 s; disconnect #2, gateway decides": the same of an objective. */
+void slo_failure(const struct result_slo *slo, struct buf *out);
+/* "all", "10 %", "shadow: none is touched" */
+void phase_share(const struct result_phase *p, struct buf *out);
+/* "probe=api unhealthy_for=120s; value 125; since 120 s": the condition that ended the run. Nothing, if there is none. */
+void abort_condition(const struct results *r, struct buf *out);
+/* "a, b": the steps that are turned off. */
+void disabled_steps(const struct results *r, struct buf *out);
+
+#endif
