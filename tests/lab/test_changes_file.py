@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import time
 import unittest
 
 from changing import ChangeTest, guard_of
@@ -147,17 +148,21 @@ class Windows(FileTest):
             planned = event["data"]["opens_ns" if event["type"] == "step.start" else "closes_ns"]
             self.assertGreaterEqual(event["mono_ns"], planned or 0)
 
+    def inner(self, **more):
+        """The same file by another path: the scenario does not show that it is the same."""
+        os.symlink(self.lab.folder, self.path("here"))
+        return {"file": {"path": self.path("here/file"), "append": "inner"}, **more}
+
     def test_one_in_another(self):
         """What is in it is taken back before it."""
-        run = self.change({**self.step(append="outer"), "for": "1s"},
-                          {**self.step(append="inner"), "at": "200ms", "for": "800ms"})
+        run = self.change({**self.step(append="outer"), "for": "1s"}, self.inner(at="200ms", **{"for": "800ms"}))
         run.wait_event("step.start", 2)
         self.assert_ended(run, 0)
         self.assertEqual(self.look(), self.before)
         self.assertEqual([step for step, _, _ in self.undos(run)], ["step 2", "step 1"])
 
     def test_cut_last_first(self):
-        run = self.start(self.step(append="outer"), {**self.step(append="inner"), "for": "200s"},
+        run = self.start(self.step(append="outer"), self.inner(**{"for": "200s"}),
                          {"file": {"path": self.path("new"), "replace": "x"}})
         self.assertEqual(self.read(), CONTENT + b"outerinner")
         run.stop()
@@ -186,6 +191,39 @@ class Windows(FileTest):
             run.stop()
             f.seek(0)
             self.assertEqual(f.read(), CONTENT)
+
+
+class Time(FileTest):
+    def test_wait(self):
+        """While the plan's time stands still nothing opens; what has no end stays."""
+        go = self.path("go")
+        second = self.make("second")
+        run = self.change({"file": {"path": self.file, "truncate": "0B"}},
+                          {"wait": {"file": go, "timeout": "300s"}, "at": "200ms"},
+                          {"file": {"path": second, "truncate": "0B"}, "at": "300ms", "for": "300ms"})
+        run.wait_event("step.start")
+        time.sleep(1)
+        self.assertEqual((self.read(), self.look(second)), (b"", self.before))
+        self.make("go")
+        self.assert_ended(run, 0)
+        self.assertEqual([self.look(), self.look(second)], [self.before] * 2)
+        self.assertEqual([t for t in self.told(run) if t[1] != "step 2"],
+                         [("step.start", "step 1", 1), ("step.start", "step 3", 1), ("step.undo", "step 3", 1),
+                          ("step.end", "step 3", 1), ("step.undo", "step 1", 1), ("step.end", "step 1", 1)])
+
+    def test_phases(self):
+        """In a shadow nothing is touched; a window in another phase ends with it at the latest."""
+        before = os.stat(self.file)
+        phases = [{"name": "shadow", "for": "500ms", "shadow": True}, {"name": "full", "for": "700ms"}]
+        run = self.change({**self.step(truncate="0B"), "at": "100ms", "for": "400ms"}, phases=phases)
+        wait_until(lambda: run.events("phase.end"), "the first phase is over")
+        self.assert_ended(run, 0)
+        self.assertEqual([(e["type"], e["step"]) for e in run.events("step.start", "step.undo", "step.end")],
+                         [(t, "step 1 (full)") for t in ("step.start", "step.undo", "step.end")])
+        first = run.events("phase.end")[0]["mono_ns"]
+        self.assertGreater(run.events("step.start")[0]["mono_ns"], first)
+        self.assertEqual(os.stat(self.file).st_ino, before.st_ino)
+        self.assertEqual(self.look(), self.before)
 
 
 class Meanwhile(FileTest):

@@ -18,7 +18,7 @@ from lab import DEVICE, HOLD, PATIENCE_S, TCP, THERE, UDP, V4, V6, LabTest, now_
 
 PORT = 4000
 FLOWS, PACKETS = 6, 200
-CHECKS = ["chain", "order", "end", "anchor", "losses", "windows", "balance", "seed"]
+CHECKS = ["chain", "order", "end", "anchor", "losses", "windows", "balance", "times", "seed"]
 
 
 def lines_of(path):

@@ -67,6 +67,7 @@ void scene_rule(struct scene *s, const struct plan_target *target, const struct 
 
 	s->targets[n] = *target;
 	s->targets[n].share = target->share ?: PLAN_ALWAYS;
+	s->steps[n].share = PLAN_ALWAYS;
 	s->steps[n].fault = *fault;
 	s->steps[n].fault.flow_below = fault->flow_below ?: PLAN_ALWAYS;
 	s->steps[n].window =

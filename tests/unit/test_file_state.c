@@ -364,15 +364,9 @@ static void gives_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_DIR(is_replaced),
-		IN_DIR(is_replaced_from_a_file),
-		IN_DIR(is_truncated),
-		IN_DIR(is_added_to),
-		IN_DIR(is_removed_and_made_anew),
-		IN_DIR(was_not_there),
-		IN_DIR(is_another_by_now),
-		IN_DIR(is_no_regular_file),
-		IN_DIR(keeps_holes_and_limits),
+		IN_DIR(is_replaced),       IN_DIR(is_replaced_from_a_file),  IN_DIR(is_truncated),
+		IN_DIR(is_added_to),       IN_DIR(is_removed_and_made_anew), IN_DIR(was_not_there),
+		IN_DIR(is_another_by_now), IN_DIR(is_no_regular_file),       IN_DIR(keeps_holes_and_limits),
 		IN_DIR(gives_up),
 	};
 

@@ -241,6 +241,10 @@ static void urls(void **state)
 	for (size_t i = 0; i < COUNT(good); i++)
 		if (url_fault(good[i]))
 			fail_msg("%s %s", good[i], url_fault(good[i]));
+	assert_true(url_has_name("http://a") && url_has_name("https://1a.de:80/") &&
+		    url_has_name("http://a?1"));
+	assert_false(url_has_name("http://10.0.0.1") || url_has_name("https://10.0.0.1:80/a") ||
+		     url_has_name("http://[::1]:80/a") || url_has_name("http://1.2.3.4?a"));
 	for (size_t i = 0; i < COUNT(bad); i++)
 		if (!url_fault(bad[i]))
 			fail_msg("%s is taken", bad[i]);

@@ -71,10 +71,17 @@ static void no_result(void **state)
 
 static void numbers_that_are_none(void **state)
 {
+	static const char nan_scalar[] =
+		"{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":[1,\"NaN\"]}}";
 	struct prometheus_answer a = read_vector("{\"metric\":{},\"value\":[1,\"NaN\"]}");
 
 	(void)state;
-	assert_true(!a.holds && isnan(a.value));
+	assert_string_equal(a.error, "a result is not a number");
+	assert_string_equal(read_with(&below, nan_scalar).error, "a result is not a number");
+	a = read_vector("{\"metric\":{},\"value\":[1,\"0.01\"]},{\"metric\":{},\"value\":[1,\"NaN\"]}");
+	assert_string_equal(a.error, "a result is not a number");
+	a = read_vector("{\"metric\":{},\"value\":[1,\"NaN\"]},{\"metric\":{},\"value\":[1,\"7\"]}");
+	assert_true(a.has_value && !a.holds && a.value == 7);
 	a = read_vector("{\"metric\":{},\"value\":[1,\"+Inf\"]}");
 	assert_true(!a.holds && isinf(a.value) && a.value > 0);
 	a = read_vector("{\"metric\":{},\"value\":[1,\"-Inf\"]}");

@@ -194,6 +194,97 @@ static void scorecard_has_its_form(void **state)
 	free_all(c, runs, 2);
 }
 
+static void add_stream(struct results *r, const char *name, uint64_t missing, uint64_t twice)
+{
+	add_probe(r, name, 200, NO_NS);
+	r->probes[r->n_probes - 1].stream = true;
+	r->probes[r->n_probes - 1].missing = missing;
+	r->probes[r->n_probes - 1].twice = twice;
+}
+
+static void add_expect(struct results *r, uint64_t opens, bool pass)
+{
+	assert_true(results_grow(r, r->expects, r->n_expects));
+	r->expects[r->n_expects++] = (struct result_expect){.step = "back",
+							    .instance = 1,
+							    .opens_ns = opens * MS,
+							    .closes_ns = NO_NS,
+							    .samples = 1,
+							    .pass = pass};
+}
+
+static void check_card(struct results *r, bool pass, const char *words)
+{
+	struct comparison *c = compare(&r, 1, RTO);
+	char *text = make(c, compare_scorecard);
+
+	assert_int_equal(c->passed, pass);
+	if (!strstr(text, words))
+		fail_msg("`%s` is not in\n%s", words, text);
+	free(text);
+	free_all(c, &r, 1);
+}
+
+/* Beside its recovery a step needs its expectations, and no order may be lost or come twice; other messages may. */
+static void scorecard_counts_what_streams_lost(void **state)
+{
+	struct results *r = empty_run("plain", 10000);
+
+	(void)state;
+	add_stream(r, "ticks", 3, 2);
+	add_stream(r, "orders", 0, 0);
+	add_step(r, "cut", 1);
+	see(add_window(r, "cut", 1, 1000, 2000), 0, 10, 20);
+	see(r->windows[0], 1, 10, 20);
+	check_card(r, true, "  Data Loss: 3\n  Order Violations: 0\n");
+
+	r = empty_run("twice", 10000);
+	add_stream(r, "orders", 1, 2);
+	add_step(r, "cut", 1);
+	see(add_window(r, "cut", 1, 1000, 2000), 0, 10, 20);
+	check_card(r, false, "  Data Loss: n/a\n  Order Violations: 3\n");
+}
+
+static void scorecard_needs_the_expectations(void **state)
+{
+	struct results *r = empty_run("met", 10000);
+
+	(void)state;
+	add_probe(r, "p", 200, NO_NS);
+	add_step(r, "cut", 2);
+	see(add_window(r, "cut", 1, 1000, 2000), 0, 10, 20);
+	see(add_window(r, "cut", 2, 5000, 6000), 0, 10, 20);
+	add_expect(r, 1000, true);
+	check_card(r, true, "Order Violations: n/a\n\n");
+
+	r = empty_run("missed", 10000);
+	add_probe(r, "p", 200, NO_NS);
+	add_step(r, "cut", 1);
+	add_step(r, "slow", 1);
+	see(add_window(r, "cut", 1, 1000, 2000), 0, 10, 20);
+	see(add_window(r, "slow", 1, 5000, 6000), 0, 10, 20);
+	add_expect(r, 4999, false);
+	check_card(r, true, "missed cut:\n  Status: \xe2\x9c\x97 FAIL\n");
+}
+
+/* What touched nothing, and steps without windows, have no entry; what was refused has one. */
+static void scorecard_has_what_acts(void **state)
+{
+	struct results *r = empty_run("shadow", 10000), *refused = empty_run("refused", 20000);
+
+	(void)state;
+	add_probe(r, "p", 200, NO_NS);
+	add_step(r, "cut", 1);
+	add_step(r, "cut (shadow)", 1);
+	r->steps[1].shadow = true;
+	add_step(r, "back", 4);
+	r->steps[2].kind = "expect";
+	see(add_window(r, "cut", 1, 1000, 2000), 0, 10, 20);
+	check_card(r, true, "OVERALL: 1 passed, 0 failed");
+	refused->outcome = OUTCOME_REFUSED;
+	check_card(refused, false, "refused (all):\n  Status: \xe2\x9c\x97 FAIL\n  Recovery Time: not run");
+}
+
 /* In Markdown the card stands between fences, which a name can't close. */
 static void names_stay_on_their_line(void **state)
 {
@@ -316,6 +407,9 @@ int main(void)
 		cmocka_unit_test(score_counts_from_the_injection),
 		cmocka_unit_test(only_a_recovery_passes),
 		cmocka_unit_test(scorecard_has_its_form),
+		cmocka_unit_test(scorecard_counts_what_streams_lost),
+		cmocka_unit_test(scorecard_needs_the_expectations),
+		cmocka_unit_test(scorecard_has_what_acts),
 		cmocka_unit_test(names_stay_on_their_line),
 		cmocka_unit_test(rate_is_never_rounded_up),
 		cmocka_unit_test(worst_exit_counts),

@@ -20,15 +20,15 @@
 
 struct change {
 	const struct plan_step *step;
-	uint32_t instance;         /* from 0 */
-	uint64_t seed;             /* of garbage: the plan's, the step's and the window's */
-	const char *folder;        /* for copies (undo.h); of kinds that keep some */
-	unsigned number;           /* what its copies are called */
-	atomic_bool is_cancelled;  /* whoever is at it gives up, with -ECANCELED */
-	uint64_t done_ns;          /* CLOCK_MONOTONIC: when it was made, and when it was taken back */
-	struct buf undo;           /* for the journal: a JSON object; empty: there is nothing to take back */
-	enum undo_result result;   /* of taking it back */
-	char why[320];             /* it can't be made or taken back; or why that was not needed; "" */
+	uint32_t instance;        /* from 0 */
+	uint64_t seed;            /* of garbage: the plan's, the step's and the window's */
+	const char *folder;       /* for copies (undo.h); of kinds that keep some */
+	unsigned number;          /* what its copies are called */
+	atomic_bool is_cancelled; /* whoever is at it gives up, with -ECANCELED */
+	uint64_t done_ns;         /* CLOCK_MONOTONIC: when it was made, and when it was taken back */
+	struct buf undo;          /* for the journal: a JSON object; empty: there is nothing to take back */
+	enum undo_result result;  /* of taking it back */
+	char why[320];            /* it can't be made or taken back; or why that was not needed; "" */
 	/* Of its kind. */
 	struct process_found process;
 	struct file_change file;
@@ -74,7 +74,7 @@ struct change_kind {
 	void (*tell)(const struct change *c, struct json *data, enum change_event event);
 };
 
-/* NULL: the step is no change, or one of the clock (clock_step.h). */
+/* NULL: the step is no change, one of the clock (clock_step.h), or a shadow. */
 const struct change_kind *change_kind_of(const struct plan_step *step);
 /* Is there something to be taken back of it? */
 bool change_is_undone(const struct plan_step *step);

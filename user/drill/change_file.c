@@ -18,8 +18,10 @@
 
 #define TRIES 5 /* of copying what somebody writes */
 
-static const char *const words[] = {
-	[FILE_REPLACE] = "replace", [FILE_TRUNCATE] = "truncate", [FILE_APPEND] = "append", [FILE_REMOVE] = "remove"};
+static const char *const words[] = {[FILE_REPLACE] = "replace",
+				    [FILE_TRUNCATE] = "truncate",
+				    [FILE_APPEND] = "append",
+				    [FILE_REMOVE] = "remove"};
 
 static bool makes_new(const struct plan_file *f)
 {

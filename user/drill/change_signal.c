@@ -139,8 +139,8 @@ static int apply(struct change *c)
 	if (!err && pidfd_send_signal(fd, c->step->signal.number, NULL, 0))
 		err = -errno;
 	if (err)
-		snprintf(c->why, sizeof(c->why), "the process %d (%.15s): %s", c->process.pid, c->process.comm,
-			 err == -ESRCH ? "it has just ended" : strerror(-err));
+		snprintf(c->why, sizeof(c->why), "the process %d (%.15s): %s", c->process.pid,
+			 c->process.comm, err == -ESRCH ? "it has just ended" : strerror(-err));
 	if (fd >= 0)
 		close(fd);
 	return err;

@@ -2,7 +2,6 @@
 #include "drill/changes.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +9,8 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
-#include "drill/change.h"
+#include "drill/change_task.h"
 #include "drill/changes_windows.h"
-#include "drill/leftovers.h"
 #include "drill/narrow_log.h"
 
 #define NAP_MOST_NS (20 * NS_PER_MS) /* while something is under way */
@@ -32,18 +30,12 @@ struct change_window {
 	const struct change_kind *kind;
 	const struct change_times *times;
 	struct change change;
+	struct change_task task;
 	enum change_state state;
 	uint64_t opens, closes; /* absolute, once it has opened; closes is UINT64_MAX: when the run ends */
-	uint64_t since;         /* when what is under way was begun */
 	unsigned order, tries;
-	bool is_armed, is_cut, was_taken;
+	bool is_armed, is_cut;
 	unsigned armed;
-	/* Of what is under way in a thread. */
-	pthread_t thread;
-	bool has_thread;
-	atomic_bool is_done;
-	int (*work)(struct change_window *w);
-	int result;
 };
 
 struct changes {
@@ -62,70 +54,17 @@ struct changes {
 	char why[400];
 };
 
-/* ---- what is under way, here or in a thread ---- */
-
-static void *run_thread(void *arg)
-{
-	struct change_window *w = arg;
-
-	w->result = w->work(w);
-	atomic_store(&w->is_done, true);
-	return NULL;
-}
-
-static int begin(struct change_window *w, enum change_state state, int (*work)(struct change_window *w))
-{
-	w->state = state;
-	w->since = clock_mono_ns();
-	w->work = work;
-	atomic_store(&w->is_done, false);
-	if (w->kind->slow && !pthread_create(&w->thread, NULL, run_thread, w)) {
-		w->has_thread = true;
-		return 0;
-	}
-	w->result = work(w); /* or without one, for want of memory */
-	atomic_store(&w->is_done, true);
-	return 0;
-}
-
 static bool is_under_way(const struct change_window *w)
 {
 	return w->state == CHANGE_PREPARES || w->state == CHANGE_APPLIES || w->state == CHANGE_TAKES_BACK;
 }
 
-/* False: it goes on. */
-static bool is_over(struct change_window *w)
+static void begin(struct change_window *w, enum change_state state)
 {
-	if (!atomic_load(&w->is_done))
-		return false;
-	if (w->has_thread)
-		pthread_join(w->thread, NULL);
-	w->has_thread = false;
-	if (w->result == -EINPROGRESS)
-		w->result = w->kind->poll(&w->change);
-	return w->result != -EINPROGRESS;
-}
-
-static int prepare(struct change_window *w)
-{
-	return w->kind->prepare(&w->change);
-}
-
-static int apply(struct change_window *w)
-{
-	return w->kind->apply(&w->change);
-}
-
-static int take_back(struct change_window *w)
-{
-	struct change *c = &w->change;
-
-	c->why[0] = '\0';
-	if (w->kind->take_back)
-		return w->kind->take_back(c);
-	c->result = leftovers_take_data(w->kind->name, c->undo.data, c->why, sizeof(c->why));
-	c->done_ns = clock_mono_ns();
-	return 0;
+	w->state = state;
+	change_task_begin(&w->task, state == CHANGE_PREPARES  ? change_task_prepare
+				    : state == CHANGE_APPLIES ? change_task_apply
+							      : change_task_take_back);
 }
 
 /* ---- what is told ---- */
@@ -140,7 +79,7 @@ static struct json *tell_begin(struct changes *s, const struct change_window *w,
 	struct json *data = journal_data(s->journal);
 
 	json_string(data, "kind", w->kind->name);
-	if (!w->change.step->shadow && w->state != CHANGE_WAITS)
+	if (w->state != CHANGE_WAITS)
 		w->kind->tell(&w->change, data, event);
 	return data;
 }
@@ -158,8 +97,6 @@ static void tell_window(struct changes *s, const struct change_window *w, uint64
 	else
 		json_null(data, "closes_ns");
 	json_bool(data, "cut", w->is_cut);
-	if (w->change.step->shadow)
-		json_bool(data, "shadow", true);
 	if (error)
 		json_string(data, "error", error);
 	journal_write(s->journal, mono_ns, type, &at);
@@ -184,8 +121,6 @@ static void tell_undo(struct changes *s, const struct change_window *w, bool gua
 static int tell_narrow(struct changes *s, const struct change_window *w, uint64_t mono_ns,
 		       int (*tell)(struct fault_events *, uint64_t, const struct fault_window *))
 {
-	if (w->change.step->shadow)
-		return 0;
 	return narrow_log_tell(s->fault_events, s->plan, w->change.step, w->change.instance,
 			       mono_ns + s->journal->offset_ns, tell);
 }
@@ -242,21 +177,18 @@ static int watch(struct changes *s, const struct change_window *w)
 	return w->is_armed && w->closes < UINT64_MAX ? undo_guard_watch(s->guard, &late) : 0;
 }
 
-static int open_window(struct changes *s, struct change_window *w, uint64_t now)
+static int open_window(struct changes *s, struct change_window *w)
 {
 	int err = 0;
 
 	w->opens = s->zero + w->times->opens;
 	w->closes = w->times->closes < UINT64_MAX ? s->zero + w->times->closes : UINT64_MAX;
 	w->order = ++s->opened;
-	if (w->change.step->shadow) {
-		tell_window(s, w, now, "step.start", NULL);
-		w->state = CHANGE_IS_OPEN;
-		return 0;
-	}
 	if (w->kind->keeps_copies && !w->change.folder)
 		err = undo_folder(s->undo, &w->change.folder);
-	return err ?: begin(w, CHANGE_PREPARES, prepare);
+	if (!err)
+		begin(w, CHANGE_PREPARES);
+	return err;
 }
 
 /* Nothing has changed. */
@@ -269,21 +201,32 @@ static int give_up(struct changes *s, struct change_window *w)
 	return err ?: fail(s, w, "done");
 }
 
-static int prepared(struct changes *s, struct change_window *w)
+static int arm(struct changes *s, struct change_window *w)
 {
-	const struct change *c = &w->change;
+	const struct buf *data = &w->change.undo;
 	int err;
 
-	if (w->result)
+	if (!data->len)
+		return 0;
+	err = data->failed ? -ENOMEM : undo_arm(s->undo, w->kind->name, data->data, &w->armed);
+	w->is_armed = !err;
+	return err ?: watch(s, w);
+}
+
+static int prepared(struct changes *s, struct change_window *w)
+{
+	int err;
+
+	if (w->task.result)
 		return give_up(s, w);
-	if (c->undo.len) {
-		err = c->undo.failed ? -ENOMEM : undo_arm(s->undo, w->kind->name, c->undo.data, &w->armed);
-		if (err)
-			return err;
-		w->is_armed = true;
+	err = arm(s, w);
+	if (!err) {
+		begin(w, CHANGE_APPLIES);
+		return 0;
 	}
-	err = watch(s, w);
-	return err ?: begin(w, CHANGE_APPLIES, apply);
+	snprintf(w->change.why, sizeof(w->change.why), "%s", strerror(-err));
+	(void)give_up(s, w);
+	return err;
 }
 
 static int start_taking_back(struct changes *s, struct change_window *w);
@@ -291,9 +234,13 @@ static int start_taking_back(struct changes *s, struct change_window *w);
 /* There may be a part of it: then it is taken back, and the run ends. */
 static int not_applied(struct changes *s, struct change_window *w)
 {
-	if (w->result == -EAGAIN && ++w->tries < TRIES)
-		return disarm(s, w) ?: begin(w, CHANGE_PREPARES, prepare);
-	if (!w->is_armed || w->result == -EAGAIN)
+	int err = w->task.result;
+
+	if (err == -EAGAIN && ++w->tries < TRIES && !disarm(s, w)) {
+		begin(w, CHANGE_PREPARES);
+		return 0;
+	}
+	if (!w->is_armed || err == -EAGAIN)
 		return give_up(s, w);
 	(void)fail(s, w, "done");
 	w->is_cut = true;
@@ -307,7 +254,7 @@ static int applied(struct changes *s, struct change_window *w)
 	struct change *c = &w->change;
 	int err = 0;
 
-	if (w->result)
+	if (w->task.result)
 		return not_applied(s, w);
 	w->state = CHANGE_IS_OPEN;
 	if (w->is_armed && w->kind->in_parts)
@@ -352,7 +299,8 @@ static int start_taking_back(struct changes *s, struct change_window *w)
 		w->change.done_ns = taken_ns;
 		return taken_back(s, w, true);
 	}
-	return begin(w, CHANGE_TAKES_BACK, take_back);
+	begin(w, CHANGE_TAKES_BACK);
+	return 0;
 }
 
 /* What is under way may be over, with all that follows from it. */
@@ -360,7 +308,7 @@ static int look(struct changes *s, struct change_window *w)
 {
 	int err = 0;
 
-	while (!err && is_under_way(w) && is_over(w)) {
+	while (!err && is_under_way(w) && change_task_is_over(&w->task)) {
 		if (w->state == CHANGE_PREPARES)
 			err = prepared(s, w);
 		else if (w->state == CHANGE_APPLIES)
@@ -411,7 +359,7 @@ static int run_window(struct changes *s, struct change_window *w, uint64_t now)
 		bool over = w->times->closes < UINT64_MAX && now - s->zero >= w->times->closes;
 
 		err = over && change_is_undone(w->change.step) ? skip_window(s, w, now)
-							       : open_window(s, w, now) ?: look(s, w);
+							       : open_window(s, w) ?: look(s, w);
 	}
 	return err;
 }
@@ -419,7 +367,7 @@ static int run_window(struct changes *s, struct change_window *w, uint64_t now)
 /* A nap of a tenth of the time that it has taken so far. */
 static uint64_t when_to_look(const struct change_window *w, uint64_t now)
 {
-	uint64_t nap = now > w->since ? (now - w->since) / 10 : 0;
+	uint64_t nap = now > w->task.since ? (now - w->task.since) / 10 : 0;
 
 	return now + (nap < NAP_LEAST_NS ? NAP_LEAST_NS : nap > NAP_MOST_NS ? NAP_MOST_NS : nap);
 }
@@ -539,7 +487,7 @@ int changes_open(const struct plan *plan, struct undo *undo, struct undo_guard *
 	int err;
 
 	*ret = NULL;
-	if (!changes_any(plan))
+	if (!changes_wanted(plan))
 		return 0;
 	s = calloc(1, sizeof(*s));
 	err = s ? change_times(plan, &s->times, &s->n) : -ENOMEM;
@@ -564,6 +512,8 @@ int changes_open(const struct plan *plan, struct undo *undo, struct undo_guard *
 		w->change.step = w->times->step;
 		w->change.instance = w->times->instance;
 		w->change.number = i + 1;
+		w->task.kind = w->kind;
+		w->task.change = &w->change;
 		w->change.seed = seed_of(plan, w->times->step, w->times->instance);
 	}
 	*ret = s;

@@ -5,7 +5,7 @@
  * stays (undo_guard.h). The drill's loop is never held up: what may take long is done in a thread or by a program beside it.
  *
  * The kernel does not keep these windows: this process opens and closes them, as late as it is scheduled. Times are
- * CLOCK_MONOTONIC. A step that is a shadow is told of, and touches nothing.
+ * CLOCK_MONOTONIC. A step that is a shadow is none of them.
  *
  * Functions return 0 or a negative errno; -ECANCELED: a step can't be done, and changes_why() says why, for people.
  */

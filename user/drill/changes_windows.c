@@ -12,6 +12,8 @@
 
 const struct change_kind *change_kind_of(const struct plan_step *step)
 {
+	if (step->shadow)
+		return NULL;
 	switch (step->kind) {
 	case STEP_SIGNAL:
 		return &change_signal;
@@ -28,8 +30,6 @@ const struct change_kind *change_kind_of(const struct plan_step *step)
 
 bool change_is_undone(const struct plan_step *step)
 {
-	if (step->shadow)
-		return false;
 	switch (step->kind) {
 	case STEP_SIGNAL:
 		return step->signal.number == SIGSTOP && (step->until_end || step->window.for_ns);
@@ -43,18 +43,10 @@ bool change_is_undone(const struct plan_step *step)
 	}
 }
 
-bool changes_any(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->n_steps; i++)
-		if (change_kind_of(&plan->steps[i]))
-			return true;
-	return false;
-}
-
 bool changes_wanted(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_steps; i++)
-		if (change_kind_of(&plan->steps[i]) && !plan->steps[i].shadow)
+		if (change_kind_of(&plan->steps[i]))
 			return true;
 	return false;
 }
@@ -138,7 +130,7 @@ int changes_check(const struct plan *plan, char *ret_why, size_t size)
 		const struct plan_step *step = &plan->steps[i];
 		const struct change_kind *kind = change_kind_of(step);
 
-		if (!kind || step->shadow)
+		if (!kind)
 			continue;
 		err = kind->check(step, why, sizeof(why));
 		if (err)
@@ -153,7 +145,8 @@ int changes_check(const struct plan *plan, char *ret_why, size_t size)
 	}
 	if (change_times_cross(times, n, &a, &b)) {
 		snprintf(ret_why, size,
-			 "the steps %s and %s change the same (%s), and the second begins in the first and ends "
+			 "the steps %s and %s change the same (%s), and the second begins in the first and "
+			 "ends "
 			 "behind it, so that there is no order to take them back in",
 			 a->step->name, b->step->name, a->key);
 		err = -EINVAL;

@@ -16,8 +16,6 @@ struct change_times {
 	char *key;              /* what it changes; NULL: nothing that another could change, too */
 };
 
-/* Shadows, too. */
-bool changes_any(const struct plan *plan);
 /* In the order of their openings. 0 or -ENOMEM. */
 int change_times(const struct plan *plan, struct change_times **ret, size_t *ret_n);
 void change_times_free(struct change_times *times, size_t n); /* accepts NULL */

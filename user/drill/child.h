@@ -21,8 +21,9 @@ int child_start(const struct plan_command *command, struct child **ret);
 
 /* Where it runs, instead of as this process does. */
 struct child_place {
-	const char *folder;       /* its working directory */
-	char *const *environment; /* "NAME=value", NULL behind the last; of it PATH is what argv[0] is looked for along */
+	const char *folder; /* its working directory */
+	char *const *
+		environment; /* "NAME=value", NULL behind the last; of it PATH is what argv[0] is looked for along */
 };
 
 /* 0, or why child_start() would find no program. */

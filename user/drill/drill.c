@@ -12,17 +12,9 @@
 #include <unistd.h>
 
 #include "base/timeutil.h"
-#include "drill/aside.h"
-#include "drill/capture.h"
-#include "drill/conditions.h"
-#include "drill/conns_kernel.h"
-#include "drill/packets.h"
-#include "drill/phases.h"
-#include "drill/setup.h"
-#include "drill/signals.h"
+#include "drill/drilling.h"
 #include "drill/target_owners.h"
 #include "drill/totals.h"
-#include "drill/windows.h"
 #include "kernel/netdev.h"
 
 #define TICK_NS (20 * NS_PER_MS) /* events are at most this old when they are drained */
@@ -30,7 +22,6 @@
 #define CLOCK_NS (10 * NS_PER_S)    /* how often the clocks' offset is taken */
 #define ARM_LEAD_NS (2 * NS_PER_MS) /* from arming to the zero of all windows */
 #define MAX_EVENTS 16
-#define MANY_RECORDS 4096 /* at once: more may wait */
 
 enum tag {
 	TAG_SIGNAL,
@@ -43,38 +34,8 @@ enum tag {
 	TAG_WATCHES = 1 << 24,
 };
 
-struct drill {
-	struct plan *plan;
-	const struct drill_options *options;
-	struct drill_result *result;
-	struct setup setup;
-	struct journal journal;
-	struct fault_events *fault_events;
-	struct windows *windows;
-	struct aside aside;
-	struct conns_kernel conns_kernel;
-	struct conns *conns;
-	struct packets *packets; /* NULL: none are recorded */
-	struct capture *capture; /* NULL: there is none */
-	struct probes *probes;
-	struct conditions conditions;
-	struct phases *phases;
-	struct drill_probe *probe_view;
-	struct signals signals;
-	int epoll_fd, links_fd;
-	uint64_t next_clock, next_display, ring_lost, ring_seen_ns;
-	uint64_t newest_ns;               /* of the records taken from the ring buffer */
-	bool records_wait, captures_wait; /* more of them, in the ring buffers */
-	enum drill_phase phase;
-	uint64_t phase_ends;
-	bool stop; /* result says why */
-};
-
-static void end(struct drill *d, enum drill_outcome outcome, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /* The first reason to stop is the one that counts. */
-static void end(struct drill *d, enum drill_outcome outcome, const char *format, ...)
+void drill_stop(struct drill *d, enum drill_outcome outcome, const char *format, ...)
 {
 	va_list args;
 
@@ -98,48 +59,6 @@ static void on_sample(void *arg, const struct probe_sample *sample)
 	view->samples++;
 	journal_probe(&d->journal, sample);
 	conditions_sample(&d->conditions, sample);
-}
-
-/* The kernel knows a probe's connection by its SYN alone. */
-static void on_event(struct drill *d, const struct sp_event *record)
-{
-	struct sp_event event = *record;
-
-	if (event.type == SP_EVENT_FLOW_HIT)
-		event.is_own |= conns_is_own(d->conns, &event.flow);
-	windows_event(d->windows, &event);
-	if (event.type == SP_EVENT_FLOW_HIT)
-		conns_hit(d->conns, &event);
-}
-
-/* Do probes, or watches, still have it? */
-static bool is_held(void *arg, uint8_t proto, uint16_t local_port)
-{
-	const struct drill *d = arg;
-
-	return probes_hold(d->probes, proto, local_port) ||
-	       conditions_hold(&d->conditions, proto, local_port);
-}
-
-static void on_record(void *arg, const void *record, size_t size)
-{
-	const struct sp_event *event = record;
-	struct drill *d = arg;
-
-	(void)size;
-	if (event->ns > d->newest_ns)
-		d->newest_ns = event->ns;
-	if (event->type == SP_EVENT_PACKET && d->packets)
-		packets_event(d->packets, record, &d->journal);
-	if (event->type >= SP_EVENT_CONN)
-		conns_event(d->conns, record);
-	if (event->type == SP_EVENT_ANSWER)
-		answers_event(d->setup.answers, record, &d->journal);
-	if (event->type >= SP_EVENT_PACKET)
-		return;
-	on_event(d, event);
-	if (event->type == SP_EVENT_BUDGET)
-		end(d, DRILL_ABORTED, "a limit of the scenario was reached; the kernel ended every fault");
 }
 
 static int watch(struct drill *d, int fd, uint64_t tag)
@@ -183,7 +102,7 @@ static void read_signal(struct drill *d)
 	char reason[64];
 
 	if (signals_read(&d->signals, reason, sizeof(reason)))
-		end(d, DRILL_INTERRUPTED, "%s", reason);
+		drill_stop(d, DRILL_INTERRUPTED, "%s", reason);
 }
 
 static void check_links(struct drill *d)
@@ -194,60 +113,8 @@ static void check_links(struct drill *d)
 		indexes[i] = d->setup.interfaces[i].ifindex;
 	lost = netdev_lost(d->links_fd, indexes, d->setup.n_interfaces);
 	if (lost >= 0)
-		end(d, DRILL_HOST_FAILED, "the interface %s is gone", d->setup.interfaces[lost].name);
+		drill_stop(d, DRILL_HOST_FAILED, "the interface %s is gone", d->setup.interfaces[lost].name);
 	line_watch(d->setup.line);
-}
-
-/* False: the ring buffer was empty, or can't be read. */
-static bool drain(struct drill *d)
-{
-	uint64_t stats[SP_STATS] = {0}, now = clock_mono_ns();
-	struct json *data;
-	int n = engine_drain(d->setup.engine, on_record, d);
-	int err =
-		n <= 0 ? n : engine_stats(d->setup.engine, stats); /* an empty ring buffer has lost nothing */
-
-	if (err) {
-		end(d, DRILL_HOST_FAILED, "can't read the kernel's events: %s", strerror(-err));
-		return false;
-	}
-	if (n && stats[SP_STAT_RING_LOST] != d->ring_lost) {
-		data = journal_data(&d->journal);
-		json_u64(data, "count", stats[SP_STAT_RING_LOST] - d->ring_lost);
-		json_u64(data, "from_ns", d->ring_seen_ns);
-		json_u64(data, "to_ns", now);
-		journal_write(&d->journal, now, "lost", NULL);
-		d->ring_lost = stats[SP_STAT_RING_LOST];
-	}
-	d->ring_seen_ns = now;
-	d->records_wait = n >= MANY_RECORDS;
-	return n > 0;
-}
-
-/* False: there is no capture, its ring buffer was empty, or it can't be read or written. */
-static bool drain_captures(struct drill *d)
-{
-	int n = d->capture ? engine_drain_captures(d->setup.engine, capture_take, d->capture) : 0, err;
-
-	if (n < 0)
-		end(d, DRILL_HOST_FAILED, "can't read the captured packets: %s", strerror(-n));
-	err = d->capture ? capture_flush(d->capture, clock_mono_ns()) : 0;
-	if (err)
-		end(d, DRILL_HOST_FAILED, "can't write the capture: %s", strerror(-err));
-	d->captures_wait = n >= MANY_RECORDS;
-	return n > 0 && !err;
-}
-
-/*
- * Write what no record can come before any more: those that still wait in the ring buffer are older than what else happened
- * by now.
- */
-static void flush_log(struct drill *d, uint64_t now)
-{
-	int err = d->journal.error ?: log_flush(d->journal.log, d->records_wait ? d->newest_ns : now);
-
-	if (err)
-		end(d, DRILL_HOST_FAILED, "can't write the event log: %s", strerror(-err));
 }
 
 static void display(struct drill *d, uint64_t now)
@@ -285,9 +152,9 @@ static void follow_clock(struct drill *d, uint64_t now)
 static void check_aside(struct drill *d, int err)
 {
 	if (err && d->aside.why)
-		end(d, err == -ECANCELED ? DRILL_ABORTED : DRILL_HOST_FAILED, "%s", d->aside.why);
+		drill_stop(d, err == -ECANCELED ? DRILL_ABORTED : DRILL_HOST_FAILED, "%s", d->aside.why);
 	else if (err)
-		end(d, DRILL_HOST_FAILED, "can't %s: %s", d->aside.what, strerror(-err));
+		drill_stop(d, DRILL_HOST_FAILED, "can't %s: %s", d->aside.what, strerror(-err));
 }
 
 /* In the order of what the samples say: an expectation is decided before it is too late for it. Returns when to come back. */
@@ -297,7 +164,7 @@ static uint64_t run_probes(struct drill *d, uint64_t now)
 	char reason[sizeof(d->result->reason)];
 
 	if (conditions_run(&d->conditions, now, &conditions, reason, sizeof(reason)))
-		end(d, DRILL_ABORTED, "%s", reason);
+		drill_stop(d, DRILL_ABORTED, "%s", reason);
 	return earlier(next, conditions);
 }
 
@@ -312,14 +179,14 @@ static uint64_t turn(struct drill *d)
 	target_owners_follow(&d->journal, d->plan, d->setup.owned);
 	err = windows_run(d->windows, now, &next);
 	if (err)
-		end(d, DRILL_HOST_FAILED, "can't follow the windows: %s", strerror(-err));
+		drill_stop(d, DRILL_HOST_FAILED, "can't follow the windows: %s", strerror(-err));
 	next = earlier(earlier(next, aside), earlier(phases_run(d->phases, now), run_probes(d, now)));
-	drain(d);
-	drain_captures(d);
+	drill_drain(d);
+	drill_drain_captures(d);
 	err = conns_run(d->conns, clock_mono_ns(), next);
 	if (err)
-		end(d, DRILL_HOST_FAILED, "can't follow the connections: %s", strerror(-err));
-	flush_log(d, clock_mono_ns());
+		drill_stop(d, DRILL_HOST_FAILED, "can't follow the connections: %s", strerror(-err));
+	drill_flush_log(d, clock_mono_ns());
 	display(d, now);
 	return d->records_wait || d->captures_wait ? now : earlier(next, now + TICK_NS);
 }
@@ -357,7 +224,7 @@ static void wait_until(struct drill *d, uint64_t when)
 static void publish(struct drill *d, uint64_t zero)
 {
 	if (setup_publish(&d->setup, d->plan, d->result->directory, zero))
-		end(d, DRILL_HOST_FAILED, "can't write the record of the run under " HOST_RECORDS);
+		drill_stop(d, DRILL_HOST_FAILED, "can't write the record of the run under " HOST_RECORDS);
 }
 
 static void baseline(struct drill *d)
@@ -370,8 +237,8 @@ static void baseline(struct drill *d)
 	while (!d->stop && clock_mono_ns() < d->phase_ends)
 		wait_until(d, earlier(turn(d), d->phase_ends));
 	if (!d->stop && d->plan->baseline_ns && !probes_healthy(d->probes, &unhealthy))
-		end(d, DRILL_ABORTED, "the probe %s is not healthy at the end of the baseline: %s",
-		    d->plan->probes[unhealthy].name, probes_why(d->probes, unhealthy));
+		drill_stop(d, DRILL_ABORTED, "the probe %s is not healthy at the end of the baseline: %s",
+			   d->plan->probes[unhealthy].name, probes_why(d->probes, unhealthy));
 }
 
 /* The part of the plan's time that comes next: the beginning, or what lies behind a wait, which is fulfilled now. */
@@ -408,7 +275,7 @@ static void follow_waits(struct drill *d)
 		begin_part(d, "zero", &where);
 		break;
 	case WAIT_TIMED_OUT:
-		end(d, DRILL_ABORTED, "%s", why);
+		drill_stop(d, DRILL_ABORTED, "%s", why);
 		break;
 	default:
 		break;
@@ -447,81 +314,6 @@ static void recovery(struct drill *d)
 		wait_until(d, earlier(turn(d), d->phase_ends));
 }
 
-static void tell_conns(struct drill *d)
-{
-	uint64_t stats[SP_STATS];
-	int err = engine_stats(d->setup.engine, stats);
-
-	if (!err)
-		err = conns_tell(d->conns, stats, clock_mono_ns());
-	if (err)
-		end(d, DRILL_HOST_FAILED, "can't read the last connections: %s", strerror(-err));
-}
-
-static void tell_capture(struct drill *d)
-{
-	uint64_t stats[SP_STATS];
-	int err;
-
-	if (!d->capture)
-		return;
-	err = engine_stats(d->setup.engine, stats);
-	if (!err)
-		err = capture_tell(d->capture, stats[SP_STAT_CAPTURE_LOST], &d->journal);
-	if (err)
-		end(d, DRILL_HOST_FAILED, "can't complete the capture: %s", strerror(-err));
-}
-
-static const char *outcome_word(enum drill_outcome outcome)
-{
-	switch (outcome) {
-	case DRILL_ABORTED:
-		return "aborted";
-	case DRILL_INTERRUPTED:
-		return "interrupted";
-	case DRILL_HOST_FAILED:
-		return "host-failed";
-	default:
-		return "pass"; /* the judges decide between this and slo-missed */
-	}
-}
-
-static void tell_end(struct drill *d)
-{
-	struct json *data;
-
-	if (d->result->outcome == DRILL_ABORTED) {
-		data = journal_data(&d->journal);
-		json_string(data, "reason", d->result->reason);
-		conditions_tell_abort(&d->conditions, data);
-		journal_write(&d->journal, clock_mono_ns(), "abort", NULL);
-	}
-	tell_conns(d);
-	tell_packets(d->setup.engine, &d->journal);
-	tell_line(d->setup.line, &d->journal);
-	tell_capture(d);
-	journal_clock(&d->journal);
-	data = journal_data(&d->journal);
-	json_string(data, "outcome", outcome_word(d->result->outcome));
-	json_string(data, "reason", d->result->reason[0] ? d->result->reason : NULL);
-	json_bool(data, "balanced", windows_balanced(d->windows));
-	json_u64(data, "lost", d->ring_lost);
-	journal_write(&d->journal, clock_mono_ns(), "run.end", NULL);
-}
-
-static bool drain_both(struct drill *d)
-{
-	bool events = drain(d), captures = drain_captures(d);
-
-	return events || captures;
-}
-
-static void drain_all(struct drill *d)
-{
-	while (drain_both(d))
-		flush_log(d, clock_mono_ns());
-}
-
 /* Faults end first; then the evidence is completed. */
 static void finish(struct drill *d)
 {
@@ -538,14 +330,23 @@ static void finish(struct drill *d)
 	if (d->setup.line)
 		line_flush(d->setup.line);
 	nanosleep(&grace, NULL);
-	drain_all(d);
+	drill_drain_all(d);
 	err = windows_cut(d->windows, disarmed);
 	if (err)
-		end(d, DRILL_HOST_FAILED, "can't read the last counters: %s", strerror(-err));
-	drain_all(d); /* of packets whose verdict was under way */
-	tell_end(d);
+		drill_stop(d, DRILL_HOST_FAILED, "can't read the last counters: %s", strerror(-err));
+	drill_drain_all(d); /* of packets whose verdict was under way */
+	drill_tell_end(d);
 	d->next_display = 0;
 	display(d, clock_mono_ns());
+}
+
+/* Do probes, or watches, still have it? */
+static bool is_held(void *arg, uint8_t proto, uint16_t local_port)
+{
+	const struct drill *d = arg;
+
+	return probes_hold(d->probes, proto, local_port) ||
+	       conditions_hold(&d->conditions, proto, local_port);
 }
 
 static int open_evidence(struct drill *d)
@@ -626,7 +427,7 @@ static void close_all(struct drill *d)
 	err = err_log ?: err ?: err_capture;
 	if (err && d->result->outcome != DRILL_HOST_FAILED) {
 		d->stop = false;
-		end(d, DRILL_HOST_FAILED, "can't write the event logs: %s", strerror(-err));
+		drill_stop(d, DRILL_HOST_FAILED, "can't write the event logs: %s", strerror(-err));
 	}
 	buf_free(&d->journal.data);
 	free(d->probe_view);
@@ -647,7 +448,7 @@ void drill_run(struct plan *plan, const struct drill_options *options, struct dr
 	memset(ret_result, 0, sizeof(*ret_result));
 	err = signals_open(&d.signals);
 	if (err) {
-		end(&d, DRILL_HOST_FAILED, "can't watch signals: %s", strerror(-err));
+		drill_stop(&d, DRILL_HOST_FAILED, "can't watch signals: %s", strerror(-err));
 		goto out;
 	}
 	ret_result->outcome = setup_open(&d.setup, plan, options, d.signals.fd, ret_result->reason,
@@ -662,7 +463,7 @@ void drill_run(struct plan *plan, const struct drill_options *options, struct dr
 	if (!err)
 		err = open_observers(&d);
 	if (err) {
-		end(&d, DRILL_HOST_FAILED, "can't start the run: %s", strerror(-err));
+		drill_stop(&d, DRILL_HOST_FAILED, "can't start the run: %s", strerror(-err));
 		goto out;
 	}
 	setup_tell(&d.setup, plan, options, &d.journal);
@@ -672,7 +473,7 @@ void drill_run(struct plan *plan, const struct drill_options *options, struct dr
 	d.ring_seen_ns = clock_mono_ns();
 	err = engine_observe(d.setup.engine);
 	if (err)
-		end(&d, DRILL_HOST_FAILED, "can't start the observer: %s", strerror(-err));
+		drill_stop(&d, DRILL_HOST_FAILED, "can't start the observer: %s", strerror(-err));
 	baseline(&d);
 	if (!d.stop)
 		steps(&d);

@@ -325,7 +325,8 @@ int file_content_state(const struct file_content *content, const char *copy, str
 {
 	struct sink hash = {.cancelled = cancelled};
 	uint64_t keep = content->keep_all ? UINT64_MAX : content->keep;
-	int fd = copy ? open(copy, O_RDONLY | O_CLOEXEC) : -1, err = copy && fd < 0 ? -errno : sink_open(&hash);
+	int fd = copy ? open(copy, O_RDONLY | O_CLOEXEC) : -1,
+	    err = copy && fd < 0 ? -errno : sink_open(&hash);
 
 	if (!err && fd >= 0)
 		err = give_file(&hash, fd, keep);
@@ -509,7 +510,7 @@ bool file_state_same(const struct file_state *a, const struct file_state *b)
 {
 	if (!a->exists || !b->exists)
 		return a->exists == b->exists;
-	return a->size == b->size && !strcmp(a->sha256, b->sha256) && a->mode == b->mode && a->uid == b->uid &&
-	       a->gid == b->gid && !memcmp(&a->mtime, &b->mtime, sizeof(a->mtime)) &&
+	return a->size == b->size && !strcmp(a->sha256, b->sha256) && a->mode == b->mode &&
+	       a->uid == b->uid && a->gid == b->gid && !memcmp(&a->mtime, &b->mtime, sizeof(a->mtime)) &&
 	       !memcmp(&a->atime, &b->atime, sizeof(a->atime));
 }

@@ -44,7 +44,8 @@ struct file_content {
 struct file_change {
 	char path[4096]; /* absolute */
 	char copy[4096];
-	struct file_state before, after; /* of `after` only what the change sets: exists, size, sha256, device, inode */
+	struct file_state before,
+		after; /* of `after` only what the change sets: exists, size, sha256, device, inode */
 	bool applied;
 };
 

@@ -108,8 +108,10 @@ static void describe_file(const json_t *data, char *text, size_t size)
 {
 	static const struct {
 		const char *change, *words;
-	} words[] = {
-		{"replace", "replaced"}, {"truncate", "truncated"}, {"append", "added to"}, {"remove", "removed"}};
+	} words[] = {{"replace", "replaced"},
+		     {"truncate", "truncated"},
+		     {"append", "added to"},
+		     {"remove", "removed"}};
 	const char *change = text_of(data, "change"), *what = "changed";
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)

@@ -2,6 +2,7 @@
 #include "drill/prometheus.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,49 +53,60 @@ static void tell_result(struct prometheus_answer *ret, json_t *result, size_t fa
 	buf_free(&out);
 }
 
+static const char not_prometheus[] = "no answer of Prometheus";
+static const char not_a_number[] = "a result is not a number";
+
 static void read_vector(json_t *list, const struct plan_compare *compare, struct prometheus_answer *ret)
 {
 	json_t *told = json_array_get(list, 0), *result;
-	size_t i, failing = 0;
+	size_t i, failing = 0, nans = 0;
 	double value;
 
-	if (!told) {
-		ret->error = "the query has no result";
-		return;
-	}
 	json_array_foreach(list, i, result)
 	{
 		if (!read_value(json_object_get(result, "value"), &value)) {
-			ret->error = "no answer of Prometheus";
+			ret->error = not_prometheus;
 			return;
 		}
+		nans += isnan(value);
 		if (i == 0)
 			ret->value = value;
-		if (compare_number(compare, value) || failing++)
+		if (isnan(value) || compare_number(compare, value) || failing++)
 			continue;
 		ret->value = value;
 		told = result;
 	}
-	ret->holds = !failing;
-	ret->has_value = true;
-	tell_result(ret, told, failing, i);
+	ret->error = !i ? "the query has no result" : nans && !failing ? not_a_number : NULL;
+	ret->has_value = !ret->error;
+	ret->holds = !ret->error && !failing;
+	if (ret->has_value)
+		tell_result(ret, told, failing, i);
+}
+
+static void read_scalar(json_t *pair, const struct plan_compare *compare, struct prometheus_answer *ret)
+{
+	if (!read_value(pair, &ret->value))
+		ret->error = not_prometheus;
+	else if (isnan(ret->value))
+		ret->error = not_a_number;
+	ret->has_value = !ret->error;
+	ret->holds = ret->has_value && compare_number(compare, ret->value);
 }
 
 static void read_result(json_t *data, const struct plan_compare *compare, struct prometheus_answer *ret)
 {
-	const char *type = json_string_value(json_object_get(data, "resultType"));
+	const char *type = json_string_value(json_object_get(data, "resultType")) ?: "";
 	json_t *result = json_object_get(data, "result");
 
-	if (type && !strcmp(type, "vector") && json_is_array(result)) {
+	if (!strcmp(type, "vector") && json_is_array(result)) {
 		read_vector(result, compare, ret);
-	} else if (type && !strcmp(type, "scalar") && read_value(result, &ret->value)) {
-		ret->has_value = true;
-		ret->holds = compare_number(compare, ret->value);
-	} else if (type && (!strcmp(type, "matrix") || !strcmp(type, "string"))) {
+	} else if (!strcmp(type, "scalar")) {
+		read_scalar(result, compare, ret);
+	} else if (!strcmp(type, "matrix") || !strcmp(type, "string")) {
 		ret->error = "the query's result is no number";
 		snprintf(ret->detail, sizeof(ret->detail), "a %s", type);
 	} else {
-		ret->error = "no answer of Prometheus";
+		ret->error = not_prometheus;
 	}
 }
 
@@ -112,7 +124,7 @@ void prometheus_read(const char *text, size_t len, const struct plan_compare *co
 		ret->error = "the query failed";
 		snprintf(ret->detail, sizeof(ret->detail), "%s", said ?: "");
 	} else {
-		ret->error = "no answer of Prometheus";
+		ret->error = not_prometheus;
 	}
 	json_decref(answer);
 }

@@ -66,7 +66,8 @@ static bool same_inode(const struct file_state *a, const struct file_state *b)
 
 static bool same_content(const struct file_state *a, const struct file_state *b)
 {
-	return a->exists == b->exists && (!a->exists || (a->size == b->size && !strcmp(a->sha256, b->sha256)));
+	return a->exists == b->exists &&
+	       (!a->exists || (a->size == b->size && !strcmp(a->sha256, b->sha256)));
 }
 
 /* Is what is there now what the change has left, or, where it was cut short, what it may have? */
@@ -92,7 +93,8 @@ static enum undo_result put_back(const struct file_change *c, char *ret_reason, 
 	if (!err)
 		return UNDO_TAKEN_BACK;
 	if (err == -ENOTSUP)
-		return say(UNDO_FAILED, ret_reason, size, "something that is no regular file has its name now");
+		return say(UNDO_FAILED, ret_reason, size,
+			   "something that is no regular file has its name now");
 	if (err == -EBADMSG)
 		return say(UNDO_FAILED, ret_reason, size, "the copy is shorter than the file was");
 	return say(UNDO_FAILED, ret_reason, size, strerror(-err));

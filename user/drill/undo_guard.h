@@ -20,9 +20,9 @@
 
 /* A change that ends. What it is, of any kind but the clock's, is in the journal. */
 struct undo_late {
-	uint64_t ends_ns; /* CLOCK_MONOTONIC */
+	uint64_t ends_ns;             /* CLOCK_MONOTONIC */
 	int64_t before_ns, offset_ns; /* of the clock; offset_ns is 0: it is another change */
-	unsigned id;   /* in the undo journal, which gives each but once */
+	unsigned id;                  /* in the undo journal, which gives each but once */
 	bool in_parts; /* it takes time: what the guard takes back meanwhile is not all of it, and is looked at again */
 };
 

@@ -31,8 +31,8 @@
 /* Data: {"interface", "ifindex", "netns": {"inode", "name"}, "kept": file (kernel/link_state.h)}. */
 #define UNDO_LINK "link"
 
-typedef enum undo_result undo_take_back(void *arg, const struct json_t *data, bool this_boot, char *ret_reason,
-					size_t size);
+typedef enum undo_result undo_take_back(void *arg, const struct json_t *data, bool this_boot,
+					char *ret_reason, size_t size);
 
 undo_take_back undo_clock, undo_signal, undo_exec, undo_file, undo_link;
 

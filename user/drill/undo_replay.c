@@ -222,7 +222,8 @@ static void replay_file(const struct replay *r, int dirfd, const char *directory
 	free_file(&f);
 }
 
-int undo_replay_one(const char *path, unsigned id, const struct undo_kind *kinds, size_t n, enum undo_result *ret)
+int undo_replay_one(const char *path, unsigned id, const struct undo_kind *kinds, size_t n,
+		    enum undo_result *ret)
 {
 	const struct replay r = {.kinds = kinds, .n = n};
 	struct journal_file f = {.is_live = true};
@@ -236,7 +237,8 @@ int undo_replay_one(const char *path, unsigned id, const struct undo_kind *kinds
 		err = -ENOENT;
 	kind = err ? NULL : find_kind(&r, f.armed[id]);
 	if (kind)
-		*ret = kind->take_back(kind->arg, json_object_get(f.armed[id], "data"), true, reason, sizeof(reason));
+		*ret = kind->take_back(kind->arg, json_object_get(f.armed[id], "data"), true, reason,
+				       sizeof(reason));
 	else if (!err)
 		err = -ENOTSUP;
 	free_file(&f);

@@ -45,6 +45,7 @@ int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n,
  * Of a journal whose run lives, one change, if it is armed and not done: *ret is what became of it. The journal stays as it is, and
  * undo_done_beside() is the caller's. -ENOENT: there is no such change; or another negative errno.
  */
-int undo_replay_one(const char *path, unsigned id, const struct undo_kind *kinds, size_t n, enum undo_result *ret);
+int undo_replay_one(const char *path, unsigned id, const struct undo_kind *kinds, size_t n,
+		    enum undo_result *ret);
 
 #endif

@@ -194,8 +194,8 @@ static bool is_the_kernels(const struct nlmsghdr *message)
 {
 	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
 
-	return route->rtm_flags & RTM_F_CLONED || route->rtm_protocol == RTPROT_REDIRECT || expires(message) ||
-	       (route->rtm_family == AF_INET6 && route->rtm_protocol == RTPROT_KERNEL);
+	return route->rtm_flags & RTM_F_CLONED || route->rtm_protocol == RTPROT_REDIRECT ||
+	       expires(message) || (route->rtm_family == AF_INET6 && route->rtm_protocol == RTPROT_KERNEL);
 }
 
 static int on_route(const struct nlmsghdr *message, void *arg)
@@ -256,7 +256,8 @@ static int dump_once(struct copy *c)
 			err = ask(RTM_GETNEIGH, sizeof(struct ndmsg), families[i], 0, on_neighbour, c);
 		c->proxies = true;
 		if (!err)
-			err = ask(RTM_GETNEIGH, sizeof(struct ndmsg), families[i], NTF_PROXY, on_neighbour, c);
+			err = ask(RTM_GETNEIGH, sizeof(struct ndmsg), families[i], NTF_PROXY, on_neighbour,
+				  c);
 	}
 	return err;
 }
@@ -312,8 +313,8 @@ static bool same(const struct nlmsghdr *a, const struct nlmsghdr *b)
 		return false;
 	if (a->nlmsg_type == RTM_NEWADDR)
 		return same_address(a, b);
-	return a->nlmsg_len == b->nlmsg_len && !memcmp(mnl_nlmsg_get_payload(a), mnl_nlmsg_get_payload(b),
-						       mnl_nlmsg_get_payload_len(a));
+	return a->nlmsg_len == b->nlmsg_len &&
+	       !memcmp(mnl_nlmsg_get_payload(a), mnl_nlmsg_get_payload(b), mnl_nlmsg_get_payload_len(a));
 }
 
 bool link_dump_has(const struct buf *messages, const struct nlmsghdr *wanted)

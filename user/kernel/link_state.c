@@ -138,9 +138,10 @@ static int on_route(const struct nlmsghdr *message, void *arg)
 	struct look *l = arg;
 
 	if (source && oif && (int)mnl_attr_get_u32(oif) != l->ifindex && is_address_of(l->dump, source))
-		snprintf(l->why, l->size,
-			 "an IPv6 route through another interface has one of its addresses as its source, and "
-			 "would lose it");
+		snprintf(
+			l->why, l->size,
+			"an IPv6 route through another interface has one of its addresses as its source, and "
+			"would lose it");
 	return MNL_CB_OK;
 }
 
@@ -266,7 +267,8 @@ static int send_as(const struct nlmsghdr *message, uint16_t flags, uint32_t addr
 	attr = message->nlmsg_type == RTM_NEWADDR ? (struct nlattr *)link_dump_attr(copy, IFA_FLAGS) : NULL;
 	if (attr)
 		*(uint32_t *)mnl_attr_get_payload(attr) |= address_flags;
-	attr = message->nlmsg_type == RTM_NEWADDR ? (struct nlattr *)link_dump_attr(copy, IFA_CACHEINFO) : NULL;
+	attr = message->nlmsg_type == RTM_NEWADDR ? (struct nlattr *)link_dump_attr(copy, IFA_CACHEINFO)
+						  : NULL;
 	if (attr) {
 		struct ifa_cacheinfo *info = mnl_attr_get_payload(attr);
 
@@ -341,7 +343,8 @@ static int add_routes(struct kept *k, const struct link_dump *now, bool *ret_cha
 			const struct nlmsghdr *m = k->messages[i];
 			int one;
 
-			if (m->nlmsg_type != RTM_NEWROUTE || k->done[i] || (!pass && link_dump_has_gateway(m)))
+			if (m->nlmsg_type != RTM_NEWROUTE || k->done[i] ||
+			    (!pass && link_dump_has_gateway(m)))
 				continue;
 			if (link_dump_has(&now->routes, m)) {
 				k->done[i] = true;

@@ -315,8 +315,8 @@ static int check_window(const struct check *c, const struct plan_step *s)
 	format_duration_exact(longest->n, limit, sizeof(limit));
 	place(c, "step", s->name, s->line, where);
 	if (s->until_end)
-		return broken(c, longest->node, "%s stays until the run ends, the longest window is %s", where,
-			      limit);
+		return broken(c, longest->node, "%s stays until the run ends, the longest window is %s",
+			      where, limit);
 	if (joined)
 		return broken(c, longest->node,
 			      "%s: %u windows without a gap between them last %s, the longest is %s", where,

@@ -4,7 +4,8 @@
 
 A tick asks for the open orders, waits for the answer at most --budget-ms, goes on with what it has, compares orders, and hands new
 quotes to its two sides, which place them in the background. So the network's time is the tick's only up to the budget. The book comes in
-over WebSocket, names and the exchange's time are asked for once a tick, beside it. After 429 and 503 it waits as told, or twice as long
+over WebSocket, names are looked up once a tick and the exchange's time
+twice, beside it. After 429 and 503 it waits as told, or twice as long
 each time; after what may have been carried out (504, no answer) it leaves the order to the comparison of the next tick. It stops quoting
 while a guard has a reason not to: book_stale, orders_stale, ws_lag, clock_skew.
 
@@ -30,8 +31,8 @@ from metrics import Metrics  # noqa: E402
 
 FIRST_WAIT_S, LONGEST_WAIT_S, TRIES = 0.1, 2.0, 5
 REQUEST_S, CONNECT_S, LOOKUP_S = 3.0, 0.5, 0.4
-WS_SILENCE_S, WS_FIRST_WAIT_S, WS_LONGEST_WAIT_S = 0.7, 0.05, 0.4
-BOOK_STALE_S, GAP_S, SKEW_MS, WAY_S = 1.5, 1.0, 50, 0.02
+WS_SILENCE_S, WS_PING_S, WS_FIRST_WAIT_S, WS_LONGEST_WAIT_S = 0.7, 0.5, 0.05, 0.4
+BOOK_STALE_S, GAP_S, SKEW_MS, WAY_S = 1.5, 0.5, 50, 0.02
 STALE_TICKS, RATE_OF = 10, 20
 STORM = 20  # requests at once of the misbehaviour `storm`
 LATE_TICKS = 4  # of the misbehaviour `late-reconcile`
@@ -161,7 +162,8 @@ class Side:
         self.order = None  # that the exchange has, as far as is known
         self.price = self.task = None
         self.number = 0
-        self.changed = self.changed_tick = 0
+        self.changed = 0.0
+        self.doubtful = None  # the first tick since the last comparison with an order that went wrong
         self.stopped = False
 
     def busy(self):
@@ -181,6 +183,7 @@ class Side:
                 good = True
             except Refused as e:
                 good = False
+                self.doubt()
                 if self.bot.misbehave == "no-retry":
                     self.stopped = True
                 if self.bot.misbehave in ("gives-up", "no-retry"):
@@ -189,10 +192,15 @@ class Side:
                 continue
             except Unknown:
                 good = None
+                self.doubt()
             break
-        self.changed, self.changed_tick = time.monotonic(), self.bot.ticks
+        self.changed = time.monotonic()
         if good is not None:
             self.bot.count_quote(good)
+
+    def doubt(self):
+        if self.doubtful is None:
+            self.doubtful = self.bot.ticks
 
     async def place_once(self):
         self.number += 1
@@ -231,7 +239,7 @@ class Feed:
         args = self.bot.args
         address = await self.bot.names.find(args.ws_name)
         ws = await websockets.connect(f"ws://{args.ws_name}:{args.ws_port}/ws", host=address, port=args.ws_port,
-                                      open_timeout=CONNECT_S, close_timeout=0.1, ping_interval=None)
+                                      open_timeout=CONNECT_S, close_timeout=0.1, ping_interval=WS_PING_S, ping_timeout=None)
         self.connected = True
         self.bot.say("info", "ws_connected")
         try:
@@ -344,7 +352,8 @@ class Bot:
         for side in self.sides:
             if side.busy() or side.changed > asked:
                 continue
-            ticks = self.ticks - side.changed_tick
+            ticks = 0 if side.doubtful is None else self.ticks - side.doubtful
+            side.doubtful = None
             unknown = [number for number in orders if number.startswith(f"{side.name}-") and number != side.order]
             for number in unknown:
                 self.discrepancy("unknown_order", number, ticks)
@@ -391,9 +400,10 @@ class Bot:
             due = max(due + self.tick_s, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
 
-    async def every_tick(self, what):
+    @staticmethod
+    async def steadily(what, every_s):
         while True:
-            await asyncio.gather(what(), asyncio.sleep(self.tick_s))
+            await asyncio.gather(what(), asyncio.sleep(every_s))
 
     async def look_up_names(self):
         await asyncio.gather(*map(self.names.look_up, (self.args.rest_name, self.args.ws_name)))
@@ -432,8 +442,8 @@ class Bot:
     async def run(self):
         await self.look_up_names()
         await serve(self.handle, "0.0.0.0", self.args.port)
-        await asyncio.gather(self.feed.follow(), self.every_tick(self.look_up_names), self.every_tick(self.clock.check),
-                             self.ticking(), self.keep_status())
+        await asyncio.gather(self.feed.follow(), self.steadily(self.look_up_names, self.tick_s),
+                             self.steadily(self.clock.check, self.tick_s / 2), self.ticking(), self.keep_status())
 
 
 def main():
