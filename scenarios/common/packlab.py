@@ -39,7 +39,7 @@ INTERRUPTED, REFUSED, HOST_FAILED, USAGE = 130, 3, 5, 2
 class Pack:
     """What a pack says of its lab. `self.world` is its World, `self.misbehave` what --misbehave says (or None)."""
 
-    HOST = ""         # the host that shearpin acts in
+    HOST = ""         # the host that shearpin acts in; "": each scenario says it (`container`, `netns`)
     PLACE = {}        # --set K=V of every drill in the lab: its addresses
     SETTINGS = {}     # more of them, which shorten the drill; --full goes without
     GAP = None        # between two scenarios of the shortened drill; None: as shearpin has it
@@ -92,7 +92,7 @@ class Lab:
         pack, args = self.pack, self.args
         settings = {**pack.PLACE, **({} if args.full else {**pack.SETTINGS, **misbehaviour(self.kind, args.misbehave)[3]})}
         settings.update(item.partition("=")[::2] for item in args.set)
-        words = [self.shearpin, "run", self.folder, "--allow-exec", "--netns", pack.HOST, "--keep-going", "--out", out]
+        words = [self.shearpin, "run", self.folder, "--allow-exec", "--keep-going", "--out", out, *(["--netns", pack.HOST] if pack.HOST else [])]
         for key, value in settings.items():
             words += ["--set", f"{key}={value}"]
         for pattern in only:
@@ -124,7 +124,7 @@ class Lab:
         """Until Ctrl-C."""
         print(f"\nThe lab stays until Ctrl-C; its hosts are {', '.join(self.world.hosts)}. From another terminal:\n"
               f"  nsenter --all --target {self.args.outer_pid}    into the lab's world, whose folder is {self.world.folder}\n"
-              f"  nsenter --net=/run/netns/{self.pack.HOST}    from there onto that host", flush=True)
+              f"  nsenter --net=/run/netns/{self.pack.HOST or next(iter(self.world.hosts))}    from there onto that host", flush=True)
         signal.pause()
 
     # kill -9 in the middle

@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 
+from again import Again
 from lab import DEVICE, LabTest, wait_until
 
 ON_ITS_OWN = ('mkdir -p /var/lib/shearpin /run/shearpin; mount --bind "$PWD/var" /var/lib/shearpin; '
@@ -32,7 +33,7 @@ def guard_of(run):
     raise AssertionError("the run has no guard")
 
 
-class ChangeTest(LabTest):
+class ChangeTest(Again, LabTest):
     def setUp(self):
         super().setUp()
         os.mkdir(os.path.join(self.lab.folder, "var"))
@@ -105,4 +106,4 @@ class ChangeTest(LabTest):
 
     def told(self, run):
         """The order of what was told of changes."""
-        return [(e["type"], e["step"], e["instance"]) for e in run.events("step.start", "step.undo", "step.end")]
+        return [(e["type"], e["step"], e.get("instance")) for e in run.events("step.start", "step.undo", "step.end")]

@@ -1,66 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Steps that change files: what is there while the window is open, and that all of it is as before however the run ends."""
-import hashlib
 import os
-import signal
 import time
 import unittest
 
-from changing import ChangeTest, guard_of
+from changed_file import CONTENT, TIMES, FileTest, sha256
 from lab import wait_until
-
-CONTENT = b"".join(b"line %06d\n" % n for n in range(20000))
-OWNER = 1234, 4321
-MODE = 0o6640
-TIMES = 1_000_000_001_123_456_789, 1_000_000_002_987_654_321
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-class FileTest(ChangeTest):
-    def setUp(self):
-        super().setUp()
-        self.file = self.make("file")
-        self.before = self.look()
-
-    def make(self, name, content=CONTENT):
-        path = self.path(name)
-        with open(path, "wb") as f:
-            f.write(content)
-        os.setxattr(path, "user.colour", b"grey\0green")
-        os.chown(path, *OWNER)
-        os.chmod(path, MODE)
-        os.utime(path, ns=TIMES)
-        return path
-
-    def read(self, path=None):
-        """Without a trace in the access time."""
-        fd = os.open(path or self.file, os.O_RDONLY | os.O_NOATIME)
-        with open(fd, "rb") as f:
-            return f.read()
-
-    def look(self, path=None):
-        """All that is to be put back; None: there is no file."""
-        path = path or self.file
-        try:
-            content = self.read(path)
-        except FileNotFoundError:
-            return None
-        st = os.stat(path)
-        attributes = {name: os.getxattr(path, name) for name in os.listxattr(path)}
-        return content, st.st_uid, st.st_gid, st.st_mode, st.st_atime_ns, st.st_mtime_ns, attributes
-
-    def step(self, **file):
-        """A change of the file, for as long as the run is left alone."""
-        return {"file": {"path": self.file, **file}, "for": "300s"}
-
-    def start(self, *steps, **more):
-        """A run with all its windows open."""
-        run = self.change(*steps, **more)
-        run.wait_event("step.start", len(steps))
-        return run
 
 
 class Kinds(FileTest):
@@ -275,119 +220,6 @@ class Meanwhile(FileTest):
                 f.write(CONTENT)
             os.utime(self.file, ns=TIMES)
         self.check(meddle, [("step 1", "not needed", "the file is as it was")], self.before, truncate="0B")
-
-
-class Killed(FileTest):
-    def setUp(self):
-        super().setUp()
-        self.second = self.make("second", b"the second\n")
-        self.second_before = self.look(self.second)
-
-    def two(self):
-        return self.start(self.step(truncate="7B"), {"file": {"path": self.second, "remove": True}},
-                          {"file": {"path": self.path("new"), "replace": "x"}})
-
-    def assert_as_before(self):
-        self.assertEqual([self.look(), self.look(self.second), self.look(self.path("new"))],
-                         [self.before, self.second_before, None])
-
-    def test_guard(self):
-        self.kill(self.two())
-        self.assert_as_before()
-
-    def test_clear(self):
-        run = self.two()
-        self.kill_all(run)
-        self.assertEqual(self.read(), CONTENT[:7])
-        journal, folder = self.journals()[::-1]
-        self.assertEqual(os.stat(self.path(f"var/undo/{folder}")).st_mode & 0o777, 0o700)
-        self.assertTrue(journal.endswith(".jsonl"))
-        self.assertEqual(self.clear(), [("taken back", None)] * 3)
-        self.assert_as_before()
-        self.assertEqual(self.journals(), [])
-        for words in ("truncated", "removed", "replaced"):
-            self.assertIn(f"which was {words}", self.last_words)
-        self.assertEqual(self.clear(), [])
-        self.assert_as_before()
-
-    def test_clear_is_harmless_twice(self):
-        """Also where the journal says that nothing is done yet."""
-        run = self.two()
-        self.kill_all(run)
-        journal = self.path("var/undo/" + [name for name in self.journals() if name.endswith(".jsonl")][0])
-        with open(journal, "rb") as f:
-            text = f.read()
-        self.assertEqual(self.clear(), [("taken back", None)] * 3)
-        with open(journal, "wb") as f:
-            f.write(text)
-        self.assertEqual([result for result, _ in self.clear()][0::2], ["not needed"] * 2)
-        self.assert_as_before_but_inode()
-
-    def assert_as_before_but_inode(self):
-        self.assertEqual(self.look(), self.before)
-        self.assertIsNone(self.look(self.path("new")))
-        self.assertEqual(self.look(self.second), self.second_before)
-
-    def test_next_run(self):
-        self.kill_all(self.two())
-        run = self.change(self.step(append="x"), words=(), recovery="0s")
-        run.wait_event("step.start")
-        self.assertEqual(self.undos(run), [(None, "taken back", None)] * 3)
-        self.assertEqual(self.read(), CONTENT + b"x")
-        run.stop()
-        self.assert_ended(run, 130)
-        self.assert_as_before()
-
-    def test_after_a_boot(self):
-        """Files outlive it, and are put back."""
-        self.kill_all(self.two())
-        for name in self.journals():
-            if name.endswith(".jsonl"):
-                with open(self.path(f"var/undo/{name}"), "r+b") as f:
-                    text = f.read()
-                    at = text.index(b'"boot_id":"') + len(b'"boot_id":"')
-                    f.seek(at)
-                    f.write(b"00000000")
-        self.assertEqual(self.clear(), [("taken back", None)] * 3)
-        self.assert_as_before()
-
-    def test_written_meanwhile(self):
-        run = self.two()
-        with open(self.file, "ab") as f:
-            f.write(b"more")
-        self.kill(run)
-        self.assertEqual(self.read(), CONTENT[:7] + b"more")
-        self.assertEqual(self.look(self.second), self.second_before)
-
-    def test_stopped(self):
-        """The guard does not wait for a run that does not close its window; the run finds it done."""
-        run = self.change({**self.step(truncate="0B"), "for": "1s"})
-        run.wait_event("step.start")
-        run.freeze()
-        wait_until(lambda: self.look() == self.before, "the guard has put it back")
-        run.signal(signal.SIGCONT)
-        self.assert_ended(run, 0)
-        self.assertEqual(self.undos(run), [("step 1", "taken back", "by the guard: the run was stopped or late")])
-        self.assertEqual(self.look(), self.before)
-
-    def test_stopped_keeps_what_has_no_end(self):
-        run = self.start({**self.step(truncate="0B"), "for": "1s"}, {"file": {"path": self.second, "remove": True}})
-        run.freeze()
-        wait_until(lambda: self.look() == self.before, "the guard has put it back")
-        self.assertFalse(os.path.exists(self.second))
-        run.signal(signal.SIGCONT)
-        self.assert_ended(run, 0)
-        self.assert_as_before()
-
-    def test_one_run_at_a_time(self):
-        run = self.two()
-        other = self.change(self.step(append="x"))
-        self.assertEqual(other.wait(), 3)
-        self.assertIn("another run changes this host", other.stderr)
-        self.assertTrue(guard_of(run))
-        run.stop()
-        self.assert_ended(run, 130)
-        self.assert_as_before()
 
 
 class Refused(FileTest):

@@ -151,7 +151,7 @@ static void picks_the_first_that_is_reached(void **state)
 	struct findings found = {0};
 
 	(void)state;
-	assert_int_equal(alternatives_pick(&plan, -1, &found), 0);
+	assert_int_equal(alternatives_pick(&plan, NULL, -1, &found), 0);
 	assert_int_equal(found.n, 1);
 	assert_int_equal(found.n_failed, 0);
 	assert_string_equal(found.items[0].name, "front");
@@ -184,7 +184,7 @@ static void finds_none(void **state)
 	struct findings found = {0};
 
 	(void)state;
-	assert_int_equal(alternatives_pick(&plan, -1, &found), 0);
+	assert_int_equal(alternatives_pick(&plan, NULL, -1, &found), 0);
 	assert_int_equal(found.n_failed, 1);
 	assert_int_equal(found.items[0].result, FINDING_FAIL);
 	assert_non_null(strstr(found.items[0].detail, "one: 127.0.0.1:"));

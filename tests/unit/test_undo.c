@@ -318,6 +318,117 @@ static void survives_a_full_disk(void **state)
 	assert_int_equal(journals(dir, name), 0);
 }
 
+static unsigned arm_again(struct undo *undo, unsigned id, const char *data)
+{
+	assert_int_equal(undo_arm_again(undo, "number", data, id), 0);
+	return id;
+}
+
+/* The newer data count, and it is one change. */
+static void may_be_armed_again(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct undo *undo = begin(dir);
+	struct taken taken = {0};
+	char told[1024], name[300];
+	unsigned id = arm(undo, "{\"value\":1}");
+
+	assert_int_equal(undo_done(undo, arm_again(undo, arm(undo, "{\"value\":2}"), "{\"value\":3}")), 0);
+	assert_int_equal(arm_again(undo, id, "{\"value\":5}"), id);
+	undo_close(undo); /* as a run that dies: it is not done */
+	assert_int_equal(journals(dir, name), 1);
+	replay(dir, &taken, told);
+	assert_int_equal(taken.n, 1);
+	assert_non_null(strstr(told, "{\"value\":5} taken back"));
+	assert_int_equal(journals(dir, name), 0);
+}
+
+static bool has_folder(const struct run_dir *dir)
+{
+	const struct dirent *entry;
+	bool found = false;
+	DIR *list = opendir(dir->path);
+
+	assert_non_null(list);
+	while ((entry = readdir(list)))
+		found |= strstr(entry->d_name, ".d") != NULL;
+	closedir(list);
+	return found;
+}
+
+static void put_copy(struct undo *undo)
+{
+	const char *folder, *again;
+	struct stat st;
+	int fd;
+
+	assert_int_equal(undo_folder(undo, &folder), 0);
+	assert_int_equal(stat(folder, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	assert_int_equal(undo_folder(undo, &again), 0);
+	assert_string_equal(folder, again);
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	put_file(fd, "1", "copy", 4);
+	close(fd);
+}
+
+static void has_a_folder_that_goes_with_it(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct undo *undo = begin(dir);
+	struct taken taken = {.refuses = 1};
+	char told[1024];
+	unsigned id = arm(undo, "{\"value\":1}");
+
+	assert_false(has_folder(dir));
+	put_copy(undo);
+	assert_int_equal(undo_done(undo, id), 0);
+	undo_close(undo);
+	assert_false(has_folder(dir));
+	undo = begin(dir);
+	(void)arm(undo, "{\"value\":1}");
+	put_copy(undo);
+	undo_close(undo);
+	assert_true(has_folder(dir));
+	replay(dir, &taken, told); /* which takes nothing back */
+	assert_true(has_folder(dir));
+	taken = (struct taken){0};
+	replay(dir, &taken, told);
+	assert_int_equal(taken.n, 1);
+	assert_false(has_folder(dir));
+}
+
+/* While the run lives and writes: half a line stays, and so does the lock. */
+static void gives_one_change(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct undo *undo = begin(dir);
+	struct taken taken = {0};
+	const struct undo_kind kind = {"number", take, &taken};
+	enum undo_result result = UNDO_FAILED;
+	unsigned first = arm(undo, "{\"value\":1}"), second = arm(undo, "{\"value\":3}");
+	int fd = open(undo_path(undo), O_WRONLY | O_APPEND | O_CLOEXEC);
+	struct stat before, after;
+
+	assert_int_equal(undo_done(undo, first), 0);
+	assert_int_equal(write(fd, "{\"arm\":3,\"ki", 13), 13);
+	assert_int_equal(fstat(fd, &before), 0);
+	assert_int_equal(undo_replay_one(undo_path(undo), first, &kind, 1, &result), -ENOENT);
+	assert_int_equal(undo_replay_one(undo_path(undo), 3, &kind, 1, &result), -ENOENT);
+	assert_int_equal(undo_replay_one(undo_path(undo), 0, &kind, 1, &result), -ENOENT);
+	assert_int_equal(taken.n, 0);
+	assert_int_equal(undo_replay_one(undo_path(undo), second, &kind, 1, &result), 0);
+	assert_int_equal(result, UNDO_TAKEN_BACK);
+	assert_int_equal(taken.n, 1);
+	assert_true(taken.this_boot[0]);
+	assert_int_equal(undo_replay_one(undo_path(undo), second, NULL, 0, &result), -ENOTSUP);
+	assert_int_equal(undo_replay_one("/nowhere/run-a.jsonl", second, &kind, 1, &result), -ENOENT);
+	assert_int_equal(fstat(fd, &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
+	close(fd);
+	undo_close(undo);
+}
+
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, run_dir_setup, run_dir_teardown)
 
 int main(void)
@@ -333,6 +444,9 @@ int main(void)
 		IN_DIR(does_not_touch_what_it_does_not_know),
 		IN_DIR(makes_its_directory),
 		IN_DIR(survives_a_full_disk),
+		IN_DIR(may_be_armed_again),
+		IN_DIR(has_a_folder_that_goes_with_it),
+		IN_DIR(gives_one_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

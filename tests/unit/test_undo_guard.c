@@ -192,6 +192,74 @@ static void tells_what_it_took_in_between(void **state)
 	end(&s);
 }
 
+/* Several at one time: each by its own end, and each is claimed for itself. */
+static void keeps_several_apart(void **state)
+{
+	struct undo_late late[3] = {{.before_ns = 100 * S, .offset_ns = 5 * S},
+				    {.before_ns = 100 * S, .offset_ns = 5 * S},
+				    {.before_ns = 100 * S, .offset_ns = 5 * S}};
+	struct scene s;
+	uint64_t ns;
+
+	begin(&s, state);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(undo_arm(s.undo, "clock", "{}", &late[i].id), 0);
+	late[0].ends_ns = late[2].ends_ns = clock_mono_ns() + 3600 * NS_PER_S;
+	move(s.clock, 5 * S);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(undo_guard_watch(s.guard, &late[i]), 0);
+	await(&s.clock->taken, 1);
+	assert_false(undo_guard_claim(s.guard, late[0].id, &ns));
+	assert_true(undo_guard_claim(s.guard, late[1].id, &ns));
+	assert_false(undo_guard_claim(s.guard, late[1].id, &ns));
+	/* Its place is another's now. */
+	late[1].id = late[2].id + 1;
+	late[1].ends_ns = 0;
+	move(s.clock, 5 * S);
+	assert_int_equal(undo_guard_watch(s.guard, &late[1]), 0);
+	await(&s.clock->taken, 2);
+	assert_true(undo_guard_claim(s.guard, late[1].id, &ns));
+	assert_false(undo_guard_claim(s.guard, late[2].id, &ns));
+	assert_int_equal(s.clock->reading, 100 * S);
+	assert_int_equal(s.clock->looked, 2);
+	end(&s);
+}
+
+/* What takes time is looked at again behind it: the first look may have seen a part of it. */
+static void looks_twice_at_what_has_parts(void **state)
+{
+	struct undo_late late = {.before_ns = 100 * S, .offset_ns = 5 * S, .in_parts = true};
+	struct scene s;
+	uint64_t ns;
+
+	begin(&s, state);
+	assert_int_equal(undo_arm(s.undo, "clock", "{}", &late.id), 0);
+	move(s.clock, 5 * S);
+	assert_int_equal(undo_guard_watch(s.guard, &late), 0);
+	await(&s.clock->taken, 1);
+	move(s.clock, 5 * S);
+	assert_int_equal(undo_guard_watch(s.guard, &late), 0);
+	await(&s.clock->taken, 2);
+	assert_true(undo_guard_claim(s.guard, late.id, &ns));
+	assert_int_equal(s.clock->reading, 100 * S);
+	end(&s);
+}
+
+static void has_room_for_so_many(void **state)
+{
+	struct undo_late late = {.ends_ns = clock_mono_ns() + 3600 * NS_PER_S, .offset_ns = 5 * S};
+	struct scene s;
+	uint64_t ns;
+
+	begin(&s, state);
+	for (late.id = 1; late.id <= UNDO_GUARD_MOST; late.id++)
+		assert_int_equal(undo_guard_watch(s.guard, &late), 0);
+	assert_int_equal(undo_guard_watch(s.guard, &late), -ENOSPC);
+	assert_false(undo_guard_claim(s.guard, 7, &ns));
+	assert_int_equal(undo_guard_watch(s.guard, &late), 0);
+	end(&s);
+}
+
 static void accepts_none(void **state)
 {
 	const struct undo_late late = {.id = 1};
@@ -346,6 +414,9 @@ int main(void)
 		IN_DIR(is_the_runs_when_the_guard_is_dead),
 		IN_DIR(run_finds_it_done),
 		IN_DIR(run_does_it_for_a_dead_guard),
+		IN_DIR(keeps_several_apart),
+		IN_DIR(looks_twice_at_what_has_parts),
+		IN_DIR(has_room_for_so_many),
 		cmocka_unit_test(accepts_none),
 	};
 

@@ -38,14 +38,21 @@ void preflight_host(struct preflight *p);
 void preflight_plan(struct preflight *p, struct plan *plan);
 /* Its names, whose addresses are written into the plan; false: one has none. */
 bool preflight_names(struct preflight *p, struct plan *plan);
-/* Which of its alternatives are reached, whose matches are written into the plan, and what its own checks find; after the names. */
-void preflight_asked(struct preflight *p, struct plan *plan);
+/*
+ * Which of its alternatives are reached, whose matches are written into the plan, and what its own checks find; after the names. False:
+ * of some alternatives none was reached.
+ */
+bool preflight_asked(struct preflight *p, struct plan *plan);
 /* The owners that its targets name. */
 void preflight_owners(struct preflight *p, const struct plan *plan);
 /* What its answers need; after the names. */
 void preflight_answers(struct preflight *p, const struct plan *plan);
 /* Each of its probes once, side by side; without --allow-exec those that start programs are left out. */
 void preflight_probes(struct preflight *p, const struct plan *plan);
+/* Its steps that change something outside the kernel programs, and the undo journal that they need. */
+void preflight_changes(struct preflight *p, const struct plan *plan);
+/* What an interface does with packets that gets in the way of its faults. */
+void preflight_offloads(struct preflight *p, const struct plan *plan, const char *device, int ifindex);
 /* Its clock steps. */
 void preflight_clock(struct preflight *p, const struct plan *plan);
 

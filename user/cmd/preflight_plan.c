@@ -156,6 +156,7 @@ static void check_interface(struct context *c, const char *name)
 		check_occupants(c, &device);
 	else
 		check(c->p, CHECK_SKIP, name, NULL, "looking for others' programs needs root");
+	preflight_offloads(c->p, c->plan, name, device.ifindex);
 }
 
 static bool is_listed(char *const *names, size_t n, const char *name)
@@ -326,21 +327,22 @@ void preflight_plan(struct preflight *p, struct plan *plan)
 	check_scenario(p, plan);
 	check_backend(p, plan);
 	preflight_clock(p, plan);
-	preflight_owners(p, plan);
+	preflight_changes(p, plan);
 	read_policies(&c);
-	if (!preflight_names(p, plan)) {
+	if (!preflight_names(p, plan) || !preflight_asked(p, plan)) {
 		preflight_probes(p, plan);
 		policies_close(&c.policies);
 		return;
 	}
-	preflight_asked(p, plan);
+	preflight_owners(p, plan);
 	preflight_answers(p, plan);
 	if (drill_interfaces(plan, reason, sizeof(reason))) {
 		c.interfaces = calloc(plan->n_interfaces + 1, sizeof(*c.interfaces));
 		for (size_t i = 0; c.interfaces && i < plan->n_interfaces; i++)
 			check_interface(&c, plan->interfaces[i]);
 		for (size_t i = 0; i < plan->n_targets; i++)
-			check_target(&c, &plan->targets[i]);
+			if (!plan_target_is_spare(plan, i))
+				check_target(&c, &plan->targets[i]);
 	} else {
 		check(p, CHECK_FAIL, "interfaces",
 		      "correct the target's address, add the route, or give --interface", "%s", reason);

@@ -34,6 +34,7 @@ static int copy_texts(char *const *from, size_t n, char ***ret_to, size_t *ret_n
 {
 	int err = 0;
 
+	free(*ret_to); /* of an empty list */
 	*ret_to = calloc(n + 1, sizeof(**ret_to));
 	if (!*ret_to)
 		return -ENOMEM;
@@ -42,7 +43,7 @@ static int copy_texts(char *const *from, size_t n, char ***ret_to, size_t *ret_n
 	return err;
 }
 
-/* The target that stands for others has no matches of its own, but its share. */
+/* The target that stands for others has nothing of its own. */
 static int take_over(const struct plan_target *from, struct plan_target *to)
 {
 	int err = copy_array(from->remotes, from->n_remotes, sizeof(*to->remotes), &to->remotes,
@@ -101,6 +102,10 @@ static void tell_failure(struct buf *why, const struct plan_target *t, const str
 	char name[64], words[64];
 
 	buf_printf(why, "%s%s: ", why->len ? "; " : "", t->name);
+	if (!n && t->n_hosts) {
+		buf_printf(why, "%s has no address", t->hosts[0]);
+		return;
+	}
 	if (!n) {
 		buf_puts(why, "it names no single address with a port");
 		return;
@@ -120,8 +125,8 @@ static const struct reach *accepted(const struct reach *items, size_t n)
 	return NULL;
 }
 
-static int pick(struct plan *plan, struct plan_target *t, int cancel_fd, struct findings *findings,
-		struct buf *why)
+static int pick(struct plan *plan, struct plan_target *t, struct hosts *hosts, int cancel_fd,
+		struct findings *findings, struct buf *why)
 {
 	struct reach items[PLAN_MAX_REACH];
 	const struct reach *reached;
@@ -146,14 +151,14 @@ static int pick(struct plan *plan, struct plan_target *t, int cancel_fd, struct 
 		err = take_over(other, t);
 		if (!err)
 			put_first(t, reached);
-		return err;
+		return err ?: hosts_share(hosts, other, t);
 	}
 	findings_add(findings, FINDING_FAIL, t->name, REMEDY, "none of its alternatives is reached: %s",
 		     why->failed || !why->len ? "out of memory" : why->data);
 	return 0;
 }
 
-int alternatives_pick(struct plan *plan, int cancel_fd, struct findings *findings)
+int alternatives_pick(struct plan *plan, struct hosts *hosts, int cancel_fd, struct findings *findings)
 {
 	int err = 0;
 
@@ -161,8 +166,18 @@ int alternatives_pick(struct plan *plan, int cancel_fd, struct findings *finding
 		struct buf why = {0};
 
 		if (plan->targets[i].n_any_of)
-			err = pick(plan, &plan->targets[i], cancel_fd, findings, &why);
+			err = pick(plan, &plan->targets[i], hosts, cancel_fd, findings, &why);
 		buf_free(&why);
 	}
+	/* Whose packets they are, and which way they go, is known only now. */
+	plan_choose_hooks(plan, plan->hook);
 	return err;
+}
+
+bool alternatives_picked(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_targets; i++)
+		if (plan->targets[i].n_any_of && !plan->targets[i].n_remotes)
+			return false;
+	return true;
 }

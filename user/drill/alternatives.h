@@ -7,12 +7,15 @@
 #define SHEARPIN_ALTERNATIVES_H
 
 #include "drill/findings.h"
+#include "drill/hosts.h"
 #include "scenario/plan.h"
 
 /*
- * Ask them, and give each such target the matches of the one that is reached; one finding for each such target, FINDING_FAIL where
- * none was reached. 0; -ECANCELED: cancel_fd (-1: none) became readable; -ENOMEM; or a negative errno where nothing could be asked.
+ * Ask them, and give each such target the matches of the one that is reached, and what its names gain (hosts: NULL where they are
+ * not followed); the rules' hooks are chosen anew. One finding for each such target, FINDING_FAIL where none was reached. 0; -ECANCELED: cancel_fd (-1: none) became readable; -ENOMEM; or a negative errno where nothing could be asked.
  */
-int alternatives_pick(struct plan *plan, int cancel_fd, struct findings *findings);
+int alternatives_pick(struct plan *plan, struct hosts *hosts, int cancel_fd, struct findings *findings);
+/* All such targets have been given what they stand for. */
+bool alternatives_picked(const struct plan *plan);
 
 #endif

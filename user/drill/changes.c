@@ -418,6 +418,12 @@ static int finish(struct changes *s, struct change_window *w)
 	return err;
 }
 
+/* Since when it is as it is: of two that were under way together, the one that was done last. */
+static uint64_t since(const struct change_window *w)
+{
+	return w->state == CHANGE_IS_OPEN ? w->change.done_ns : w->task.since;
+}
+
 static struct change_window *newest(const struct changes *s)
 {
 	struct change_window *found = NULL;
@@ -426,7 +432,7 @@ static struct change_window *newest(const struct changes *s)
 		struct change_window *w = &s->items[i];
 
 		if (w->state != CHANGE_WAITS && w->state != CHANGE_IS_CLOSED &&
-		    (!found || w->order > found->order))
+		    (!found || since(w) > since(found)))
 			found = w;
 	}
 	return found;

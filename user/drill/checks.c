@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,8 @@
 #include "drill/probes.h"
 #include "drill/reach.h"
 #include "kernel/facts.h"
+
+#define CANCELLED UINT64_MAX /* what epoll says of cancel_fd; probes have their index */
 
 struct making {
 	const struct plan *plan;
@@ -49,9 +50,9 @@ static int check_reachable(const struct making *m)
 		err = reach_try(items, n, c->timeout_ns, false, m->cancel_fd);
 	if (err)
 		return err;
-	if (!n)
-		FAIL(m, "reachable", NULL, "the target %s names no single address with a port",
-		     m->plan->targets[c->target].name);
+	if (!n && !m->plan->targets[c->target].n_any_of) /* of those it is told that none is reached */
+		FAIL(m, "reachable", "name a target with a single address and a port",
+		     "the target %s has no single address with a port", m->plan->targets[c->target].name);
 	for (size_t i = 0; i < n; i++) {
 		reach_name(&items[i], name, sizeof(name));
 		reach_words(&items[i], words, sizeof(words));
@@ -115,7 +116,7 @@ static void check_disk(const struct making *m)
 
 	existing(c->path ?: m->out ?: ".", path);
 	if (statvfs(path, &fs)) {
-		FAIL(m, "disk", NULL, "%s can't be looked at: %s", path, strerror(errno));
+		FAIL(m, "disk", "correct the path", "%s can't be looked at: %s", path, strerror(errno));
 		return;
 	}
 	room = (uint64_t)fs.f_bavail * fs.f_frsize;
@@ -189,33 +190,49 @@ static void on_sample(void *arg, const struct probe_sample *sample)
 		 sample->detail ?: "");
 }
 
-/* 0 or a negative errno; -ETIMEDOUT: no sample came. */
+static int watch(int epoll_fd, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = CANCELLED};
+
+	return fd < 0 || !epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) ? 0 : -errno;
+}
+
+static int await_sample(struct probes *probes, int epoll_fd, uint64_t until, struct first *first)
+{
+	struct epoll_event event;
+
+	for (uint64_t now = clock_mono_ns(), next; now < until; now = clock_mono_ns()) {
+		next = probes_run(probes, now);
+		if (first->known)
+			return 0;
+		next = next < until ? next : until;
+		if (epoll_wait(epoll_fd, &event, 1, next > now ? (next - now) / NS_PER_MS + 1 : 0) <= 0)
+			continue;
+		if (event.data.u64 == CANCELLED)
+			return -ECANCELED;
+		probes_ready(probes, event.data.u64);
+	}
+	snprintf(first->why, sizeof(first->why), "%s", probes_why(probes, 0) ?: "no sample came");
+	return 0;
+}
+
 static int first_sample(const struct making *m, const struct plan_probe *probe, struct first *first)
 {
-	int epoll_fd = epoll_create1(EPOLL_CLOEXEC), err = epoll_fd < 0 ? -errno : 0;
-	uint64_t now = clock_mono_ns(), ends = now + probe->timeout_ns + 2 * probe->every_ns + NS_PER_S, next;
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+	    err = epoll_fd < 0 ? -errno : watch(epoll_fd, m->cancel_fd);
+	uint64_t until = clock_mono_ns() + probe->timeout_ns + 2 * probe->every_ns + NS_PER_S;
 	int64_t offset_ns = clock_offset_ns(NULL);
 	const struct probe_loop loop = {epoll_fd, 0, &offset_ns, on_sample, first};
 	struct probes *probes = NULL;
-	struct epoll_event event;
 
 	if (!err)
 		err = probes_open(m->plan, probe, 1, &loop, &probes);
-	for (; !err && !first->known && now < ends; now = clock_mono_ns()) {
-		struct pollfd cancel = {.fd = m->cancel_fd, .events = POLLIN};
-
-		next = probes_run(probes, now);
-		next = next > now + 10 * NS_PER_MS ? now + 10 * NS_PER_MS : next;
-		if (!first->known && next > now &&
-		    epoll_wait(epoll_fd, &event, 1, (next - now) / NS_PER_MS + 1) > 0)
-			probes_ready(probes, 0);
-		if (poll(&cancel, 1, 0) > 0)
-			err = -ECANCELED;
-	}
+	if (!err)
+		err = await_sample(probes, epoll_fd, until, first);
 	probes_close(probes);
 	if (epoll_fd >= 0)
 		close(epoll_fd);
-	return err ?: first->known ? 0 : -ETIMEDOUT;
+	return err;
 }
 
 static int check_probe(const struct making *m)
@@ -229,13 +246,13 @@ static int check_probe(const struct making *m)
 		return 0;
 	}
 	err = first_sample(m, probe, &first);
-	if (err && err != -ETIMEDOUT)
+	if (err)
 		return err;
-	if (first.known && first.healthy)
+	if (first.healthy)
 		PASS(m, "probe", "%s is healthy", probe->name);
 	else
 		FAIL(m, "probe", "see to the system before the drill", "%s is not healthy: %s", probe->name,
-		     first.known ? first.why : "no sample came");
+		     first.why);
 	return 0;
 }
 

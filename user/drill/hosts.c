@@ -101,9 +101,21 @@ static int ask_all(struct hosts *hosts, uint64_t now)
 	return err;
 }
 
-/* The first answer of a name. */
-static int begin(struct host *h, struct answer *answer, char *ret_reason, size_t size)
+static bool is_spare(const struct hosts *hosts, const struct host *h)
 {
+	return plan_target_is_spare(hosts->plan, h->target - hosts->plan->targets);
+}
+
+/* The first answer of a name. */
+static int begin(const struct hosts *hosts, struct host *h, struct answer *answer, char *ret_reason,
+		 size_t size)
+{
+	if (answer->error && is_spare(hosts, h)) {
+		h->error = answer->error;
+		memcpy(h->words, answer->words, sizeof(h->words));
+		answer_free(answer);
+		return 0;
+	}
 	if (answer->error) {
 		snprintf(ret_reason, size, "the host %s of the target %s has no address: %s", h->name,
 			 h->target->name, answer->words);
@@ -141,17 +153,31 @@ static int take_first(struct hosts *hosts, uint64_t now, char *ret_reason, size_
 			continue;
 		h->lookup = NULL;
 		h->answered_ns = now;
-		err = begin(h, &answer, ret_reason, size);
+		err = begin(hosts, h, &answer, ret_reason, size);
 	}
 	return err;
 }
 
-static const struct host *unanswered(const struct hosts *hosts)
+static const struct host *unanswered(const struct hosts *hosts, bool needed)
 {
 	for (size_t i = 0; i < hosts->n; i++)
-		if (hosts->items[i].lookup)
+		if (hosts->items[i].lookup && !(needed && is_spare(hosts, &hosts->items[i])))
 			return &hosts->items[i];
 	return NULL;
+}
+
+/* Those that can be done without; an answer that comes later is one all the same. */
+static void give_up(struct hosts *hosts)
+{
+	for (size_t i = 0; i < hosts->n; i++) {
+		struct host *h = &hosts->items[i];
+
+		if (!h->lookup)
+			continue;
+		h->error = EAI_AGAIN;
+		snprintf(h->words, sizeof(h->words), "no resolver has answered within %u s",
+			 (unsigned)(HOSTS_PATIENCE_NS / NS_PER_S));
+	}
 }
 
 static void drain(const struct hosts *hosts)
@@ -167,12 +193,17 @@ static int await(struct hosts *hosts, int cancel_fd, char *ret_reason, size_t si
 	const struct host *h;
 	int err = 0;
 
-	while (!err && (h = unanswered(hosts))) {
+	while (!err && unanswered(hosts, false)) {
 		struct pollfd fds[] = {{.fd = hosts->fd, .events = POLLIN},
 				       {.fd = cancel_fd, .events = POLLIN}};
 
 		now = clock_mono_ns();
 		if (now >= until) {
+			h = unanswered(hosts, true);
+			if (!h) {
+				give_up(hosts);
+				return 0;
+			}
 			snprintf(ret_reason, size,
 				 "the host %s of the target %s: no resolver has answered within %u s",
 				 h->name, h->target->name, (unsigned)(HOSTS_PATIENCE_NS / NS_PER_S));
@@ -241,6 +272,47 @@ void hosts_close(struct hosts *hosts)
 	if (hosts->fd >= 0)
 		close(hosts->fd);
 	free(hosts);
+}
+
+static int copy_prefixes(const struct prefix *from, size_t n, struct prefix **ret_to)
+{
+	*ret_to = n ? calloc(n, sizeof(**ret_to)) : NULL;
+	if (n && !*ret_to)
+		return -ENOMEM;
+	if (n)
+		memcpy(*ret_to, from, n * sizeof(**ret_to));
+	return 0;
+}
+
+/* Only what the start knows is there: no lookup under way, nothing barred. */
+static int share(const struct host *from, struct plan_target *to, struct host *ret)
+{
+	int err;
+
+	*ret = *from;
+	ret->target = to;
+	ret->lookup = NULL;
+	ret->matched = NULL;
+	err = copy_prefixes(from->last.addresses, from->last.n, &ret->last.addresses);
+	return err ?: copy_prefixes(from->matched, from->n_matched, &ret->matched);
+}
+
+int hosts_share(struct hosts *hosts, const struct plan_target *from, struct plan_target *to)
+{
+	size_t n = hosts ? hosts->n : 0;
+	struct host *more;
+	int err = 0;
+
+	if (!n || !from->n_hosts)
+		return 0;
+	more = reallocarray(hosts->items, n + from->n_hosts, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	hosts->items = more;
+	for (size_t i = 0; !err && i < n; i++)
+		if (more[i].target == from)
+			err = share(&more[i], to, &more[hosts->n++]);
+	return err;
 }
 
 int hosts_fd(const struct hosts *hosts)

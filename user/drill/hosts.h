@@ -36,13 +36,18 @@ struct hosts;
 
 /*
  * Look up all names, at once, and write their addresses into the plan. cancel_fd: when it becomes readable, -ECANCELED.
- * -ENOENT: some name has no address, and -ETIMEDOUT: no answer within HOSTS_PATIENCE_NS; then ret_reason says which. *ret is
- * NULL for a plan without names. The plan must outlive it.
+ * -ENOENT: some name has no address, and -ETIMEDOUT: no answer within HOSTS_PATIENCE_NS; then ret_reason says which. Of a target
+ * that is there only to be picked by `any_of` neither is an error. *ret is NULL for a plan without names. The plan must outlive it.
  */
 int hosts_open(struct plan *plan, void (*find)(const char *name, struct answer *ret), int cancel_fd,
 	       struct hosts **ret, char *ret_reason, size_t size);
 void hosts_close(struct hosts *hosts); /* accepts NULL, and so do the following */
 
+/*
+ * The target `to` stands for `from`, and has its names and addresses: from here on what these names gain is gained by it, too. To be
+ * called before the first hosts_run(). 0 or -ENOMEM.
+ */
+int hosts_share(struct hosts *hosts, const struct plan_target *from, struct plan_target *to);
 /* The addresses of the start. */
 void hosts_tell(const struct hosts *hosts, struct journal *journal);
 /* A descriptor that becomes readable when an answer is there; -1: none ever is. */

@@ -60,6 +60,17 @@ int reach_address(const char *host, uint16_t port, struct reach *ret)
 	return 0;
 }
 
+/* A port of this host that is drawn for the connection may be the one that is asked: then it has opened to itself. */
+static bool is_own(int fd)
+{
+	struct sockaddr_storage ends[2] = {0};
+	socklen_t len[2] = {sizeof(ends[0]), sizeof(ends[1])};
+
+	return !getsockname(fd, (struct sockaddr *)&ends[0], &len[0]) &&
+	       !getpeername(fd, (struct sockaddr *)&ends[1], &len[1]) && len[0] == len[1] &&
+	       !memcmp(&ends[0], &ends[1], len[0]);
+}
+
 /* The socket of a connection that is under way; -1: it is decided. */
 static int start(struct reach *r)
 {
@@ -72,6 +83,8 @@ static int start(struct reach *r)
 	r->error = connect(fd, (const struct sockaddr *)&r->address, r->address_len) ? errno : 0;
 	if (r->error == EINPROGRESS)
 		return fd;
+	if (!r->error && is_own(fd))
+		r->error = ECONNREFUSED;
 	close(fd);
 	return -1;
 }
@@ -84,6 +97,8 @@ static void take_answer(struct reach *r, struct pollfd *p, uint64_t took)
 		return;
 	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &r->error, &len))
 		r->error = errno;
+	if (!r->error && is_own(p->fd))
+		r->error = ECONNREFUSED;
 	r->took = took;
 	close(p->fd);
 	p->fd = -1;

@@ -90,6 +90,8 @@ static enum drill_outcome find_interfaces(struct plan *plan, const struct refusa
 		const struct plan_target *t = &plan->targets[i];
 		enum drill_outcome outcome = DRILL_DONE;
 
+		if (plan_target_is_spare(plan, i))
+			continue;
 		for (size_t k = 0; k < t->n_interfaces; k++)
 			if (add_interface(plan, t->interfaces[k]))
 				return refuse(r, "out of memory");

@@ -153,9 +153,9 @@ static char *failures(const struct findings *f)
 enum drill_outcome setup_checks(struct setup *s, struct plan *plan, const char *out, int cancel_fd,
 				char *ret_reason, size_t size)
 {
-	int err = alternatives_pick(plan, cancel_fd, &s->findings);
+	int err = alternatives_pick(plan, s->hosts, cancel_fd, &s->findings);
 
-	if (!err && !s->findings.n_failed)
+	if (!err)
 		err = checks_make(plan, out, true, cancel_fd, &s->findings);
 	if (err == -ECANCELED) {
 		snprintf(ret_reason, size, "interrupted during the scenario's checks");

@@ -172,7 +172,7 @@ static int find_all(struct owned *o, const struct reason *r)
 		const struct plan_target *t = &o->plan->targets[i];
 		struct owned_item *item = &o->items[o->n];
 
-		if (!plan_target_has_owner(t))
+		if (!plan_target_has_owner(t) || plan_target_is_spare(o->plan, i))
 			continue;
 		*item = (struct owned_item){.target = i, .fd = -1};
 		o->n++;

@@ -38,13 +38,16 @@ bool window_failed(const struct results *r, const struct result_window *w, struc
 
 bool window_expects(const struct results *r, const struct result_window *w, const struct result_expect *e)
 {
-	const struct result_window *last = r->n_windows ? r->windows[0] : NULL;
+	size_t low = 0, high = r->n_windows, middle;
 
-	for (size_t i = 1; i < r->n_windows && e->opens_ns != NO_NS; i++) {
-		if (r->windows[i]->opened_ns <= e->opens_ns && r->windows[i]->opened_ns >= last->opened_ns)
-			last = r->windows[i];
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (r->windows[middle]->opened_ns <= e->opens_ns && e->opens_ns != NO_NS)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return w == last;
+	return r->n_windows && r->windows[low ? low - 1 : 0] == w;
 }
 
 static bool concerns(const char *filter, const char *name)

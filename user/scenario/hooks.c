@@ -55,6 +55,7 @@ static void choose(const struct plan *plan, struct plan_rule *rule, enum hook_mo
 
 void plan_choose_hooks(struct plan *plan, enum hook_mode mode)
 {
+	plan->hook = mode;
 	for (size_t i = 0; i < plan->n_rules; i++)
 		choose(plan, &plan->rules[i], mode);
 }

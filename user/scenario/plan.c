@@ -160,6 +160,19 @@ void plan_free(struct plan *plan)
 	free(plan);
 }
 
+bool plan_target_is_spare(const struct plan *plan, size_t target)
+{
+	bool is_alternative = false;
+
+	for (size_t i = 0; i < plan->n_targets; i++)
+		for (size_t k = 0; k < plan->targets[i].n_any_of; k++)
+			is_alternative |= plan->targets[i].any_of[k] == target;
+	for (size_t r = 0; r < plan->n_rules; r++)
+		if (plan->rules[r].target == target)
+			return false;
+	return is_alternative;
+}
+
 bool plan_has_hosts(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_targets; i++)

@@ -601,6 +601,7 @@ struct plan {
 	size_t n_disabled;
 	struct plan_rule *rules;
 	size_t n_rules;
+	enum hook_mode hook; /* by which their hooks were chosen */
 	uint32_t n_slots;
 	struct plan_slo *slos;
 	size_t n_slos;
@@ -645,6 +646,8 @@ static inline uint64_t plan_closes(const struct plan_window *w, uint32_t i)
  */
 void plan_choose_hooks(struct plan *plan, enum hook_mode mode);
 
+/* Is it there only to be picked by `any_of`, so that no rule is about it? */
+bool plan_target_is_spare(const struct plan *plan, size_t target);
 /* Does any target name hosts? */
 bool plan_has_hosts(const struct plan *plan);
 /* Does the run send datagrams of its own: to name servers, or of a probe? */

@@ -329,8 +329,12 @@ int policy_check(const struct policy *policy, const struct plan *plan, char *ret
 	const struct check c = {policy, plan, ret_reason, size};
 	int err = check_interfaces(&c);
 
-	for (size_t i = 0; !err && i < plan->n_targets; i++)
-		err = check_target(&c, &plan->targets[i]);
+	for (size_t i = 0; !err && i < plan->n_targets; i++) {
+		const struct plan_target *t = &plan->targets[i];
+
+		if (!plan_target_is_spare(plan, i) || t->n_remotes)
+			err = check_target(&c, t);
+	}
 	for (size_t i = 0; !err && i < plan->n_steps; i++)
 		err = check_window(&c, &plan->steps[i]);
 	return err;

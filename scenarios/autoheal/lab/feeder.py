@@ -4,11 +4,12 @@
 again when the stream ends or is silent."""
 import asyncio
 import json
+import os
 import time
 
 import websockets
 
-from shared.runtime import heartbeat, log, misbehaves, settings, write_pid
+from shared.runtime import Glass, heartbeat, log, misbehaves, settings, write_pid
 
 CONNECT_S = 2.0
 SHORTEST_S = 0.25
@@ -20,7 +21,9 @@ class Feeder:
         self.status, self.price, self.last_tick = "connecting", None, 0.0
 
     async def beat(self):
+        glass = Glass()
         while True:
+            glass.look()
             heartbeat("feeder", self.status, last_tick=self.last_tick, price=self.price)
             await asyncio.sleep(HEARTBEAT_S)
 
@@ -53,9 +56,9 @@ class Feeder:
 
 
 def main():
+    if misbehaves("feeder-does-not-start-again") and os.path.exists("shared_data/feeder.pid"):
+        raise SystemExit("feeder: a stale lock")
     write_pid("feeder")
-    if misbehaves("feeder-does-not-start") and time.time() > settings["broken_from"]:
-        raise SystemExit("feeder: no such module")
     asyncio.run(Feeder().run())
 
 

@@ -12,20 +12,22 @@ import urllib.parse
 from orders import circuit_breaker
 from orders.idempotency import check_and_record
 from orders.inventory_gate import PATH as POSITIONS, validate_order
-from shared.runtime import heartbeat, in_failsafe, log, misbehaves, read_json, settings, write_pid
+from shared.runtime import Glass, heartbeat, in_failsafe, log, misbehaves, read_json, settings, write_pid
 from shared.state_bus import get_state_bus
 
 SIGNALS = "shared_data/signals.jsonl"
 LOOP_S = 0.1
 SAVE_S = 0.5
 POLL_S = 0.5
+ORDER_S = 10.0
+IMPATIENT_S = 0.2
 SYMBOL = settings["symbol"]
 
 
-def request(method, path, **words):
+def request(method, path, seconds, **words):
     """Its answer; OSError or http.client.HTTPException if there is none, ValueError if it is a refusal."""
     host, port = settings["rest"].rsplit(":", 1)
-    connection = http.client.HTTPConnection(host, int(port), timeout=settings["rest_timeout_s"])
+    connection = http.client.HTTPConnection(host, int(port), timeout=seconds)
     try:
         connection.request(method, path, urllib.parse.urlencode(words), {"Content-Type": "application/x-www-form-urlencoded"})
         answer = connection.getresponse()
@@ -46,18 +48,18 @@ class Trader:
 
     def poll(self):
         """The price, for as long as there is one."""
+        was_slow = False
         while True:
             begin = time.monotonic()
             try:
-                self.price = float(request("GET", f"/api/v3/ticker/price?symbol={SYMBOL}")["price"])
+                self.price = float(request("GET", f"/api/v3/ticker/price?symbol={SYMBOL}", settings["rest_timeout_s"])["price"])
                 slow = 1000 * (time.monotonic() - begin) > settings["latency_ms"]
             except (OSError, http.client.HTTPException, ValueError):
                 slow = True
             if slow != self.cached:
                 log("trader", "REST is slow or away: cached data" if slow else "REST is back")
-            self.cached = slow
-            if slow and misbehaves("crash-without-rest"):
-                os._exit(1)
+            self.cached = slow or misbehaves("stays-degraded") and was_slow
+            was_slow = was_slow or slow
             time.sleep(POLL_S)
 
     def mode(self):
@@ -106,7 +108,7 @@ class Trader:
             log("trader", f"{obstacle}: {words}")
             return
         try:
-            order = request("POST", "/api/v3/order", **signal)
+            order = request("POST", "/api/v3/order", IMPATIENT_S if misbehaves("impatient") else ORDER_S, **signal)
         except (OSError, http.client.HTTPException, ValueError) as e:
             log("trader", f"ORDER_FAILED {words}: {e}", "ERROR")
             circuit_breaker.record_failure(signal["symbol"], str(e))
@@ -116,9 +118,12 @@ class Trader:
 
     def run(self):
         threading.Thread(target=self.poll, daemon=True).start()
+        glass = Glass()
         while True:
+            glass.look()
             for line in self.new_signals():
-                self.take(line)
+                if not misbehaves("drops-signals"):
+                    self.take(line)
             mode = self.mode()
             if time.monotonic() - self.last_save > SAVE_S:
                 self.bus.save_state(positions=read_json(POSITIONS, {}), mode=mode)

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Stands in for the market maker: quotes both sides around the book's middle, once a tick.
 
-A tick asks for the open orders, waits for the answer at most --budget-ms, goes on with what it has, compares orders, and hands new
-quotes to its two sides, which place them in the background. So the network's time is the tick's only up to the budget. The book comes in
-over WebSocket, names are looked up once a tick and the exchange's time
-twice, beside it. After 429 and 503 it waits as told, or twice as long
-each time; after what may have been carried out (504, no answer) it leaves the order to the comparison of the next tick. It stops quoting
-while a guard has a reason not to: book_stale, orders_stale, ws_lag, clock_skew.
+A tick asks for the open orders, waits for the answer at most --budget-ms, goes on with what it has, and hands new quotes to its two
+sides, which place them in the background. So the network's time is the tick's only up to the budget. Open orders are compared with its
+own when they come, early or late. The book comes in over WebSocket; names are looked up once a tick, and the exchange's time twice, beside
+it. After 429 and 503 it waits as told, or twice as long each time; an order that went wrong keeps its side from quoting until orders are
+compared, on the next tick. It stops quoting while a guard has a reason not to: book_stale, orders_stale, ws_lag, clock_skew.
 
 On its port: /metrics; /tick, which carries out a dry tick (no orders) and says with 200 or 503 whether it kept its deadline; /health."""
 import argparse
@@ -35,22 +34,26 @@ WS_SILENCE_S, WS_PING_S, WS_FIRST_WAIT_S, WS_LONGEST_WAIT_S = 0.7, 0.5, 0.05, 0.
 BOOK_STALE_S, GAP_S, SKEW_MS, WAY_S = 1.5, 0.5, 50, 0.02
 STALE_TICKS, RATE_OF = 10, 20
 STORM = 20  # requests at once of the misbehaviour `storm`
-LATE_TICKS = 4  # of the misbehaviour `late-reconcile`
+LATE_TICKS = 2  # of the misbehaviour `late-reconcile`
 
 MISBEHAVIOURS = {
     "blocking": "a tick waits for its answer, however long that takes",
+    "long-ticks": "the same",
     "waits-for-acks": "a tick waits until its orders are acknowledged",
     "gives-up": "a quote that is refused is not tried again",
     "no-retry": "the side whose quote is refused stops for good",
     "storm": f"what is refused is asked for again {STORM} times at once, on new connections",
+    "cancel-storm": f"whenever something is refused, {STORM} cancels are sent at once",
+    "no-backoff": "what is refused is asked for again without a pause",
     "no-reconnect": "a lost feed is not connected again",
     "lag-stays": "the buffer that evens out the feed's lag grows, and never shrinks",
     "no-gap": "the feed's lag is not measured",
     "no-fallback": "an address that can't be looked up is not known any more",
+    "looks-up-once": "addresses are looked up at the start alone",
     "no-guard": "the exchange's clock is not looked at",
     "skew-stays": "the skew is noticed, and for good",
     "no-reconcile": "orders are not compared",
-    "late-reconcile": f"orders are compared every {LATE_TICKS} ticks",
+    "late-reconcile": f"orders are compared {LATE_TICKS} ticks after one went wrong",
 }
 
 
@@ -97,6 +100,8 @@ class Rest:
         return time.monotonic() < self.until
 
     def back_off(self, status, retry_after):
+        if self.bot.misbehave == "no-backoff":
+            return
         self.failures += 1
         wait = float(retry_after) if retry_after else min(FIRST_WAIT_S * 2 ** (self.failures - 1), LONGEST_WAIT_S) * random.uniform(0.9, 1.1)
         if self.bot.misbehave != "storm":
@@ -104,8 +109,8 @@ class Rest:
         self.bot.say("warn", "backoff", status=status, failures=self.failures, wait_ms=round(wait * 1000))
 
     async def storm(self, *request):
-        answers = await asyncio.gather(*(self.send(*request, fresh=True) for _ in range(STORM)), return_exceptions=True)
-        self.bot.say("warn", "storm", answers=sum(not isinstance(answer, Exception) for answer in answers))
+        """Answers or not."""
+        await asyncio.gather(*(self.send(*request, fresh=True) for _ in range(STORM)), return_exceptions=True)
 
     async def send(self, kind, method, path, body=None, fresh=False):
         self.bot.metrics.add("mm_requests_total", kind=kind)
@@ -130,6 +135,8 @@ class Rest:
         self.back_off(status, headers.get("retry-after"))
         if self.bot.misbehave == "storm":
             await self.storm(kind, method, path, body)
+        if self.bot.misbehave == "cancel-storm":
+            await self.storm("cancel", "POST", "/api/cancel", {"id": "all"})
         raise Refused(f"status {status}")
 
 
@@ -152,6 +159,8 @@ class OpenOrders:
         with contextlib.suppress(Refused, Unknown):
             answer = await self.bot.rest.call(self.kind, "GET", "/api/openOrders")
             self.orders, self.asked = {order["id"]: order for order in answer}, asked
+            if self is self.bot.live:
+                self.bot.reconcile(self.orders, asked)
 
 
 class Side:
@@ -297,7 +306,6 @@ class Bot:
         self.sides = [Side(self, "bid"), Side(self, "ask")]
         self.ticks = self.misses = 0
         self.tick_ms = 0.0
-        self.compared = 0.0  # `asked` of the open orders that were compared last
         self.quotes = collections.deque(maxlen=RATE_OF)
         self.told = []
         for kind in ("ws", "rest"):
@@ -341,16 +349,11 @@ class Bot:
         with contextlib.suppress(Refused, Unknown):
             await self.rest.call("cancel", "POST", "/api/cancel", {"id": order})
 
-    def reconcile(self):
-        """With what the exchange had when no order was on its way."""
-        if self.misbehave == "no-reconcile" or self.misbehave == "late-reconcile" and self.ticks % LATE_TICKS:
-            return
-        asked, orders = self.live.asked, self.live.orders
-        if orders is None or asked == self.compared:
-            return
-        self.compared = asked
+    def reconcile(self, orders, asked):
+        """With what the exchange has; of a side that has placed an order since it was asked, that says nothing."""
         for side in self.sides:
-            if side.busy() or side.changed > asked:
+            late = side.doubtful is not None and self.ticks < side.doubtful + LATE_TICKS
+            if side.busy() or side.changed > asked or self.misbehave == "no-reconcile" or self.misbehave == "late-reconcile" and late:
                 continue
             ticks = 0 if side.doubtful is None else self.ticks - side.doubtful
             side.doubtful = None
@@ -367,7 +370,8 @@ class Bot:
         if not self.feed.book or self.guards():
             return
         for side, price in zip(self.sides, (self.feed.book["bid"] - 5, self.feed.book["ask"] + 5)):
-            side.put(price)
+            if side.doubtful is None or self.misbehave == "no-reconcile":
+                side.put(price)
 
     # Ticks
 
@@ -376,9 +380,8 @@ class Bot:
         begin = time.monotonic()
         task = (self.dry if dry else self.live).ask()
         if task:
-            await asyncio.wait([task], timeout=None if self.misbehave == "blocking" else self.args.budget_ms / 1000)
+            await asyncio.wait([task], timeout=None if self.misbehave in ("blocking", "long-ticks") else self.args.budget_ms / 1000)
         if not dry:
-            self.reconcile()
             self.quote()
             tasks = [side.task for side in self.sides if side.busy()]
             if tasks and self.misbehave == "waits-for-acks":
@@ -442,8 +445,10 @@ class Bot:
     async def run(self):
         await self.look_up_names()
         await serve(self.handle, "0.0.0.0", self.args.port)
-        await asyncio.gather(self.feed.follow(), self.steadily(self.look_up_names, self.tick_s),
-                             self.steadily(self.clock.check, self.tick_s / 2), self.ticking(), self.keep_status())
+        jobs = [self.feed.follow(), self.steadily(self.clock.check, self.tick_s / 2), self.ticking(), self.keep_status()]
+        if self.misbehave != "looks-up-once":
+            jobs.append(self.steadily(self.look_up_names, self.tick_s))
+        await asyncio.gather(*jobs)
 
 
 def main():

@@ -65,6 +65,9 @@ class Supervisor:
     def attempt_failed(self):
         self.history.append((time.time(), False))
         self.failed += 1
+        if misbehaves("one-restart"):
+            self.until = float("inf")
+            return
         if self.failed >= ATTEMPTS and not misbehaves("no-failsafe"):
             self.enter_failsafe()
             return
@@ -95,9 +98,9 @@ class Supervisor:
         self.look(report)
         failing = report["failing_components"]
         if self.state == "failed":
-            if not in_failsafe():
+            if not in_failsafe() and not misbehaves("failsafe-stays"):
                 self.observe("failsafe was taken away")
-        elif "REST_API" in failing:
+        elif "REST_API" in failing and not misbehaves("restarts-anyway"):
             if self.state != "blocked":
                 self.state, self.until = "blocked", None
                 self.tell("0: OBSERVE", f"blocked: {self.last_error}", "WARN")

@@ -44,7 +44,7 @@ def record_failure(symbol, error):
 
 def record_success(symbol):
     def act(circuit, _):
-        if circuit["state"] == HALF_OPEN:
+        if circuit["state"] == HALF_OPEN and not misbehaves("breaker-stays-half-open"):
             circuit.update(state=CLOSED, failures=[], opened_at=None)
     change(symbol, act)
 

@@ -9,6 +9,7 @@ import os
 import time
 
 STOP, FLAGS = "STOP.TXT", "shared_data/global_flags.json"
+ALERT = "shared_data/alerts/state_bus_invalid.json"
 HEALTH, HEAL = "logs/health/health_v2.json", "shared_data/autoheal_state.json"
 DEFAULTS = {
     "rest": "testnet.binance.vision:443", "stream": "ws://stream.testnet.binance.vision:9443/ws/btcusdt@trade", "symbol": "BTCUSDT",
@@ -68,6 +69,21 @@ def log(name, text, level="INFO"):
     os.makedirs("logs", exist_ok=True)
     with open(f"logs/{name}.log", "a", encoding="utf-8") as f:
         f.write(f"{datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='milliseconds')} {level} {text}\n")
+
+
+class Glass:
+    """The misbehaviour `fragile`: a program that ends when anything is not well any more."""
+
+    def __init__(self):
+        self.was_well = False
+
+    def look(self):
+        if not misbehaves("fragile"):
+            return
+        well = read_json(HEALTH, {}).get("dor", False) and not os.path.exists(ALERT)
+        if self.was_well and not well:
+            os._exit(1)
+        self.was_well = well
 
 
 def in_failsafe():

@@ -4,11 +4,10 @@ a backup beside it."""
 import json
 import time
 
-from shared.runtime import locked, log, misbehaves, read_json, write_json
+from shared.runtime import ALERT, locked, log, misbehaves, read_json, write_json
 
 PATH = "shared_data/state_bus.json"
 BACKUP = "shared_data/state_bus_backup.json"
-ALERT = "shared_data/alerts/state_bus_invalid.json"
 SCHEMA = {"version": int, "updated": float, "positions": dict, "mode": str}
 DEFAULT = {"version": 1, "updated": 0.0, "positions": {}, "mode": "ok"}
 
@@ -72,7 +71,7 @@ class StateBus:
         for part in (text[:20], text):
             with open(PATH, "w", encoding="utf-8") as f:
                 f.write(part)
-            time.sleep(0.4)
+            time.sleep(0.3)
 
 
 def get_state_bus():

@@ -67,7 +67,7 @@ def rest_api():
 
 
 def data_bus():
-    with open(state_bus.PATH, encoding="utf-8") as f:
+    with state_bus.locked(state_bus.PATH), open(state_bus.PATH, encoding="utf-8") as f:
         wrong = state_bus.mistakes(json.load(f))
     if wrong:
         raise Unwell(", ".join(wrong))
@@ -97,8 +97,8 @@ def trader_readiness():
 
 def autoheal():
     state = read_json(HEAL, {}).get("state")
-    if state == "failed":
-        raise Unwell("failsafe")
+    if state in ("failed", "blocked"):
+        raise Unwell(state)
     return {"state": state}
 
 
@@ -107,7 +107,9 @@ def look(probe):
     try:
         result = {"ok": True, "details": probe(), "error": ""}
     except (Unwell, OSError, ValueError, KeyError) as e:
-        result = {"ok": misbehaves("never-unhealthy"), "details": {}, "error": str(e)}
+        result = {"ok": False, "details": {}, "error": str(e)}
+    if misbehaves("never-unhealthy"):
+        return {"ok": True, "details": {}, "error": "", "latency_ms": 1.0}
     return {**result, "latency_ms": round(1000 * (time.monotonic() - begin), 1)}
 
 

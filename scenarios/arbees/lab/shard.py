@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Stands in for game_shard_rust: monitors the games that the orchestrator gives it. It writes their states into the database, and says in its
+heartbeats which they are.
+
+usage: shard.py NAME OPTION..."""
+import asyncio
+
+import psycopg2
+
+from service import Bus, Database, arguments, beat, say, together
+
+STATES = ("INSERT INTO game_states (game_id, shard_id, updated_at) SELECT unnest(%s), %s, clock_timestamp() "
+          "ON CONFLICT (game_id, shard_id) DO UPDATE SET updated_at = excluded.updated_at, updates = game_states.updates + 1")
+TRADES = ("INSERT INTO paper_trades (game_id, status) SELECT game, 'open' FROM unnest(%s) AS game "
+          "WHERE NOT EXISTS (SELECT FROM paper_trades WHERE game_id = game)")
+OTHERS = "DELETE FROM game_states WHERE game_id = ANY(%s) AND shard_id <> %s"
+OWN = "DELETE FROM game_states WHERE game_id = ANY(%s) AND shard_id = %s"
+
+
+class Shard:
+    def __init__(self, args):
+        self.args = args
+        self.games = set()
+        self.taken, self.given_up = set(), set()  # what the database does not know yet
+        self.bus = Bus(args, [f"shard:{args.name}:command"], self.command)
+        self.database = Database(args)
+
+    def command(self, message):
+        game = message["game_id"]
+        kind = message.get("type") or message.get("command")
+        say("INFO", f"{kind}: {game}")
+        if kind == "add_game":
+            if game not in self.games:
+                self.taken.add(game)
+            self.games.add(game)
+            self.given_up.discard(game)
+        elif kind == "remove_game":
+            self.games.discard(game)
+            self.taken.discard(game)
+            self.given_up.add(game)
+
+    async def write(self):
+        games, taken, given_up = sorted(self.games), set(self.taken), set(self.given_up)
+        execute = self.database.execute_with_retry
+        if games:
+            await execute(STATES, (games, self.args.name))
+        if taken and self.args.misbehave != "duplicate-assignments":
+            await execute(OTHERS, (sorted(taken), self.args.name))
+            await execute(TRADES, (sorted(taken),))
+        if given_up:
+            await execute(OWN, (sorted(given_up - self.games), self.args.name))
+        self.taken -= taken
+        self.given_up -= given_up
+
+    async def monitor(self):
+        while True:
+            try:
+                await self.write()
+            except psycopg2.Error as e:
+                say("ERROR", f"Failed to write game states: {str(e).strip()}")
+                if self.args.misbehave == "crash-on-db-failure":
+                    raise
+            await asyncio.sleep(self.args.update)
+
+    async def run(self):
+        await together(self.bus.keep(), self.monitor(),
+                       beat(self.bus, self.args, shard_id=self.args.name, shard_type="sports", games=lambda: sorted(self.games)))
+
+
+async def main():
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--update", type=float, default=1.0, help="seconds between two updates of the games' states")
+    await Shard(parser.parse_args()).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The data plane's producer: market data from the gateway into the message broker, a redis stream whose entries have the ticks' own
+numbers. It goes on with the number behind the last one that it has, on the gateway's side after a lost connection, on the broker's by
+what waits in its buffer, and says ten times a second in a file how it is."""
+import argparse
+import asyncio
+import collections
+import contextlib
+import os
+import sys
+import time
+
+import redis.asyncio
+import redis.exceptions
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../common"))
+from labworld import set_name  # noqa: E402
+
+from wire import Retry, add_arguments, connect, receive, replace, say, send, words_of  # noqa: E402
+
+STREAM = "ticks"
+SILENCE_S = 1.5
+BUFFER = 100_000
+MISBEHAVIOURS = {"no-backoff": "always waits the shortest time", "slow-recovery": "waits a minute before it connects again",
+                 "no-backfill": "does not ask for what it has missed", "no-buffer": "keeps nothing while the broker is away",
+                 "cascade": "ends when the broker is lost"}
+
+
+class Feed:
+    def __init__(self, args):
+        self.args = args
+        self.buffer = collections.deque(maxlen=BUFFER)
+        self.news = asyncio.Event()
+        self.last = None  # number of the last tick from the gateway
+        self.sent = 0     # to the broker
+        self.from_gateway = self.to_broker = False
+
+    async def session(self, retry):
+        reader, writer = await connect(self.args.gateway, self.args.market, self.args.connection_timeout)
+        try:
+            send(writer, type="subscribe", after=None if self.args.misbehave == "no-backfill" else self.last)
+            while True:
+                tick = await asyncio.wait_for(receive(reader), SILENCE_S)
+                retry.reset()
+                self.from_gateway = True
+                self.last = tick["seq"]
+                if self.to_broker or self.args.misbehave != "no-buffer":
+                    self.buffer.append(tick)
+                self.news.set()
+        finally:
+            self.from_gateway = False
+            writer.transport.abort()
+
+    async def follow(self):
+        retry = Retry("market", self.args)
+        while True:
+            try:
+                await self.session(retry)
+            except (OSError, asyncio.TimeoutError) as e:
+                await retry.wait(words_of(e))
+
+    async def publish(self, broker):
+        """As long as the broker takes it. What is there already is refused by its number."""
+        while True:
+            await self.news.wait()
+            self.news.clear()
+            while self.buffer:
+                batch = list(self.buffer)[:200]
+                pipe = broker.pipeline(transaction=False)
+                for tick in batch:
+                    pipe.xadd(STREAM, tick, id=f"{tick['seq']}-0", maxlen=200_000)
+                for answer in await pipe.execute(raise_on_error=False):
+                    if isinstance(answer, Exception) and "equal or smaller" not in str(answer):
+                        raise answer
+                self.to_broker = True
+                self.sent = batch[-1]["seq"]
+                for _ in batch:
+                    self.buffer.popleft()
+
+    async def produce(self):
+        retry = Retry("broker", self.args)
+        while True:
+            broker = redis.asyncio.Redis(host=self.args.broker, port=self.args.broker_port,
+                                         socket_connect_timeout=self.args.connection_timeout, socket_timeout=self.args.request_timeout)
+            try:
+                await broker.ping()
+                retry.reset()
+                self.to_broker = True
+                self.news.set()
+                await self.publish(broker)
+            except (OSError, asyncio.TimeoutError, redis.exceptions.RedisError) as e:
+                self.to_broker = False
+                say("broker_lost", buffered=len(self.buffer), reason=repr(words_of(e)))
+                if self.args.misbehave == "cascade":
+                    sys.exit("uncaught: the broker is lost")
+                with contextlib.suppress(Exception):
+                    await broker.connection_pool.disconnect()
+                await retry.wait(words_of(e))
+
+    async def tell(self):
+        while True:
+            replace(self.args.status, {"timestamp": time.time(), "ok": self.from_gateway and self.to_broker, "gateway": self.from_gateway,
+                                       "broker": self.to_broker, "last": self.last, "sent": self.sent, "buffered": len(self.buffer)})
+            await asyncio.sleep(0.1)
+
+    async def run(self):
+        await asyncio.gather(self.follow(), self.produce(), self.tell())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
+                                     epilog="misbehaviours: " + "; ".join(f"{name}: {text}" for name, text in MISBEHAVIOURS.items()))
+    parser.add_argument("--gateway", required=True)
+    parser.add_argument("--market", metavar="PORT", type=int, required=True)
+    parser.add_argument("--broker", required=True)
+    parser.add_argument("--broker-port", type=int, default=6379)
+    parser.add_argument("--status", metavar="FILE", required=True)
+    parser.add_argument("--misbehave")
+    add_arguments(parser)
+    set_name("feed")
+    asyncio.run(Feed(parser.parse_args()).run())
+
+
+if __name__ == "__main__":
+    main()

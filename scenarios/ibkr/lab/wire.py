@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the stand-ins have in common: a JSON document a line, files that are whole or not there, and the way back to a peer."""
+import asyncio
+import json
+import os
+import time
+
+
+async def receive(reader):
+    """The next message; ConnectionError if the other end hangs up or sends something else."""
+    try:
+        return json.loads(await reader.readuntil(b"\n"))
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as e:
+        raise ConnectionError("end of stream") from e
+
+
+def send(writer, **message):
+    writer.write(json.dumps(message).encode() + b"\n")
+
+
+def replace(path, document):
+    """A whole file or none."""
+    draft = f"{path}.new"
+    with open(draft, "w", encoding="utf-8") as f:
+        json.dump(document, f)
+    os.replace(draft, path)
+
+
+def say(event, **words):
+    print(f"ts_ns={time.time_ns()} event={event}", *(f"{key}={value}" for key, value in words.items()), flush=True)
+
+
+def add_arguments(parser):
+    """The runbook's chaos_config."""
+    for name, seconds in (("base-retry-delay", 1), ("max-retry-delay", 30), ("connection-timeout", 10), ("request-timeout", 5)):
+        parser.add_argument(f"--{name}", metavar="S", type=float, default=seconds)
+    parser.add_argument("--max-retry-attempts", metavar="N", type=int, default=5)
+
+
+class Retry:
+    """Waits that double, up to a longest one; after so many attempts without success the longest once, and then anew."""
+
+    def __init__(self, name, args):
+        self.name, self.args = name, args
+        self.failures = 0
+
+    def reset(self):
+        self.failures = 0
+
+    async def wait(self, reason):
+        args = self.args
+        delay = min(args.base_retry_delay * 2 ** self.failures, args.max_retry_delay)
+        self.failures += 1
+        if args.misbehave == "no-backoff":
+            delay = args.base_retry_delay
+        if args.misbehave == "slow-recovery":
+            delay = 60
+        if self.failures > args.max_retry_attempts:
+            say("retries_exhausted", link=self.name, attempts=args.max_retry_attempts)
+            self.failures, delay = 0, args.max_retry_delay
+        say("retry", link=self.name, attempt=self.failures, wait_s=f"{delay:.3f}", reason=repr(reason))
+        await asyncio.sleep(delay)
+
+
+def words_of(error):
+    return str(error) or ("timed out" if isinstance(error, asyncio.TimeoutError) else type(error).__name__)
+
+
+async def connect(address, port, timeout_s):
+    """asyncio.TimeoutError or OSError."""
+    try:
+        return await asyncio.wait_for(asyncio.open_connection(address, port, limit=1 << 20), timeout_s)
+    except asyncio.TimeoutError:
+        say("connection_timed_out", peer=f"{address}:{port}", after_s=timeout_s)
+        raise
