@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/timeutil.h"
+
 #define SHOWN_PORTS 12 /* and addresses, and names, of a target */
 
 static double percent(uint64_t below)
@@ -105,9 +107,12 @@ static const char *proto_name(uint8_t proto)
 
 static void print_any_of(const struct plan *plan, const struct plan_target *t)
 {
+	char within[32];
+
+	format_duration(t->reach_timeout_ns, within, sizeof(within));
+	printf("the first that accepts a connection within %s", within);
 	for (size_t i = 0; i < t->n_any_of; i++)
-		printf("%s%s",
-		       i ? ", " : "the first that accepts a connection: ", plan->targets[t->any_of[i]].name);
+		printf("%s%s", i ? ", " : ": ", plan->targets[t->any_of[i]].name);
 	putchar('\n');
 }
 
