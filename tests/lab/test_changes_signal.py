@@ -104,6 +104,21 @@ class Delivery(SignalTest):
         self.assert_ended(run, 0)
         wait_until(lambda: self.got() == ["SIGUSR1"] * 3, "three signals")
 
+    def test_nothing_to_take_back(self):
+        """Then another run may change the host at the same time."""
+        run = self.stopped()
+        self.assertEqual(self.change(self.kill_step("SIGHUP"), interface="lo").wait(), 0)
+        other = self.change(self.kill_step(**{"for": "1s"}), interface="lo")
+        self.assertEqual(other.wait(), 3)
+        self.assertIn("another run changes this host", other.stderr)
+        run.stop()
+        self.assert_ended(run, 130)
+
+    def stopped(self):
+        run = self.change(self.kill_step(**{"for": "300s"}))
+        run.wait_event("step.start")
+        return run
+
     def test_late(self):
         """It is not left out, as a window would be that leaves something behind."""
         run = self.change(self.kill_step("SIGUSR1", at="500ms"))
@@ -123,6 +138,14 @@ class Stopped(SignalTest):
         self.assert_ended(run, 0)
         self.assert_runs()
         self.assertEqual(self.undos(run), [("step 1", "taken back", None)])
+
+    def test_stopped_before(self):
+        """It was not the run: nothing is taken back."""
+        self.victim.send_signal(signal.SIGSTOP)
+        wait_until(lambda: self.state() == "T", "the victim stands still")
+        run = self.change(self.kill_step(**{"for": "300ms"}))
+        self.assert_ended(run, 0)
+        self.assertEqual((self.state(), self.undos(run), self.got()), ("T", [], []))
 
     def test_cut(self):
         run = self.stopped()
@@ -211,7 +234,8 @@ class Refused(SignalTest):
     def test_own_guard(self):
         """By its name it can be found; then the run ends."""
         path = self.path("guard.pid")
-        run = self.change(self.kill_step("SIGKILL", {"pidfile": path}, at="1500ms"))
+        run = self.change(self.kill_step("SIGKILL", {"pidfile": path}, at="1500ms"),
+                          {"file": {"path": self.path("new"), "replace": ""}, "at": "300s", "for": "1s"})
         run.wait_event("baseline.end")
         with open(path + ".new", "w", encoding="ascii") as f:
             f.write(str(guard_of(run)))

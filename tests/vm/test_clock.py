@@ -289,7 +289,7 @@ class Refused(ClockTest):
         run = self.start()
         second = self.lab.run(self.scenario(("-5s", "0s", "1s", {})))
         self.assertEqual(second.wait(), 3)
-        self.assertIn("another run moves this host's clock", second.stderr)
+        self.assertIn("another run changes this host", second.stderr)
         self.assert_offset(5 * S)
         self.assertEqual(run.stop(), 130)
         self.assert_offset(0)

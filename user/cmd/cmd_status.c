@@ -81,6 +81,7 @@ static void add_record(struct json *j, const struct scene *scene, const struct r
 	json_string(j, "attach", record->attach);
 	json_string(j, "phase", scene_phase_names[view->phase]);
 	json_u64(j, "left_ns", view->left_ns);
+	json_string(j, "wait", view->phase == RECORD_WAIT ? record->wait : NULL);
 	json_object(j, "windows");
 	json_u64(j, "open", view->open);
 	json_u64(j, "over", view->over);

@@ -271,8 +271,10 @@ void progress_tick(void *progress, const struct drill_progress *state)
 	if (p->drawn)
 		fprintf(p->out, "\033[%dA", p->drawn);
 	format_left(state->now_ns, state->phase_ends_ns, left, sizeof(left));
-	fprintf(p->out, "shearpin  %s  %s, %s left  (Ctrl-C ends every fault at once)\033[K\n\033[K\n",
-		p->name, phases[state->phase], left);
+	if (state->wait)
+		snprintf(left, sizeof(left), "%s", state->wait);
+	fprintf(p->out, "shearpin  %s  %s%s%s  (Ctrl-C ends every fault at once)\033[K\n\033[K\n", p->name,
+		state->wait ? "waits for " : phases[state->phase], state->wait ? left : ", ", state->wait ? "" : left);
 	fprintf(p->out, "  %-32s %-14s %-7s %8s  %12s\033[K\n", "window", "target", "state", "left",
 		"packets hit");
 	p->drawn = HEAD_ROWS;

@@ -34,11 +34,13 @@ static void print_head(FILE *out, const struct scene *scene, const struct run_vi
 	const char *netns = scene_netns_name(scene, record->netns);
 	char text[256], left[32];
 
-	fprintf(out, "%s%s%s  pid %d  %s%s%s, ", colour_code(colour, COLOUR_BOLD), record->name,
+	fprintf(out, "%s%s%s  pid %d  %s%s%s", colour_code(colour, COLOUR_BOLD), record->name,
 		colour_code(colour, COLOUR_PLAIN), view->run->pid,
 		colour_code(colour, view->open ? COLOUR_RED : COLOUR_PLAIN), scene_phase_names[view->phase],
 		colour_code(colour, COLOUR_PLAIN));
-	fprintf(out, "%s%s left\n", view->phase == RECORD_RECOVERY ? "at most " : "",
+	if (view->phase == RECORD_WAIT)
+		fprintf(out, " %s", record->wait);
+	fprintf(out, ", %s%s left\n", view->phase >= RECORD_RECOVERY ? "at most " : "",
 		duration(view->left_ns, left, sizeof(left)));
 	fprintf(out, "  run        %s\n", record->directory);
 	if (record->n_interfaces)

@@ -13,6 +13,7 @@ const char *const scene_phase_names[] = {
 	[RECORD_BASELINE] = "baseline",
 	[RECORD_FAULTS] = "faults",
 	[RECORD_RECOVERY] = "recovery",
+	[RECORD_WAIT] = "wait",
 };
 
 const char *const scene_state_names[] = {

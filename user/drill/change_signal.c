@@ -10,6 +10,7 @@
 #include "base/timeutil.h"
 #include "drill/change.h"
 #include "drill/undo_kinds.h"
+#include "drill/undo_signal.h"
 
 #define MAX_ANCESTORS 64
 
@@ -117,7 +118,8 @@ static int prepare(struct change *c)
 	struct json j;
 	int err = find(&c->step->signal.process, &c->process, c->why, sizeof(c->why));
 
-	if (err || !change_is_undone(c->step))
+	/* Who stands still already stays as he is. */
+	if (err || !change_is_undone(c->step) || undo_signal_is_stopped(c->process.pid))
 		return err;
 	json_begin(&j, &c->undo);
 	json_object(&j, NULL);

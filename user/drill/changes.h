@@ -20,6 +20,8 @@ struct changes;
 
 /* Does any step change something of these kinds? */
 bool changes_wanted(const struct plan *plan);
+/* ... of which there is something to take back, so that it needs an undo journal? */
+bool changes_undone(const struct plan *plan);
 
 /*
  * Can they be made here, as far as is known by now? 0; or a negative errno with words for people: also where two windows with the same
@@ -27,7 +29,7 @@ bool changes_wanted(const struct plan *plan);
  */
 int changes_check(const struct plan *plan, char *ret_why, size_t size);
 
-/* What is passed must outlive it; guard may be NULL. *ret is NULL for a plan without such steps. */
+/* What is passed must outlive it; guard may be NULL, and undo, too, if there is nothing to take back. *ret is NULL for a plan without such steps. */
 int changes_open(const struct plan *plan, struct undo *undo, struct undo_guard *guard,
 		 struct journal *journal, struct fault_events *fault_events, struct changes **ret);
 void changes_close(struct changes *changes); /* accepts NULL; takes back what is still there */

@@ -51,6 +51,14 @@ bool changes_wanted(const struct plan *plan)
 	return false;
 }
 
+bool changes_undone(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (change_kind_of(&plan->steps[i]) && change_is_undone(&plan->steps[i]))
+			return true;
+	return false;
+}
+
 static int by_opening(const void *a, const void *b)
 {
 	const struct change_times *x = a, *y = b;

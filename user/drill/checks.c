@@ -145,15 +145,11 @@ static bool is_program(const char *path)
 	return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
 }
 
-/* As execvp() looks for it. */
+/* As execvp() looks for a name without a slash. */
 static bool find_along_path(const char *name, char ret[PATH_MAX])
 {
 	const char *s = getenv("PATH") ?: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-	if (strchr(name, '/')) {
-		snprintf(ret, PATH_MAX, "%s", name);
-		return is_program(ret);
-	}
 	for (; *s; s += strcspn(s, ":"), s += *s == ':') {
 		int len = strcspn(s, ":");
 

@@ -77,6 +77,11 @@ struct plan_span conditions_next_span(const struct conditions *c)
 	return waits_next_span(c->waits);
 }
 
+const struct plan_step *conditions_wait_ahead(const struct conditions *c)
+{
+	return waits_ahead(c->waits);
+}
+
 void conditions_set_zero(struct conditions *c, uint64_t zero_ns)
 {
 	timetable_set_zero(&c->timetable, zero_ns, waits_next_span(c->waits));

@@ -33,6 +33,8 @@ void conditions_close(struct conditions *c);
 
 /* The part of the plan's time that the next zero is for: what lies behind the next wait has none yet. */
 struct plan_span conditions_next_span(const struct conditions *c);
+/* waits_ahead() */
+const struct plan_step *conditions_wait_ahead(const struct conditions *c);
 /* At the end of the baseline, and again when a wait is fulfilled: from here on that is over. */
 void conditions_set_zero(struct conditions *c, uint64_t zero_ns);
 

@@ -123,6 +123,7 @@ static void display(struct drill *d, uint64_t now)
 		.phase = d->phase,
 		.now_ns = now,
 		.phase_ends_ns = d->phase_ends,
+		.wait = d->wait,
 		.probes = d->probe_view,
 		.n_probes = d->plan->n_probes,
 	};
@@ -223,7 +224,8 @@ static void wait_until(struct drill *d, uint64_t when)
 /* From here on `status` shows the run, and `clear` ends it. */
 static void publish(struct drill *d, uint64_t zero)
 {
-	if (setup_publish(&d->setup, d->plan, d->result->directory, zero))
+	if (setup_publish(&d->setup, d->plan, d->result->directory, zero,
+			  conditions_wait_ahead(&d->conditions)))
 		drill_stop(d, DRILL_HOST_FAILED, "can't write the record of the run under " HOST_RECORDS);
 }
 
@@ -270,12 +272,16 @@ static void follow_waits(struct drill *d)
 	char why[sizeof(d->result->reason)];
 	struct journal_where where = {0};
 
+	d->wait = NULL;
 	switch (conditions_wait(&d->conditions, clock_mono_ns(), &where.step, why, sizeof(why))) {
 	case WAIT_FULFILLED:
 		begin_part(d, "zero", &where);
 		break;
 	case WAIT_TIMED_OUT:
 		drill_stop(d, DRILL_ABORTED, "%s", why);
+		break;
+	case WAIT_PENDING:
+		d->wait = where.step;
 		break;
 	default:
 		break;

@@ -58,6 +58,7 @@ struct drill_target {
 struct drill_progress {
 	enum drill_phase phase;
 	uint64_t now_ns, phase_ends_ns;
+	const char *wait; /* the step at which the plan's time stands still; NULL: none */
 	const struct drill_window *windows;
 	size_t n_windows;
 	const struct drill_probe *probes;

@@ -37,6 +37,7 @@ struct drill {
 	bool records_wait, captures_wait; /* more of them, in the ring buffers */
 	enum drill_phase phase;
 	uint64_t phase_ends;
+	const char *wait; /* the step that is pending; NULL: none is */
 	bool stop; /* result says why */
 };
 

@@ -128,6 +128,15 @@ static bool read_rules(const json_t *plan, struct record *record)
 	return true;
 }
 
+static bool read_wait(const json_t *document, struct record *record)
+{
+	if (!json_is_string(json_object_get(document, "wait")))
+		return true;
+	return read_text(document, "wait", &record->wait) &&
+	       read_u64(document, "wait_at_ns", &record->wait_at_ns) &&
+	       read_u64(document, "wait_timeout_ns", &record->wait_timeout_ns);
+}
+
 static bool read_head(const json_t *document, struct record *record)
 {
 	const json_t *plan = json_object_get(document, "plan");
@@ -136,7 +145,7 @@ static bool read_head(const json_t *document, struct record *record)
 	       read_text(document, "attach", &record->attach) &&
 	       read_u64(document, "netns", &record->netns) &&
 	       read_u64(document, "zero_ns", &record->zero_ns) &&
-	       read_u32(document, "counters_map", &record->counters_map) &&
+	       read_u32(document, "counters_map", &record->counters_map) && read_wait(document, record) &&
 	       read_u64(plan, "length_ns", &record->length_ns) &&
 	       read_u64(plan, "recovery_ns", &record->recovery_ns);
 }
@@ -178,10 +187,16 @@ void record_free(struct record *record)
 	free(record->clocks);
 	free(record->interfaces);
 	free(record->rules);
+	free(record->wait);
 	free(record->name);
 	free(record->directory);
 	free(record->attach);
 	free(record);
+}
+
+static bool is_waiting(const struct record *record, uint64_t now)
+{
+	return record->wait && now >= record->zero_ns + record->wait_at_ns;
 }
 
 enum record_phase record_phase(const struct record *record, uint64_t now, uint64_t *ret_ends_ns)
@@ -189,6 +204,10 @@ enum record_phase record_phase(const struct record *record, uint64_t now, uint64
 	*ret_ends_ns = record->zero_ns;
 	if (now < *ret_ends_ns)
 		return RECORD_BASELINE;
+	if (is_waiting(record, now)) {
+		*ret_ends_ns += record->wait_at_ns + record->wait_timeout_ns;
+		return RECORD_WAIT;
+	}
 	*ret_ends_ns += record->length_ns;
 	if (now < *ret_ends_ns)
 		return RECORD_FAULTS;
@@ -205,12 +224,14 @@ struct record_window record_window(const struct record *record, const struct pla
 {
 	struct record_window ret = {.state = WINDOW_OVER};
 
+	if (is_waiting(record, now))
+		now = record->zero_ns + record->wait_at_ns;
 	while (ret.over < w->times && record->zero_ns + plan_closes(w, ret.over) <= now)
 		ret.over++;
 	ret.instance = ret.over < w->times ? ret.over : w->times - 1;
 	ret.opens_ns = record->zero_ns + plan_opens(w, ret.instance);
 	ret.closes_ns = record->zero_ns + plan_closes(w, ret.instance);
-	if (now < ret.opens_ns) {
+	if (now < ret.opens_ns || (is_waiting(record, now) && w->at_ns >= record->wait_at_ns)) {
 		ret.state = WINDOW_WAITS;
 		ret.left_ns = ret.opens_ns - now;
 	} else if (now < ret.closes_ns) {

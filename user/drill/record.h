@@ -30,6 +30,8 @@ struct record {
 	uint64_t netns; /* inode, as of host_netns() */
 	uint64_t zero_ns;
 	uint64_t length_ns, recovery_ns;
+	char *wait; /* the next wait, at which the plan's time stands still; NULL: none */
+	uint64_t wait_at_ns, wait_timeout_ns;
 	uint32_t counters_map;
 	char **interfaces;
 	size_t n_interfaces;
@@ -47,6 +49,7 @@ enum record_phase {
 	RECORD_BASELINE,
 	RECORD_FAULTS,
 	RECORD_RECOVERY,
+	RECORD_WAIT, /* the plan's time stands still */
 };
 
 /* *ret_ends_ns: when the phase ends at the latest. */
@@ -59,7 +62,10 @@ enum window_state {
 	WINDOW_OVER,
 };
 
-/* The window of a rule or a clock step that is open; else the next one to open; else the last one. */
+/*
+ * The window of a rule or a clock step that is open; else the next one to open; else the last one. What lies behind a wait is
+ * as far away as it is by the plan's time.
+ */
 struct record_window {
 	enum window_state state;
 	uint32_t instance; /* from 0 */

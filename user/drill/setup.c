@@ -454,7 +454,8 @@ enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct d
 	return DRILL_DONE;
 }
 
-int setup_publish(struct setup *s, const struct plan *plan, const char *directory, uint64_t zero_ns)
+int setup_publish(struct setup *s, const struct plan *plan, const char *directory, uint64_t zero_ns,
+		  const struct plan_step *wait)
 {
 	struct engine_ids ids = {0};
 	struct buf text = {0};
@@ -475,6 +476,9 @@ int setup_publish(struct setup *s, const struct plan *plan, const char *director
 		json_string(&j, "run", real ?: directory);
 		json_u64(&j, "netns", netns);
 		json_u64(&j, "zero_ns", zero_ns);
+		json_string(&j, "wait", wait ? wait->name : NULL);
+		json_u64(&j, "wait_at_ns", wait ? wait->window.at_ns : 0);
+		json_u64(&j, "wait_timeout_ns", wait ? wait->expect.timeout_ns : 0);
 		json_u64(&j, "counters_map", ids.counters);
 		json_string(&j, "attach", engine_attached_as(s->engine));
 		json_array(&j, "interfaces");

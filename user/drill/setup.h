@@ -45,9 +45,12 @@ struct setup {
  */
 enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct drill_options *options,
 			      int cancel_fd, char *ret_reason, size_t size);
-/* The record for `shearpin status` and `clear`, or its next version. During the baseline zero_ns is a forecast. 0 or a
- * negative errno. */
-int setup_publish(struct setup *s, const struct plan *plan, const char *directory, uint64_t zero_ns);
+/*
+ * The record for `shearpin status` and `clear`, or its next version. During the baseline zero_ns is a forecast. wait: the next wait,
+ * before which zero_ns holds; NULL: none. 0 or a negative errno.
+ */
+int setup_publish(struct setup *s, const struct plan *plan, const char *directory, uint64_t zero_ns,
+		  const struct plan_step *wait);
 /* run.start, and what the host made the run do otherwise. */
 void setup_tell(const struct setup *s, const struct plan *plan, const struct drill_options *options,
 		struct journal *journal);

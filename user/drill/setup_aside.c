@@ -70,7 +70,7 @@ enum drill_outcome setup_changes(struct setup *s, const struct plan *plan, char 
 	}
 	if (changes_check(plan, ret_reason, size))
 		return DRILL_REFUSED;
-	if (!clock_steps_wanted(plan) && !changes_wanted(plan))
+	if (!clock_steps_wanted(plan) && !changes_undone(plan))
 		return DRILL_DONE;
 	err = undo_open(UNDO_DIRECTORY, &s->undo);
 	if (!err)

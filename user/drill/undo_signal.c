@@ -11,9 +11,10 @@
 
 #include "drill/process_find.h"
 #include "drill/undo_kinds.h"
+#include "drill/undo_signal.h"
 
-/* 'T': stopped; 0: it can't be told. proc(5). */
-static char state_of(pid_t pid)
+/* 'T' in proc(5). */
+bool undo_signal_is_stopped(pid_t pid)
 {
 	char path[64], line[512], state = 0, *after;
 	FILE *file;
@@ -21,11 +22,11 @@ static char state_of(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	file = fopen(path, "re");
 	if (!file)
-		return 0;
+		return false;
 	if (fgets(line, sizeof(line), file) && (after = strrchr(line, ')')))
 		sscanf(after, ") %c", &state);
 	fclose(file);
-	return state;
+	return state == 'T';
 }
 
 /* Its number may be another's by now: the descriptor holds the process, and the start time tells which it is. */
@@ -39,7 +40,7 @@ static int resume(pid_t pid, uint64_t start_ticks, bool *ret_stopped)
 	err = process_look(pid, &now);
 	if (!err && now.start_ticks != start_ticks)
 		err = -ESRCH;
-	*ret_stopped = !err && state_of(pid) == 'T';
+	*ret_stopped = !err && undo_signal_is_stopped(pid);
 	if (*ret_stopped && pidfd_send_signal(fd, SIGCONT, NULL, 0))
 		err = -errno;
 	close(fd);

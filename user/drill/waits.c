@@ -74,6 +74,11 @@ struct plan_span waits_next_span(const struct waits *w)
 	};
 }
 
+const struct plan_step *waits_ahead(const struct waits *w)
+{
+	return w->current < w->n ? w->items[w->current] : NULL;
+}
+
 void waits_set_zero(struct waits *w, uint64_t zero_ns)
 {
 	if (w->state == WAIT_FULFILLED) {
@@ -87,7 +92,7 @@ void waits_set_zero(struct waits *w, uint64_t zero_ns)
 
 static const struct plan_step *current(const struct waits *w)
 {
-	return w->zero && w->current < w->n ? w->items[w->current] : NULL;
+	return w->zero ? waits_ahead(w) : NULL;
 }
 
 static uint64_t begins(const struct waits *w, const struct plan_step *step)

@@ -26,6 +26,8 @@ void waits_close(struct waits *waits); /* accepts NULL */
 
 /* The part of the plan's time that the next zero is for: from the wait that is fulfilled, or the beginning, up to the next wait. */
 struct plan_span waits_next_span(const struct waits *waits);
+/* The one that comes next, or is pending; NULL: none. */
+const struct plan_step *waits_ahead(const struct waits *waits);
 /* At the beginning, and again when a wait is fulfilled: then that one is over. */
 void waits_set_zero(struct waits *waits, uint64_t zero_ns);
 

@@ -32,7 +32,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S, TRIES = 0.1, 2.0, 5
 REQUEST_S, CONNECT_S, LOOKUP_S = 3.0, 0.5, 0.4
 WS_SILENCE_S, WS_PING_S, WS_FIRST_WAIT_S, WS_LONGEST_WAIT_S = 0.7, 0.5, 0.05, 0.4
 BOOK_STALE_S, GAP_S, SKEW_MS, WAY_S = 1.5, 0.5, 50, 0.02
-STALE_TICKS, RATE_OF = 10, 20
+STALE_TICKS, RATE_OF = 10, 10
 STORM = 20  # requests at once of the misbehaviour `storm`
 LATE_TICKS = 2  # of the misbehaviour `late-reconcile`
 

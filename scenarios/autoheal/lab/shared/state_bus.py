@@ -24,7 +24,8 @@ def alert(text):
 
 
 class StateBus:
-    def read(self):
+    @staticmethod
+    def read():
         """Of the file, or what takes its place."""
         try:
             with open(PATH, encoding="utf-8") as f:
@@ -38,6 +39,8 @@ class StateBus:
             return state
         if misbehaves("crash-on-corrupt-state"):
             raise SystemExit(f"{PATH}: {', '.join(wrong)}")
+        if misbehaves("trusts-corrupt-state"):
+            return None
         alert(f"invalid state read: {', '.join(wrong)}; restored from the backup")
         state = read_json(BACKUP)
         state = dict(DEFAULT) if mistakes(state) else state
@@ -50,10 +53,10 @@ class StateBus:
 
     def save_state(self, state=None, **changes):
         """A state that the schema does not allow is rejected: ValueError."""
-        if misbehaves("trusts-corrupt-state"):
-            return
         with locked(PATH):
             before = self.read()
+            if before is None:
+                return
             state = {**(before if state is None else state), **changes}
             wrong = mistakes(state)
             if wrong and not misbehaves("no-validation"):
