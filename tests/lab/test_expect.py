@@ -11,7 +11,7 @@ import time
 import unittest
 
 from again import Again
-from lab import DEVICE, THERE, V4, LabTest, wait_until
+from lab import DEVICE, THERE, V4, LabTest, now_ns, wait_until
 
 PORT, WEB_PORT = 4000, 8080
 LONG = "120s"  # an expectation that is met long before
@@ -289,6 +289,33 @@ class Lines(ExpectTest):
         self.check(run, 0, order="pass")
 
 
+class Recovery(ExpectTest):
+    def test_of_what_stays(self):
+        """A change that stays until the run ends has no closing; the system is observed behind the last step all the same."""
+        self.put("state")
+        run = self.drill([{"name": "gone", "at": "0s", "file": {"path": self.path("state"), "remove": True}},
+                          self.expect("seen", probe="state", equals="unhealthy", within=LONG)], probe=False,
+                         probes={"state": {"file": self.path("state"), "every": "20ms"}}, recovery="500ms")
+        self.check(run, 0, seen="pass")
+        [seen], [end] = run.events("expect.pass"), run.events("run.end")
+        self.assertGreaterEqual(end["mono_ns"], seen["data"]["decided_ns"] + NS // 2)
+        self.assertTrue(os.path.exists(self.path("state")))
+
+
+class Self(ExpectTest):
+    def test_a_connection_to_itself(self):
+        """Where nobody listens, the port that is drawn for a probe's own end may be the one that it asks for."""
+        with self.lab.here:
+            with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="utf-8") as f:
+                f.write("40001 40001")
+        self.serve()
+        own = {"equals": "unhealthy", "within": LONG}
+        run = self.drill([self.fault(), self.expect("tcp", tcp="127.0.0.1:40001", **own),
+                          self.expect("stream", stream="tcp://[::1]:40001", number="([0-9]+)", **own)], probe=False)
+        self.check(run, 0, tcp="pass", stream="pass")
+        self.assertEqual({e["data"]["seen"] for e in run.events("expect.pass")}, {"not so: refused"})
+
+
 class Waits(ExpectTest):
     def wait(self, name="ready", at="100ms", timeout=LONG, **what):
         return {"name": name, "at": at, "wait": {**(what or {"file": "go"}), "timeout": timeout}}
@@ -321,6 +348,17 @@ class Waits(ExpectTest):
         ends = [e for e in run.events("step.end") if e["data"].get("kind") == "wait"]
         self.assertEqual([e["data"]["result"] for e in ends], ["fulfilled"] * 2)
         self.assertTrue(run.document("results.json")["complete"], run.document("results.json")["incomplete"])
+
+    def test_a_limit_counts_on(self):
+        """Of the longest time that faults may take, a wait takes its part."""
+        self.serve()
+        run = self.drill([self.wait(at="0s"), self.fault("0s", "3s")], limits={"duration": "3s"})
+        started = run.wait_event("step.start")
+        wait_until(lambda: now_ns() > started["mono_ns"] + 3 * NS, "the limit's end")
+        self.put("go")
+        self.assert_ended(run, 4)
+        [abort] = run.events("abort")
+        self.assertIn("a limit of the scenario was reached", abort["data"]["reason"])
 
     def test_after_signal(self):
         """A wait for what a signal does comes behind the signal."""

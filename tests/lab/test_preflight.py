@@ -213,7 +213,7 @@ class Scenario(PreflightTest):
 
     def test_owners(self):
         targets = {"server": {"proto": "tcp", "remote": THERE[V4], "remote_port": PORT}, "owner": {}}
-        steps = [{"name": "slow", "at": "0s", "fault": {"loss": "5%"}, "target": ["server", "owner"], "for": "1s"}]
+        steps = [{"name": "slow", "at": "0s", "fault": {"drop": True}, "target": ["server", "owner"], "for": "1s"}]
         for owner, message in (({"pid": 4194304}, "the target owner: there is no process 4194304"),
                                ({"cgroup": "/shearpin-no-such-cgroup"}, "/shearpin-no-such-cgroup")):
             targets["owner"] = owner

@@ -95,7 +95,7 @@ class Status(HostTest):
         self.assertEqual(shown["interfaces"], [DEVICE])
         self.assertIn(shown["attach"], ("tcx", "clsact"))
         self.assertFalse(shown["other_netns"])
-        self.assertEqual(shown["phase"], "faults")
+        self.assertEqual((shown["phase"], shown["wait"]), ("faults", None))
         self.assertEqual(shown["windows"], {"open": 1, "over": 0, "total": 1})
         self.assertEqual((rule["state"], rule["instance"], rule["times"]), ("open", 1, 1))
         self.assertGreater(rule["left_ns"], 0)
@@ -128,6 +128,22 @@ class Status(HostTest):
                          [("brief", "a", 2, "over", 2), ("brief", "b", 2, "over", 2), ("late", "b", 1, "waits", 0),
                           ("bursts", "a", 1, "paused", 0)])
         self.assertIn("1 open, 4 over, 1 to come", self.lab.call().stdout)
+
+    def test_a_wait(self):
+        scenario = {"version": 1, "name": "waiting", "interface": DEVICE,
+                    "targets": {"a": {"remote": THERE[V4], "remote_port": 1, "proto": "udp"}},
+                    "steps": [{"name": "before", "at": "0s", "fault": {"drop": True}, "target": "a", "for": "1ms"},
+                              {"name": "sign", "at": "1ms", "wait": {"file": "/never/there", "timeout": "300s"}},
+                              {"name": "behind", "at": "2ms", "fault": {"drop": True}, "target": "a",
+                               "for": "300s"}]}
+        run = self.lab.run(scenario)
+        run.wait_event("step.start", 2)
+        [shown] = self.status()["runs"]
+        self.assertEqual((shown["phase"], shown["wait"]), ("wait", "sign"))
+        self.assertGreater(shown["left_ns"], 100 * 10**9)
+        self.assertEqual(shown["windows"], {"open": 0, "over": 1, "total": 2})
+        self.assertEqual([(r["state"], r["left_ns"]) for r in shown["rules"]], [("over", 0), ("waits", 10**6)])
+        self.assertIn("wait sign, at most", self.lab.call().stdout)
 
     def test_counters_of_each_rule(self):
         scenario = {"version": 1, "name": "rules", "interface": DEVICE,

@@ -3,6 +3,7 @@
 import fnmatch
 import json
 import os
+import shutil
 import signal
 import unittest
 import xml.etree.ElementTree as ElementTree
@@ -104,6 +105,10 @@ class Folder(SuiteTest):
         self.assertIn("recovery_max is -, expected &lt;= 1 s", self.text(run, "report.md"))
         last = self.suites(run)[2]
         self.assertEqual((last.get("tests"), last.get("skipped"), last.get("errors")), ("1", "1", "0"))
+
+    def test_no_gap_behind_the_last(self):
+        folder = self.folder(a=failing("bad"), b=scenario("fine"))
+        self.assert_ended(self.suite(folder, gap="1h"), 1)
 
     def test_keep_going(self):
         folder = self.folder(a=failing("bad"), b=scenario("refused", interface="nowhere0"), c=scenario("fine"))
@@ -224,9 +229,11 @@ class Matrix(SuiteTest):
 
     def test_only_some(self):
         path = self.lab.write({**scenario("thin"), "matrix": {"loss": ["5%", "20%"]}}, "thin.yaml")
-        run = self.suite(path, "--only", "*loss=20%*")
-        self.assert_ended(run, 0)
-        self.assertEqual([r["name"] for r in run.document("results.json")["runs"]], ["thin[loss=20%]"])
+        for only in ("*loss=20%*", "thin[loss=20%]"):
+            with self.subTest(only):
+                run = self.suite(path, "--only", only)
+                self.assert_ended(run, 0)
+                self.assertEqual([r["name"] for r in run.document("results.json")["runs"]], ["thin[loss=20%]"])
 
     def test_a_file_without_one_is_a_run(self):
         run = self.suite(self.lab.write(scenario("plain")))
@@ -251,6 +258,26 @@ class Report(SuiteTest):
         self.assertEqual(sorted(os.listdir(run.path("mm-bot/runs"))), ["1.json", "2.json"])
         printed = self.lab.call("report", run.out, "--format", "scorecard")
         self.assertEqual((printed.status, printed.stdout), (1, before["scorecard.txt"]))
+
+    def test_verified(self):
+        folder = self.folder(a=scenario("first"), b=failing("bad"), c=scenario("never"))
+        run = self.suite(folder)
+        self.assert_ended(run, 1)
+        done = self.lab.call("verify", run.out)
+        self.assertEqual(done.status, 0, done.stdout + done.stderr)
+        heads = [line for line in done.stdout.splitlines() if line.endswith(":")]
+        self.assertEqual(heads, [f"{run.path(name)}:" for name in ("01-first", "02-bad")])
+        with open(run.path("02-bad/events.jsonl"), "a", encoding="utf-8") as f:
+            f.write("{}\n")
+        done = self.lab.call("verify", run.out, "--json")
+        document = json.loads(done.stdout)
+        self.assertEqual((done.status, document["suite"], document["result"]), (1, run.out, "fail"))
+        self.assertEqual([(r["run"], r["result"]) for r in document["runs"]],
+                         [(run.path("01-first"), "pass"), (run.path("02-bad"), "fail")])
+        shutil.rmtree(run.path("01-first"))
+        done = self.lab.call("verify", run.out)
+        self.assertEqual(done.status, 1)
+        self.assertIn("01-first: its evidence is not there", done.stderr)
 
     def test_no_suite(self):
         for text in ("", "{}", '{"version":1,"name":"x","source":"y","scenarios":[{"name":"a","file":"b","run":"../x","outcome":"pass"}]}'):

@@ -42,7 +42,7 @@ struct walk {
 
 static bool is_void(const char *name)
 {
-	static const char *const names[] = {"meta", "link", "br", "hr", "img"};
+	static const char *const names[] = {"meta", "link", "br", "wbr", "hr", "img"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if (strcmp(name, names[i]) == 0)

@@ -188,6 +188,20 @@ static void query_says_so(void **state)
 	free(log);
 }
 
+/* The turn has begun before the answer came. */
+static void an_answer_within_the_turn(void **state)
+{
+	struct abort_scene a;
+
+	prepare(&a, state, ABORT_PROMETHEUS, 0)->index = RATE;
+	begin(&a);
+	holds(&a, 0);
+	answer(&a, 2, false, 0.03);
+	assert_true(holds(&a, 1.5));
+	assert_string_equal(a.reason, "a query has been 0.03 for 0s or longer: rate(misses[1m])");
+	done(&a);
+}
+
 static void no_answer_is_no_reason(void **state)
 {
 	struct abort_scene a;
@@ -491,6 +505,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(file_appears, run_dir_setup, run_dir_teardown),
 		cmocka_unit_test_setup_teardown(symbolic_link_is_a_file, run_dir_setup, run_dir_teardown),
 		cmocka_unit_test_setup_teardown(query_says_so, run_dir_setup, run_dir_teardown),
+		cmocka_unit_test_setup_teardown(an_answer_within_the_turn, run_dir_setup, run_dir_teardown),
 		cmocka_unit_test_setup_teardown(no_answer_is_no_reason, run_dir_setup, run_dir_teardown),
 		cmocka_unit_test_setup_teardown(percentile_is_nearest_rank, run_dir_setup, run_dir_teardown),
 		cmocka_unit_test_setup_teardown(latency_is_that_of_windows, run_dir_setup, run_dir_teardown),

@@ -268,6 +268,76 @@ static void must_be_there_at_the_start(void **state)
 	free(end(&s));
 }
 
+/* The first target is there only to be picked by the second. */
+static void may_be_missing_where_they_are_spare(void **state)
+{
+	struct scene s;
+	size_t alternatives[] = {0};
+	char *log;
+
+	says("a=10.0.0.1 b=!");
+	prepare(&s, state, names_ab, 2);
+	s.targets[1].any_of = alternatives;
+	s.targets[1].n_any_of = 1;
+	assert_int_equal(start(&s), 0);
+	assert_true(has_remotes(&s.targets[0], "10.0.0.1/32"));
+	hosts_tell(s.hosts, &s.journal);
+	log = end(&s);
+	has_event(log,
+		  "{\"host\":\"b\",\"addresses\":[],\"added\":[],\"gone\":[],\"kept\":[],\"left_out\":[],"
+		  "\"error\":\"Name or service not known\"}");
+	free(log);
+}
+
+static void are_needed_where_a_rule_is(void **state)
+{
+	struct scene s;
+	size_t alternatives[] = {0};
+	struct plan_rule rule = {.target = 0};
+
+	says("a=!");
+	prepare(&s, state, names_a, 1);
+	s.targets[1].any_of = alternatives;
+	s.targets[1].n_any_of = 1;
+	s.plan.rules = &rule;
+	s.plan.n_rules = 1;
+	assert_int_equal(start(&s), -ENOENT);
+	free(end(&s));
+}
+
+/* What the name gains, both targets gain. */
+static void may_be_shared(void **state)
+{
+	struct scene s;
+	struct prefix *copy = calloc(1, sizeof(*copy));
+	char *log;
+
+	says("a=10.0.0.1");
+	prepare(&s, state, names_a, 1);
+	assert_int_equal(start(&s), 0);
+	assert_non_null(copy);
+	*copy = s.targets[0].remotes[0];
+	s.targets[1].remotes = copy;
+	s.targets[1].n_remotes = 1;
+	assert_int_equal(hosts_share(s.hosts, &s.targets[0], &s.targets[1]), 0);
+	hosts_tell(s.hosts, &s.journal);
+	says("a=10.0.0.1,10.0.0.2");
+	run(&s, s.started + HOSTS_EVERY_NS);
+	while (s.grown < 2) {
+		struct pollfd fd = {.fd = hosts_fd(s.hosts), .events = POLLIN};
+
+		assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+		run(&s, s.started + HOSTS_EVERY_NS);
+	}
+	assert_true(has_remotes(&s.targets[0], "10.0.0.1/32,10.0.0.2/32"));
+	assert_true(has_remotes(&s.targets[1], "10.0.0.1/32,10.0.0.2/32"));
+	free(s.targets[1].remotes);
+	log = end(&s);
+	assert_int_equal(count_of(log, "\"target\":\"all\",\"data\":{\"host\":\"a\""), 2);
+	assert_int_equal(count_of(log, "\"added\":[\"10.0.0.2\"]"), 2);
+	free(log);
+}
+
 static void may_be_called_off_at_the_start(void **state)
 {
 	struct scene s;
@@ -527,6 +597,9 @@ int main(void)
 		IN_DIR(needs_none),
 		IN_DIR(join_at_the_start),
 		IN_DIR(must_be_there_at_the_start),
+		IN_DIR(may_be_missing_where_they_are_spare),
+		IN_DIR(are_needed_where_a_rule_is),
+		IN_DIR(may_be_shared),
 		IN_DIR(may_be_called_off_at_the_start),
 		IN_DIR(come_and_go),
 		IN_DIR(stay_when_a_lookup_fails),

@@ -241,6 +241,29 @@ static void censored_samples_stand_apart(void **state)
 	free(text);
 }
 
+/* They touched nothing that could have come back. */
+static void shadows_are_no_samples(void **state)
+{
+	struct made_up what = usual;
+	struct results *r;
+	char *text;
+
+	(void)state;
+	what.last_unrecovered = true;
+	r = made_up_results(&what);
+	for (size_t i = 1; i < r->n_windows; i++) {
+		r->windows[i]->shadow = true;
+		r->windows[i]->n_flows = 0;
+	}
+	text = render(r);
+	assert_has(text, "data-by=\"probe\" data-samples=\"2\" data-censored=\"0\"");
+	assert_int_equal(count_of(text, "class=\"band\""), 1);
+	assert_int_equal(count_of(text, "class=\"dot never\""), 0);
+	assert_int_equal(count_of(text, ">never<"), 0);
+	free(text);
+	results_free(r);
+}
+
 static void limits_are_drawn(void **state)
 {
 	char *text = page(&usual), *svg = strstr(text, "data-by=\"probe\""),
@@ -440,6 +463,7 @@ int main(void)
 		cmocka_unit_test(attempts_are_in_their_places),
 		cmocka_unit_test(recoveries_have_marks_and_events),
 		cmocka_unit_test(censored_samples_stand_apart),
+		cmocka_unit_test(shadows_are_no_samples),
 		cmocka_unit_test(limits_are_drawn),
 		cmocka_unit_test(far_limits_are_named),
 		cmocka_unit_test(a_sample_is_late_for_its_own_limit),

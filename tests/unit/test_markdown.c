@@ -22,6 +22,40 @@ static char *render(const struct results *r)
 	return buf_take(&out);
 }
 
+/* What a kill brings about comes behind it; a shadow brings about nothing. */
+static void health_is_noticed_where_it_can_be(void **state)
+{
+	static const char noticed[] = "- [x] Health was seen unhealthy during each fault";
+	struct results *r = made_up_results(&usual);
+	struct result_window *w = r->windows[0];
+	char *text;
+
+	(void)state;
+	r->unrecovered = 0;
+	for (size_t i = 0; i < r->n_windows; i++)
+		r->windows[i]->probes[0].unhealthy_at = r->windows[i]->opened_ns + 1;
+	w->closed_ns = w->opened_ns;
+	text = render(r);
+	assert_has(text, "- [ ] Health was seen unhealthy during each fault");
+	free(text);
+	w->stands = true;
+	text = render(r);
+	assert_has(text, noticed);
+	free(text);
+	w->stands = false;
+	w->shadow = true;
+	w->probes[0].unhealthy_at = NO_NS;
+	text = render(r);
+	assert_has(text, noticed);
+	free(text);
+	for (size_t i = 0; i < r->n_windows; i++)
+		r->windows[i]->shadow = true;
+	text = render(r);
+	assert_has(text, "healthy after it (each window is a shadow)");
+	free(text);
+	results_free(r);
+}
+
 static void flows_have_their_rows(void **state)
 {
 	struct results *r = made_up_results(&usual);
@@ -163,6 +197,7 @@ static void backoffs_have_their_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(health_is_noticed_where_it_can_be),
 		cmocka_unit_test(flows_have_their_rows),
 		cmocka_unit_test(objectives_name_what_decides),
 		cmocka_unit_test(without_probes_flows_count),

@@ -115,6 +115,24 @@ static void counts_windows_once(void **state)
 	metrics_feed_free(&f);
 }
 
+static void shadows_inject_nothing(void **state)
+{
+	struct plan_step shadow = steps[0];
+	struct plan shadowed = plan;
+	struct metrics_feed f = {0};
+
+	(void)state;
+	shadow.shadow = true;
+	shadowed.steps = &shadow;
+	shadowed.n_steps = 1;
+	metrics_feed_run(&f, &shadowed);
+	tell(&f, "fault.open", shadow.name, 1, "front", "{}");
+	tell(&f, "fault.close", shadow.name, 1, "front", "{}");
+	assert_none(&f, "shearpin_injections_total{");
+	assert_line(&f, "shearpin_windows_total{scenario=\"drill\",step=\"cut \\\"it\\\"\\\\\"} 1");
+	metrics_feed_free(&f);
+}
+
 /* The view has sums; what is added is the difference, also over several runs of one scenario. */
 static void adds_packets_up(void **state)
 {

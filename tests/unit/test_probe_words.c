@@ -305,6 +305,33 @@ static void an_objective_may_abort(void **state)
 
 /* ---- checks, alternatives ---- */
 
+/* A silent host is seen within the time in which it is to be seen. */
+static void what_is_watched_has_time(void **state)
+{
+	static const struct {
+		const char *step;
+		uint64_t timeout_ns;
+	} cases[] = {
+		{"expect: {tcp: \"10.0.0.1:1\", equals: unhealthy, within: 1s}", NS_PER_S / 2},
+		{"expect: {tcp: \"10.0.0.1:1\", never: 3s}", NS_PER_S},
+		{"expect: {tcp: \"10.0.0.1:1\", by: 700ms}", 350 * NS_PER_MS},
+		{"expect: {tcp: \"10.0.0.1:1\", timeout: 900ms, within: 1s}", 900 * NS_PER_MS},
+		{"wait: {tcp: \"10.0.0.1:1\", timeout: 800ms}", 400 * NS_PER_MS},
+		{"expect: {file: /a, exists: true, within: 1s}", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[512];
+		struct plan *plan;
+
+		snprintf(text, sizeof(text), HEAD "steps: [{name: s, at: 0s, %s}]\n", cases[i].step);
+		plan = parse(text, NULL);
+		assert_int_equal(plan->watches[0].timeout_ns, cases[i].timeout_ns);
+		plan_free(plan);
+	}
+}
+
 static void each_name_is_a_check(void **state)
 {
 	struct plan *plan =
@@ -388,6 +415,7 @@ int main(void)
 		cmocka_unit_test(urls),
 		cmocka_unit_test(a_query_is_watched_for_the_opposite),
 		cmocka_unit_test(an_objective_may_abort),
+		cmocka_unit_test(what_is_watched_has_time),
 		cmocka_unit_test(each_name_is_a_check),
 		cmocka_unit_test(alternatives_refer),
 		cmocka_unit_test(alternatives_must_fit),

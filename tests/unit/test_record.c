@@ -137,6 +137,29 @@ static void test_phases(void **state)
 	record_free(record);
 }
 
+/* The plan's time stands still at a wait: what lies behind it does not open, and comes no closer. */
+static void test_wait(void **state)
+{
+	static const char json[] = "{" HEAD "\"wait\":\"w\",\"wait_at_ns\":95,\"wait_timeout_ns\":400,"
+				   "\"interfaces\":[],\"plan\":" PLAN(STEP_A "," STEP_B) "}";
+	struct record *record = read_good(json);
+	uint64_t ends;
+
+	(void)state;
+	expect_window(record, 1000, WINDOW_WAITS, 0, 100, 0);
+	expect_window(record, 1105, WINDOW_WAITS, 0, 5, 0);
+	expect_window(record, 9000, WINDOW_WAITS, 0, 5, 0);
+	assert_int_equal(record_phase(record, 1094, &ends), RECORD_FAULTS);
+	assert_int_equal(record_phase(record, 1095, &ends), RECORD_WAIT);
+	assert_int_equal(ends, 1495);
+	assert_string_equal(record->wait, "w");
+	record->wait_at_ns = 100; /* when the window behind it opens */
+	expect_window(record, 1100, WINDOW_WAITS, 0, 0, 0);
+	record->wait_at_ns = 210; /* when the last window closes */
+	expect_window(record, 9000, WINDOW_OVER, 2, 0, 3);
+	record_free(record);
+}
+
 /* A reader may meet anything: a record of another version, half of one, none at all. */
 static void test_bad(void **state)
 {
@@ -208,7 +231,7 @@ int main(void)
 		cmocka_unit_test(test_read),   cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_bursts), cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_bad),    cmocka_unit_test(test_many_rules),
-		cmocka_unit_test(test_clocks),
+		cmocka_unit_test(test_clocks), cmocka_unit_test(test_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

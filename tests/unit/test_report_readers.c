@@ -10,6 +10,7 @@
 #include "report/intensity.h"
 #include "report/mm_bot.h"
 #include "report/verdict.h"
+#include "report/words.h"
 
 static json_t *parse(const struct buf *text)
 {
@@ -273,6 +274,50 @@ static void drill_result_of_a_window(void **state)
 	json_decref(json);
 }
 
+/* It touched nothing: no objective is about it, and who counts drills does not count it. */
+static void shadow_is_no_drill(void **state)
+{
+	struct results *r = made_run();
+	struct result_slo *slo = add_slo(r, "unrecovered", false);
+	struct buf out = {0};
+	struct documents d;
+	json_t *json;
+
+	(void)state;
+	r->windows[1]->shadow = true;
+	assert_false(window_measured(r, r->windows[1]));
+	assert_true(window_recovery(r, r->windows[1]) == NO_NS);
+	assert_true(window_after_inject(r, r->windows[1]) == NO_NS);
+	assert_false(slo_concerns(slo, r->windows[1]));
+	assert_false(window_misses(r, r->windows[1], slo));
+	report_drill_results((const struct results *const *)&r, 1, &out);
+	json = parse(&out);
+	assert_int_equal(json_array_size(get(json, "results")), 1);
+	json_decref(json);
+	buf_free(&out);
+	d = mm_bot_of_one(r);
+	assert_int_equal(d.n, 2);
+	assert_string_equal(d.items[0].name, "runs/1.json");
+	assert_string_equal(d.items[1].name, "findings.json");
+	documents_free(&d);
+}
+
+/* A kill has no closing that a recovery could count from. */
+static void drill_result_of_a_change_that_stands(void **state)
+{
+	struct results *r = made_run();
+	json_t *json, *one;
+
+	(void)state;
+	r->windows[0]->stands = true;
+	json = drill_of(r);
+	one = json_array_get(get(json, "results"), 0);
+	assert_string_equal(item(get(one, "expected_observations"), 0), "gateway becomes unhealthy");
+	assert_string_equal(item(get(one, "actual_observations"), 2),
+			    "gateway was healthy 300ms after the opening (event 88)");
+	json_decref(json);
+}
+
 static void drill_result_of_a_failure(void **state)
 {
 	struct results *r = made_run();
@@ -412,6 +457,8 @@ int main(void)
 		cmocka_unit_test(constant_attempts_are_a_finding),
 		cmocka_unit_test(no_finding_is_no_error),
 		cmocka_unit_test(drill_result_of_a_window),
+		cmocka_unit_test(shadow_is_no_drill),
+		cmocka_unit_test(drill_result_of_a_change_that_stands),
 		cmocka_unit_test(drill_result_of_a_failure),
 		cmocka_unit_test(drill_that_was_cut_short),
 		cmocka_unit_test(incomplete_evidence_is_no_success),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -13,6 +14,7 @@
 #include "drill/undo.h"
 #include "drill/undo_replay.h"
 
+#define DAMAGED "it is damaged; what a line of it says is not known, so nothing was taken back"
 #define SOON "{\"undo\":1,\"run\":\"/runs/a\",\"pid\":77,\"boot_id\":\"another\"}\n"
 
 /* How many journals a directory has; the name of one. */
@@ -250,10 +252,10 @@ static void does_not_touch_what_it_does_not_know(void **state)
 	static const struct {
 		const char *text, *told;
 	} cases[] = {
-		{newer, "- 0 - - failed: it is no undo journal\n"},
+		{newer, "- 0 - - failed: another version of shearpin has written it\n"},
 		{"rubbish\n", "- 0 - - failed: it is no undo journal\n"},
-		{ids, "/runs/a 77 - - failed: it is no undo journal\n"},
-		{done, "/runs/a 77 - - failed: it is no undo journal\n"},
+		{ids, "/runs/a 77 - - failed: " DAMAGED "\n"},
+		{done, "/runs/a 77 - - failed: " DAMAGED "\n"},
 		{kind, "/runs/a 77 moon {} failed: this version knows no change of that kind\n"},
 	};
 	struct taken taken = {0};
@@ -273,6 +275,34 @@ static void does_not_touch_what_it_does_not_know(void **state)
 	replay(*state, &taken, told);
 	assert_string_equal(told, "");
 	assert_int_equal(journals(*state, name), 1);
+}
+
+/* A guard holds the journal of a dead run; that of a live one is nobody's business. */
+static void waits_for_who_takes_back(void **state)
+{
+	const struct run_dir *dir = *state;
+	char text[200], path[200];
+	pid_t dead = fork();
+	int fd;
+
+	if (!dead)
+		_exit(0);
+	assert_int_equal(waitpid(dead, NULL, 0), dead);
+	assert_int_equal(undo_await(dir->path, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		int len = snprintf(text, sizeof(text),
+				   "{\"undo\":1,\"run\":\"/r\",\"pid\":%d,\"boot_id\":\"b\"}\n",
+				   i ? getpid() : dead);
+
+		put(dir, "run-a.jsonl", text, len);
+		assert_int_equal(undo_await(dir->path, 0), 0);
+		snprintf(path, sizeof(path), "%s/run-a.jsonl", dir->path);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		assert_int_equal(flock(fd, LOCK_EX), 0);
+		assert_int_equal(undo_await(dir->path, 0), i ? 0 : -EBUSY);
+		close(fd);
+	}
+	assert_int_equal(undo_await("/no/such/directory", 0), 0);
 }
 
 static void makes_its_directory(void **state)
@@ -442,6 +472,7 @@ int main(void)
 		IN_DIR(tells_another_boot),
 		IN_DIR(leaves_out_half_a_line),
 		IN_DIR(does_not_touch_what_it_does_not_know),
+		IN_DIR(waits_for_who_takes_back),
 		IN_DIR(makes_its_directory),
 		IN_DIR(survives_a_full_disk),
 		IN_DIR(may_be_armed_again),

@@ -18,7 +18,9 @@
 #include "kernel/host.h"
 #include "kernel/sweep.h"
 
-#define PATIENCE_S 5 /* after SIGTERM, before SIGKILL */
+#define PATIENCE_S 5        /* after SIGTERM, before SIGKILL */
+#define HURRY_S 1           /* for what is not worth a word */
+#define GUARD_PATIENCE_S 60 /* for the guard of a killed run: it may have programs to run */
 
 struct clear_args {
 	bool json;
@@ -241,6 +243,14 @@ static void clear_journals(struct clear *c)
 {
 	int err;
 
+	if (undo_await(UNDO_DIRECTORY, clock_mono_ns() + HURRY_S * NS_PER_S) == -EBUSY) {
+		say(c, "waiting for the process that takes back what a killed run left");
+		err = undo_await(UNDO_DIRECTORY, clock_mono_ns() + GUARD_PATIENCE_S * NS_PER_S);
+		if (err) {
+			say(c, "it is still at it, or can't be waited for: %s", strerror(-err));
+			c->failed++;
+		}
+	}
 	json_array(&c->document, "undo");
 	err = leftovers_take_back(UNDO_DIRECTORY, on_undone, c);
 	json_end_array(&c->document);

@@ -118,7 +118,9 @@ static int check_run(int dirfd, const char *path)
 			close(fd);
 			continue;
 		}
-		if (fd == -ENOENT)
+		if (fd == -ENOENT && suite_is_directory(path))
+			say(STATUS_USAGE, path, "a suite's directory, expected alone, or the runs in it");
+		else if (fd == -ENOENT)
 			fprintf(stderr, "shearpin report: %s is not a run directory: it has no %s\n", path,
 				files[i]);
 		else

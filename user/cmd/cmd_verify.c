@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
+#include "cmd/suite.h"
 #include "slo/verify.h"
 
 struct verify_args {
@@ -22,15 +24,16 @@ static const struct option_spec options[] = {
 
 static const struct command_spec command = {
 	.name = "verify",
-	.synopsis = "RUN [OPTION...]",
+	.synopsis = "RUN|SUITE [OPTION...]",
 	.about = "Checks the evidence in the run directory RUN: that no line of events.jsonl was\n"
 		 "changed, is missing or out of place, that every window's counters add up, and that\n"
-		 "the seed draws what the log tells. A line a check; the exit status is 1 if one fails.",
+		 "the seed draws what the log tells. A line a check; the exit status is 1 if one fails.\n"
+		 "Of a suite's directory, each run that has left evidence is checked.",
 	.options = options,
 	.n_options = sizeof(options) / sizeof(*options),
 	.min_words = 1,
 	.max_words = 1,
-	.words = "a run directory",
+	.words = "the directory of a run or a suite",
 };
 
 static void print_checks(const struct verification *v)
@@ -62,32 +65,19 @@ static void put_check(struct json *j, const struct verify_check *check)
 	json_end_object(j);
 }
 
-static int print_json(const struct verification *v, const char *run)
+static void put_run(struct json *j, const struct verification *v, const char *run)
 {
-	struct buf text = {0};
-	struct json j;
-	int status = STATUS_OK;
-
-	json_begin(&j, &text);
-	json_object(&j, NULL);
-	json_string(&j, "run", run);
-	json_string(&j, "result", v->failed ? "fail" : "pass");
-	json_u64(&j, "lines", v->lines);
-	json_u64(&j, "bytes", v->bytes);
-	json_string(&j, "head", v->head);
-	json_array(&j, "checks");
+	json_object(j, NULL);
+	json_string(j, "run", run);
+	json_string(j, "result", v->failed ? "fail" : "pass");
+	json_u64(j, "lines", v->lines);
+	json_u64(j, "bytes", v->bytes);
+	json_string(j, "head", v->head);
+	json_array(j, "checks");
 	for (size_t i = 0; i < v->n_checks; i++)
-		put_check(&j, &v->checks[i]);
-	json_end_array(&j);
-	json_end_object(&j);
-	if (text.failed) {
-		fputs("shearpin verify: out of memory\n", stderr);
-		status = STATUS_HOST_FAILED;
-	} else {
-		puts(text.data);
-	}
-	buf_free(&text);
-	return status;
+		put_check(j, &v->checks[i]);
+	json_end_array(j);
+	json_end_object(j);
 }
 
 static int refuse(int status, const char *run, const char *why)
@@ -122,39 +112,111 @@ static int explain(int err, int dirfd, const char *run, const char *reason)
 	}
 }
 
+/* Of one run; into the document, or without one as lines. 0, 1, or why it can't be told. */
+static int check_run(int dirfd, const char *run, struct json *j)
+{
+	struct verification *v = NULL;
+	char reason[160] = "";
+	int err = verify_run(dirfd, &v, reason, sizeof(reason)), status;
+
+	if (err)
+		return explain(err, dirfd, run, reason);
+	if (j)
+		put_run(j, v, run);
+	else
+		print_checks(v);
+	status = v->failed ? STATUS_SLO_MISSED : STATUS_OK;
+	verification_free(v);
+	return status;
+}
+
+static int check_entry(int suite_fd, const char *suite, const struct suite_entry *e, struct json *j)
+{
+	int dirfd = openat(suite_fd, e->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int status = STATUS_OK;
+	char *path;
+
+	if (dirfd < 0 && errno == ENOENT && !e->ended_ts_ns)
+		return STATUS_OK; /* it was not begun */
+	if (asprintf(&path, "%s/%s", suite, e->directory) < 0)
+		path = NULL;
+	if (!path)
+		status = refuse(STATUS_HOST_FAILED, suite, strerror(ENOMEM));
+	else if (dirfd >= 0 && !j)
+		printf("%s:\n", path);
+	if (path && dirfd >= 0)
+		status = check_run(dirfd, path, j);
+	else if (path && strcmp(e->outcome, "refused") != 0)
+		status = refuse(STATUS_SLO_MISSED, path, "its evidence is not there");
+	if (dirfd >= 0)
+		close(dirfd);
+	free(path);
+	return status;
+}
+
+/* What can't be told is worse than what fails. */
+static int worse(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static int check_suite(int dirfd, const char *path, struct json *j)
+{
+	struct suite *suite = NULL;
+	int err = suite_read(dirfd, &suite), status = STATUS_OK;
+
+	if (err)
+		return refuse(err == -EBADMSG ? STATUS_USAGE : STATUS_HOST_FAILED, path,
+			      err == -EBADMSG ? "suite.json is none of this version" : strerror(-err));
+	if (j) {
+		json_object(j, NULL);
+		json_string(j, "suite", path);
+		json_array(j, "runs");
+	}
+	for (size_t i = 0; i < suite->n; i++)
+		status = worse(status, check_entry(dirfd, path, &suite->entries[i], j));
+	if (j) {
+		json_end_array(j);
+		json_string(j, "result", status ? "fail" : "pass");
+		json_end_object(j);
+	}
+	suite_free(suite);
+	return status;
+}
+
+static int check(int dirfd, const char *path, bool json)
+{
+	bool several = suite_is_directory(path);
+	struct buf text = {0};
+	struct json j;
+	int status;
+
+	json_begin(&j, &text);
+	status = several ? check_suite(dirfd, path, json ? &j : NULL)
+			 : check_run(dirfd, path, json ? &j : NULL);
+	if (text.failed)
+		status = refuse(STATUS_HOST_FAILED, path, strerror(ENOMEM));
+	else if (text.len)
+		puts(text.data);
+	buf_free(&text);
+	return status;
+}
+
 int cmd_verify(int argc, char **argv)
 {
 	struct verify_args args = {0};
-	struct verification *v = NULL;
 	struct words words;
-	char reason[160] = "";
-	const char *run;
-	int status, dirfd, err;
+	int status, dirfd;
 
 	if (!options_parse(&command, argc, argv, &args, &words, &status))
 		return status;
-	run = words.items[0];
-	dirfd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dirfd = open(words.items[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0) {
-		status = refuse(STATUS_USAGE, run, strerror(errno));
-		goto out;
-	}
-	err = verify_run(dirfd, &v, reason, sizeof(reason));
-	if (err) {
-		status = explain(err, dirfd, run, reason);
-		goto out;
-	}
-	status = STATUS_OK;
-	if (args.json)
-		status = print_json(v, run);
-	else
-		print_checks(v);
-	if (status == STATUS_OK && v->failed)
-		status = 1;
-out:
-	verification_free(v);
-	if (dirfd >= 0)
+		status = refuse(STATUS_USAGE, words.items[0], strerror(errno));
+	} else {
+		status = check(dirfd, words.items[0], args.json);
 		close(dirfd);
+	}
 	options_free(&command, &args);
 	return status;
 }

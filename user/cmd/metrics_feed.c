@@ -60,9 +60,14 @@ static bool opens_windows(const struct plan_step *step)
 /* All that may be counted is there with 0, so that the first increase is one. */
 static void begin_step(struct metrics_feed *f, const struct plan *plan, const struct plan_step *step)
 {
-	if (!opens_windows(step))
+	struct feed_step *seen = opens_windows(step) ? find_step(f, step->name) : NULL;
+
+	if (!seen)
 		return;
-	metrics_add(&f->store, METRIC_INJECTIONS, LABELS("scenario", f->scenario, "step", step->name), 0);
+	seen->shadow = step->shadow;
+	if (!step->shadow)
+		metrics_add(&f->store, METRIC_INJECTIONS, LABELS("scenario", f->scenario, "step", step->name),
+			    0);
 	metrics_add(&f->store, METRIC_WINDOWS, LABELS("scenario", f->scenario, "step", step->name), 0);
 	metrics_set(&f->store, METRIC_WINDOW_OPEN, LABELS("scenario", f->scenario, "step", step->name), 0);
 	for (size_t t = 0; t < step->n_targets; t++) {
@@ -109,6 +114,8 @@ static void on_opening(struct metrics_feed *f, const struct log_event *event)
 	if (!step || event->instance <= step->opened)
 		return;
 	step->opened = event->instance;
+	if (step->shadow)
+		return;
 	metrics_add(&f->store, METRIC_INJECTIONS, LABELS("scenario", f->scenario, "step", event->step), 1);
 }
 

@@ -11,6 +11,7 @@
 struct feed_step {
 	char *name;
 	int opened, closed;
+	bool shadow; /* its windows inject nothing */
 };
 
 struct metrics_feed {

@@ -256,25 +256,33 @@ static int terminal_rows(const struct progress *p)
 	return size.ws_row - 1;
 }
 
-void progress_tick(void *progress, const struct drill_progress *state)
+static void draw_head(struct progress *p, const struct drill_progress *state)
 {
 	static const char *const phases[] = {"baseline", "faults", "recovery"};
+	char left[32];
+
+	format_left(state->now_ns, state->phase_ends_ns, left, sizeof(left));
+	fprintf(p->out, "shearpin  %s  ", p->name);
+	if (state->wait)
+		fprintf(p->out, "waits for %.60s", state->wait);
+	else
+		fprintf(p->out, "%s, %s left", phases[state->phase], left);
+	fputs("  (Ctrl-C ends every fault at once)\033[K\n\033[K\n", p->out);
+}
+
+void progress_tick(void *progress, const struct drill_progress *state)
+{
 	struct progress *p = progress;
 	int rows = terminal_rows(p), room = rows - HEAD_ROWS - (int)(state->n_probes + state->n_targets);
 	size_t shown = room < 1 ? 1 : room < WINDOW_ROWS ? room : WINDOW_ROWS;
 	size_t first = first_row(state, shown);
-	char left[32];
 
 	if (!p->terminal || !has_room(p))
 		return;
 	fprintf(p->out, "\033[?7l"); /* a line too long is cut, not wrapped */
 	if (p->drawn)
 		fprintf(p->out, "\033[%dA", p->drawn);
-	format_left(state->now_ns, state->phase_ends_ns, left, sizeof(left));
-	if (state->wait)
-		snprintf(left, sizeof(left), "%s", state->wait);
-	fprintf(p->out, "shearpin  %s  %s%s%s  (Ctrl-C ends every fault at once)\033[K\n\033[K\n", p->name,
-		state->wait ? "waits for " : phases[state->phase], state->wait ? left : ", ", state->wait ? "" : left);
+	draw_head(p, state);
 	fprintf(p->out, "  %-32s %-14s %-7s %8s  %12s\033[K\n", "window", "target", "state", "left",
 		"packets hit");
 	p->drawn = HEAD_ROWS;

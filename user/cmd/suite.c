@@ -30,6 +30,7 @@ struct running {
 	uint64_t gap_ns;
 	sigset_t ending;
 	int status;
+	bool astray; /* not in the network namespace in which it began */
 	int argc;
 	char **argv;
 };
@@ -248,9 +249,11 @@ static void run_entry(struct running *run, size_t i)
 	run->status = worst_exit(run->status, e->status);
 	write_down(run);
 	err = come_back(run);
-	if (err)
+	if (err) {
 		run->status =
 			refuse(run, STATUS_HOST_FAILED, "the network namespace of before", strerror(-err));
+		run->astray = true;
+	}
 	free(end.directory);
 	free(out);
 }
@@ -258,27 +261,30 @@ static void run_entry(struct running *run, size_t i)
 /* True: a signal that ends the suite has come. */
 static bool is_ended(const struct running *run, uint64_t wait_ns)
 {
-	const struct timespec timeout = {wait_ns / NS_PER_S, wait_ns % NS_PER_S};
-	uint64_t until = clock_mono_ns() + wait_ns;
+	uint64_t now = clock_mono_ns(), until = now + wait_ns;
+	struct timespec timeout;
 	int number;
 
 	do {
+		wait_ns = until > now ? until - now : 0;
+		timeout = (struct timespec){wait_ns / NS_PER_S, wait_ns % NS_PER_S};
 		number = sigtimedwait(&run->ending, NULL, &timeout);
-	} while (number < 0 && errno == EINTR && clock_mono_ns() < until);
+		now = clock_mono_ns();
+	} while (number < 0 && errno == EINTR);
 	return number > 0;
 }
 
 static bool goes_on(struct running *run, size_t next)
 {
 	int last = run->suite->entries[next - 1].status;
+	bool more = next < run->suite->n && (!last || run->suite->keep_going) && !run->astray;
 
 	if (last == STATUS_INTERRUPTED)
 		return false;
-	if (is_ended(run, next < run->suite->n ? run->gap_ns : 0)) {
-		run->status = worst_exit(run->status, STATUS_INTERRUPTED);
-		return false;
-	}
-	return next < run->suite->n && (!last || run->suite->keep_going);
+	if (!is_ended(run, more ? run->gap_ns : 0))
+		return more;
+	run->status = worst_exit(run->status, STATUS_INTERRUPTED);
+	return false;
 }
 
 static int run_all(struct running *run)

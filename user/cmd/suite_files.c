@@ -63,7 +63,8 @@ static void say_mistakes(struct opening *o, struct scenario_errors *errors, int 
 static bool matches(const struct words *only, const char *name)
 {
 	for (size_t i = 0; i < only->count; i++) {
-		if (!fnmatch(only->items[i], name, 0))
+		/* "thin[loss=5%]" is a pattern, too, but one that does not match itself. */
+		if (!strcmp(only->items[i], name) || !fnmatch(only->items[i], name, 0))
 			return true;
 	}
 	return !only->count;

@@ -106,13 +106,16 @@ static int write_mm_bot(int dirfd, const char *directory, const struct results *
 
 static void print_run(FILE *out, const struct results *r, size_t width)
 {
-	fprintf(out, "  %-11s  %-*s", result_outcome_name(r->outcome), (int)width, r->name);
+	const char *reason = r->reason ?: r->n_incomplete ? "INCOMPLETE evidence" : NULL;
+	bool more = r->n_slos || r->n_expects || reason;
+
+	fprintf(out, "  %-11s  %-*s", result_outcome_name(r->outcome), more ? (int)width : 0, r->name);
 	if (r->n_slos)
 		fprintf(out, "  %" PRIu64 "/%zu SLOs", slos_met(r), r->n_slos);
 	if (r->n_expects)
 		fprintf(out, "  %" PRIu64 "/%zu expectations", expects_met(r), r->n_expects);
-	fputs("  ", out);
-	output_plain(out, r->reason ?: r->n_incomplete ? "INCOMPLETE evidence" : "");
+	fputs(reason ? "  " : "", out);
+	output_plain(out, reason ? reason : "");
 }
 
 static void print_summary(FILE *out, const struct suite_results *s, const struct comparison *c,

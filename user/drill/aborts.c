@@ -167,7 +167,8 @@ static void say(struct aborts *a, struct condition *c, uint64_t now, char *reaso
 	const struct plan_abort *plan = c->plan;
 	char since[32];
 
-	format_duration(now - c->since, since, sizeof(since));
+	/* An answer may have come since the turn began. */
+	format_duration(now > c->since ? now - c->since : 0, since, sizeof(since));
 	switch (plan->kind) {
 	case ABORT_PROBE:
 		snprintf(reason, size, "the probe %s has been unhealthy for %s",

@@ -151,6 +151,14 @@ static void close_content(const struct file_content *content)
 		close(content->source);
 }
 
+static void put_time(struct json *j, const char *key, const struct timespec *t)
+{
+	json_array(j, key);
+	json_i64(j, NULL, t->tv_sec);
+	json_i64(j, NULL, t->tv_nsec);
+	json_end_array(j);
+}
+
 static void put_content(struct json *j, const struct file_state *st)
 {
 	json_bool(j, "exists", st->exists);
@@ -160,14 +168,6 @@ static void put_content(struct json *j, const struct file_state *st)
 	json_string(j, "sha256", st->sha256);
 	json_i64(j, "device", (int64_t)st->device);
 	json_i64(j, "inode", (int64_t)st->inode);
-}
-
-static void put_time(struct json *j, const char *key, const struct timespec *t)
-{
-	json_array(j, key);
-	json_i64(j, NULL, t->tv_sec);
-	json_i64(j, NULL, t->tv_nsec);
-	json_end_array(j);
 }
 
 static void put_state(struct json *j, const struct file_state *st)
@@ -199,6 +199,8 @@ static int compose(struct change *c)
 	json_end_object(&j);
 	json_object(&j, "after");
 	put_content(&j, &c->file.after);
+	if (c->file.applied && c->file.after.exists)
+		put_time(&j, "mtime", &c->file.after.mtime);
 	json_end_object(&j);
 	json_end_object(&j);
 	return c->undo.failed ? -ENOMEM : 0;

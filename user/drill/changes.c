@@ -136,14 +136,15 @@ static int fail(struct changes *s, const struct change_window *w, const char *wh
 
 static void drop_copies(const struct change_window *w)
 {
+	static const char *const ends[] = {"", ".xattr", FILE_STATE_BEGUN};
 	char path[4200];
 
 	if (!w->kind->keeps_copies || !w->change.folder)
 		return;
-	snprintf(path, sizeof(path), "%s/%u", w->change.folder, w->change.number);
-	unlink(path);
-	strcat(path, ".xattr");
-	unlink(path);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		snprintf(path, sizeof(path), "%s/%u%s", w->change.folder, w->change.number, ends[i]);
+		unlink(path);
+	}
 }
 
 static int disarm(struct changes *s, struct change_window *w)

@@ -108,17 +108,10 @@ static const char *path_of(const struct child_place *place)
 }
 
 /* As execvp(3) looks for it; that it can't be run is known before there is a process. */
-static int find_program(const char *name, const char *path, char **ret_path)
+static int find_in_path(const char *name, const char *path, char **ret_path)
 {
 	int err = -ENOENT;
 
-	if (!*name)
-		return -ENOENT;
-	if (strchr(name, '/')) {
-		err = is_program(name);
-		*ret_path = err ? NULL : strdup(name);
-		return err ?: *ret_path ? 0 : -ENOMEM;
-	}
 	for (;;) {
 		int len = strchrnul(path, ':') - path, found;
 		char *whole;
@@ -137,6 +130,27 @@ static int find_program(const char *name, const char *path, char **ret_path)
 			return err;
 		path += len + 1;
 	}
+}
+
+/* A path counts from the folder that the program is to run in (NULL: this process' own). */
+static int find_program(const char *name, const char *path, const char *folder, char **ret_path)
+{
+	char *whole;
+	int err;
+
+	if (!*name)
+		return -ENOENT;
+	if (!strchr(name, '/'))
+		return find_in_path(name, path, ret_path);
+	if (asprintf(&whole, "%s%s%s", folder && *name != '/' ? folder : "",
+		     folder && *name != '/' ? "/" : "", name) < 0)
+		return -ENOMEM;
+	err = is_program(whole);
+	if (err)
+		free(whole);
+	else
+		*ret_path = whole;
+	return err;
 }
 
 /* ---- in the child, between fork() and exec(): what a handler may call, for the drill has threads ---- */
@@ -235,7 +249,7 @@ static int run(struct child *c, const char *path, char **argv, const struct chil
 int child_find(const struct plan_command *command)
 {
 	char *path = NULL;
-	int err = find_program(command->argv[0], path_of(NULL), &path);
+	int err = find_program(command->argv[0], path_of(NULL), NULL, &path);
 
 	free(path);
 	return err;
@@ -245,7 +259,8 @@ int child_start_at(const struct plan_command *command, const struct child_place 
 {
 	struct child *c;
 	char *path;
-	int end = -1, err = find_program(command->argv[0], path_of(place), &path);
+	int end = -1,
+	    err = find_program(command->argv[0], path_of(place), place ? place->folder : NULL, &path);
 
 	collect_leaving();
 	if (err)

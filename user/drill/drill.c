@@ -314,6 +314,8 @@ static void recovery(struct drill *d)
 	uint64_t closed = windows_last_close(d->windows), clock = aside_last_close(&d->aside);
 
 	closed = closed > clock ? closed : clock;
+	if (!closed) /* what was changed stays so until the run ends */
+		closed = clock_mono_ns();
 	d->phase = PHASE_RECOVERY;
 	d->phase_ends = closed + d->plan->recovery_ns;
 	while (!d->stop && clock_mono_ns() < d->phase_ends && !is_recovered(d, closed))

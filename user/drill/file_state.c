@@ -51,23 +51,31 @@ static int refuse(const struct stat *st)
 }
 
 /* Neither its access time nor a FIFO's or a device's peace is touched. */
-static int open_file(const char *path, int flags, struct stat *ret)
+static int open_regular(const char *path, int flags, struct stat *ret)
 {
 	int fd, err;
 
 	if (lstat(path, ret))
 		return -errno;
-	err = refuse(ret);
-	if (err)
-		return err;
+	if (!S_ISREG(ret->st_mode))
+		return -ENOTSUP;
 	fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ELOOP ? -ENOTSUP : -errno;
-	err = fstat(fd, ret) ? -errno : refuse(ret);
+	err = fstat(fd, ret) ? -errno : S_ISREG(ret->st_mode) ? 0 : -ENOTSUP;
 	if (!err)
 		return fd;
 	close(fd);
 	return err;
+}
+
+static int open_file(const char *path, int flags, struct stat *ret)
+{
+	int fd = open_regular(path, flags, ret), err = fd < 0 ? fd : refuse(ret);
+
+	if (fd >= 0 && err)
+		close(fd);
+	return err ?: fd;
 }
 
 int file_state_stat(const char *path, struct file_state *ret)
@@ -152,6 +160,16 @@ static int write_sparse(struct sink *s, const void *data, size_t len)
 	static const char zeros[PIECE];
 
 	return len <= sizeof(zeros) && !memcmp(data, zeros, len) ? 0 : write_at(s, data, len);
+}
+
+/* Behind the end that a file has there are zeros already. */
+static int write_over(struct sink *s, const void *data, size_t len)
+{
+	struct stat st;
+
+	if (fstat(s->fd, &st))
+		return -errno;
+	return s->at >= (uint64_t)st.st_size ? write_sparse(s, data, len) : write_at(s, data, len);
 }
 
 /* Up to `most` bytes of a file from its beginning. */
@@ -318,6 +336,58 @@ int file_state_keep(const char *path, const char *copy, struct file_state *ret, 
 	return err ?: written ? -EAGAIN : 0;
 }
 
+/* ---- a file that gets its name when it is whole ---- */
+
+struct draft {
+	int fd;
+	char *path; /* NULL: it has no name, and goes by itself */
+};
+
+/* Where a file system knows no file without a name, one has another name meanwhile. */
+static int draft_open(const char *path, mode_t mode, struct draft *ret)
+{
+	char folder[PATH_MAX];
+
+	*ret = (struct draft){.fd = -1};
+	snprintf(folder, sizeof(folder), "%s", path);
+	ret->fd = open(dirname(folder), O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	if (ret->fd >= 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+		return -errno;
+	if (asprintf(&ret->path, "%s/.shearpin-XXXXXX", folder) < 0) {
+		ret->path = NULL;
+		return -ENOMEM;
+	}
+	ret->fd = mkostemp(ret->path, O_CLOEXEC);
+	return ret->fd < 0 ? -errno : fchmod(ret->fd, mode) ? -errno : 0;
+}
+
+/* -EEXIST: somebody else's has the name. */
+static int draft_name(struct draft *d, const char *path)
+{
+	char self[64];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", d->fd);
+	if (!d->path)
+		return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) ? -errno : 0;
+	if (renameat2(AT_FDCWD, d->path, AT_FDCWD, path, RENAME_NOREPLACE) &&
+	    (errno != EINVAL || link(d->path, path) || unlink(d->path)))
+		return -errno;
+	free(d->path);
+	d->path = NULL;
+	return 0;
+}
+
+static void draft_close(struct draft *d)
+{
+	if (d->path)
+		unlink(d->path);
+	if (d->fd >= 0)
+		close(d->fd);
+	free(d->path);
+}
+
 /* ---- changing ---- */
 
 int file_content_state(const struct file_content *content, const char *copy, struct file_state *ret,
@@ -373,32 +443,56 @@ static int write_content(int fd, const struct file_content *c, struct file_state
 	return err ?: fsync(fd) ? -errno : 0;
 }
 
+static int take_after(int fd, struct file_state *ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	ret->device = st.st_dev;
+	ret->inode = st.st_ino;
+	ret->mtime = st.st_mtim;
+	return 0;
+}
+
+static int write_new(const char *path, const struct file_content *content, struct file_state *ret_after,
+		     const atomic_bool *cancelled)
+{
+	struct draft draft;
+	struct stat st;
+	int err = lstat(path, &st) ? 0 : -ESTALE;
+
+	if (err)
+		return err;
+	err = draft_open(path, NEW_MODE, &draft);
+	if (!err)
+		err = write_content(draft.fd, content, ret_after, cancelled);
+	if (!err)
+		err = take_after(draft.fd, ret_after);
+	if (!err)
+		err = draft_name(&draft, path);
+	if (!err)
+		err = sync_parent(path);
+	draft_close(&draft);
+	return err == -EEXIST ? -ESTALE : err;
+}
+
 int file_content_write(const char *path, const struct file_content *content, const struct file_state *before,
 		       struct file_state *ret_after, const atomic_bool *cancelled)
 {
-	int flags = O_WRONLY | (content->keep_all ? O_APPEND : 0), fd, err;
 	struct stat st;
+	int fd, err;
 
-	if (before->exists) {
-		fd = open_file(path, flags, &st);
-		if (fd == -ENOENT)
-			return -ESTALE;
-	} else {
-		fd = open(path, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, NEW_MODE);
-		if (fd < 0)
-			return errno == EEXIST ? -ESTALE : -errno;
-	}
+	if (!before->exists)
+		return write_new(path, content, ret_after, cancelled);
+	fd = open_file(path, O_WRONLY | (content->keep_all ? O_APPEND : 0), &st);
 	if (fd < 0)
-		return fd;
-	err = before->exists && !is_as_before(&st, before, content->keep_all) ? -ESTALE : 0;
+		return fd == -ENOENT ? -ESTALE : fd;
+	err = is_as_before(&st, before, content->keep_all) ? 0 : -ESTALE;
 	if (!err)
 		err = write_content(fd, content, ret_after, cancelled);
-	if (!err && fstat(fd, &st))
-		err = -errno;
-	if (!err && !before->exists)
-		err = sync_parent(path);
-	ret_after->device = st.st_dev;
-	ret_after->inode = st.st_ino;
+	if (!err)
+		err = take_after(fd, ret_after);
 	close(fd);
 	return err;
 }
@@ -442,7 +536,7 @@ static int put_back_rest(int fd, const char *copy, const struct file_state *befo
 
 static int put_back(int fd, const char *copy, const struct file_state *before)
 {
-	struct sink out = {.take = write_at, .fd = fd};
+	struct sink out = {.take = write_over, .fd = fd};
 	int from = open(copy, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), err = from < 0 ? -errno : 0;
 
 	if (!err)
@@ -460,28 +554,51 @@ static int put_back(int fd, const char *copy, const struct file_state *before)
 	return err;
 }
 
-/* The new file has its name when it is whole; of two who do this at one time one comes first. */
+/* Of two who do this at one time one comes first. */
 static int make_anew(const char *path, const char *copy, const struct file_state *before)
 {
-	char *draft = NULL;
-	int fd = -1, err = asprintf(&draft, "%s.shearpin-XXXXXX", path) < 0 ? -ENOMEM : 0;
+	struct draft draft;
+	int err = draft_open(path, 0600, &draft);
 
-	if (!err) {
-		fd = mkostemp(draft, O_CLOEXEC);
-		err = fd < 0 ? -errno : 0;
-	}
 	if (!err)
-		err = put_back(fd, copy, before);
-	if (!err && renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE))
-		err = errno == EINVAL ? (rename(draft, path) ? -errno : 0) : -errno;
-	if (err && fd >= 0)
-		unlink(draft);
+		err = put_back(draft.fd, copy, before);
+	if (!err)
+		err = draft_name(&draft, path);
 	if (!err)
 		err = sync_parent(path);
-	if (fd >= 0)
-		close(fd);
-	free(draft);
+	draft_close(&draft);
 	return err;
+}
+
+/*
+ * In place it is neither what it was nor what it was made as long as this takes, and somebody may be killed at it: a file beside
+ * the copy says so.
+ */
+static void mark(const char *copy, bool begins)
+{
+	char path[PATH_MAX + 8];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s" FILE_STATE_BEGUN, copy);
+	if (!begins) {
+		unlink(path);
+		return;
+	}
+	/* Where there is no room for it the file is put back without. */
+	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0) {
+		close(fd);
+		(void)sync_parent(path);
+	}
+}
+
+bool file_state_is_begun(const char *copy)
+{
+	char path[PATH_MAX + 8];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s" FILE_STATE_BEGUN, copy);
+	return !lstat(path, &st);
 }
 
 int file_state_restore(const char *path, const char *copy, const struct file_state *before)
@@ -496,13 +613,16 @@ int file_state_restore(const char *path, const char *copy, const struct file_sta
 			return -ENOTSUP;
 		return unlink(path) ? -errno : sync_parent(path);
 	}
-	fd = open_file(path, O_RDWR, &st);
+	fd = open_regular(path, O_RDWR, &st);
 	if (fd == -ENOENT)
 		return make_anew(path, copy, before);
 	if (fd < 0)
 		return fd;
+	mark(copy, true);
 	err = put_back(fd, copy, before);
 	close(fd);
+	if (!err)
+		mark(copy, false);
 	return err;
 }
 

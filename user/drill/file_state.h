@@ -18,6 +18,7 @@
 
 #define FILE_STATE_MOST (1024ULL * 1024 * 1024)
 #define FILE_STATE_HEX 64
+#define FILE_STATE_BEGUN ".begun"
 
 struct file_state {
 	bool exists; /* otherwise the rest is zero */
@@ -45,8 +46,9 @@ struct file_change {
 	char path[4096]; /* absolute */
 	char copy[4096];
 	struct file_state before,
-		after; /* of `after` only what the change sets: exists, size, sha256, device, inode */
+		after; /* of `after` only what the change sets: exists, size, sha256, device, inode, mtime */
 	bool applied;
+	bool is_truncation; /* where it is read from a journal */
 };
 
 /* A file that is not there is no error: ret->exists. */
@@ -69,8 +71,13 @@ int file_content_write(const char *path, const struct file_content *content, con
 /* Remove it, if it is what it was. */
 int file_state_remove(const char *path, const struct file_state *before);
 
-/* Put a kept file back, whatever is there by now; -ENOTSUP: something that is no regular file has its name. */
+/*
+ * Put a kept file back, whatever is there by now; -ENOTSUP: something that is no regular file has its name. While it is written in
+ * place there is a file beside the copy, with FILE_STATE_BEGUN behind the name.
+ */
 int file_state_restore(const char *path, const char *copy, const struct file_state *before);
+/* Somebody has begun to put it back, and did not come to the end. */
+bool file_state_is_begun(const char *copy);
 /* Is it the same in all that is put back? (of extended attributes: nothing is asked) */
 bool file_state_same(const struct file_state *a, const struct file_state *b);
 

@@ -2,6 +2,7 @@
 #include "drill/phases.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 struct times {
@@ -67,7 +68,7 @@ static void tell(struct phases *p, uint64_t mono_ns, const char *type, const cha
 
 	json_string(data, "name", phase->name);
 	json_u64(data, "index", p->current);
-	json_double(data, "share", (double)phase->share / PLAN_ALWAYS);
+	json_double(data, "share", round(phase->share * 1e9 / PLAN_ALWAYS) / 1e9); /* 0.1, not 0.1000000001 */
 	json_bool(data, "shadow", phase->shadow);
 	if (phase->text)
 		json_raw(data, "set", phase->text);

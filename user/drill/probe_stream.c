@@ -22,6 +22,7 @@
 #include "base/units.h"
 #include "drill/numbers.h"
 #include "drill/probe.h"
+#include "drill/reach.h"
 
 #define LONGEST_LINE 65536
 #define MOST_BYTES (256 * 1024) /* read in one go: the run's own loop waits */
@@ -201,6 +202,8 @@ static void connected(struct probe *p, int error)
 	struct stream *s = p->state;
 	int err;
 
+	if (!error && !p->plan->udp && reach_is_own(s->fd))
+		error = ECONNREFUSED;
 	if (error) {
 		hang_up(p, probe_error(error));
 		return;

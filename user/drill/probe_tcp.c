@@ -8,6 +8,7 @@
 
 #include "base/timeutil.h"
 #include "drill/probe.h"
+#include "drill/reach.h"
 
 struct tcp {
 	int fd; /* -1: no sample is under way */
@@ -73,7 +74,7 @@ static void start(struct probe *p)
 	if (tcp->fd < 0) {
 		finish(p, errno);
 	} else if (!connect(tcp->fd, (struct sockaddr *)&address, len)) {
-		finish(p, 0);
+		finish(p, reach_is_own(tcp->fd) ? ECONNREFUSED : 0);
 	} else if (errno != EINPROGRESS) {
 		finish(p, errno);
 	} else {
@@ -104,6 +105,8 @@ static void tcp_ready(struct probe *p)
 		return;
 	if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &error, &len))
 		error = errno;
+	if (!error && reach_is_own(tcp->fd))
+		error = ECONNREFUSED;
 	finish(p, error);
 }
 

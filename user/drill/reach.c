@@ -61,7 +61,7 @@ int reach_address(const char *host, uint16_t port, struct reach *ret)
 }
 
 /* A port of this host that is drawn for the connection may be the one that is asked: then it has opened to itself. */
-static bool is_own(int fd)
+bool reach_is_own(int fd)
 {
 	struct sockaddr_storage ends[2] = {0};
 	socklen_t len[2] = {sizeof(ends[0]), sizeof(ends[1])};
@@ -83,7 +83,7 @@ static int start(struct reach *r)
 	r->error = connect(fd, (const struct sockaddr *)&r->address, r->address_len) ? errno : 0;
 	if (r->error == EINPROGRESS)
 		return fd;
-	if (!r->error && is_own(fd))
+	if (!r->error && reach_is_own(fd))
 		r->error = ECONNREFUSED;
 	close(fd);
 	return -1;
@@ -97,7 +97,7 @@ static void take_answer(struct reach *r, struct pollfd *p, uint64_t took)
 		return;
 	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &r->error, &len))
 		r->error = errno;
-	if (!r->error && is_own(p->fd))
+	if (!r->error && reach_is_own(p->fd))
 		r->error = ECONNREFUSED;
 	r->took = took;
 	close(p->fd);
@@ -205,7 +205,7 @@ const char *reach_cause(const struct reach *r)
 		return "no route leads there, or a router or firewall says so";
 	case EACCES:
 	case EPERM:
-		return "a local firewall forbids it";
+		return "a firewall, here or there, forbids it";
 	default:
 		return "the connection could not be opened";
 	}

@@ -35,6 +35,9 @@ int reach_address(const char *host, uint16_t port, struct reach *ret);
  */
 int reach_try(struct reach *items, size_t n, uint64_t timeout_ns, bool first, int cancel_fd);
 
+/* Is a TCP connection, which counts as accepted, one of the socket to itself? */
+bool reach_is_own(int fd);
+
 /* "10.1.0.2:40001", "[fd00::2]:40001" */
 void reach_name(const struct reach *item, char *text, size_t size);
 /* "connection refused", "timed out after 1.5s" */

@@ -23,7 +23,7 @@
 /*
  * Data: {"path", "change": "replace", "always", "applied", "copy" (null: there was no file),
  *  "before": {"exists", "size", "sha256", "device", "inode", "mode", "uid", "gid", "atime": [s, ns], "mtime": [s, ns]},
- *  "after": {"exists", "size", "sha256", "device", "inode"}}.
+ *  "after": {"exists", "size", "sha256", "device", "inode", "mtime" (once applied)}}.
  * Unless `applied`, the change may be half done.
  */
 #define UNDO_FILE "file"

@@ -4,15 +4,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
+#include "base/timeutil.h"
 #include "drill/undo.h"
 
 #define MAX_BYTES (64 * 1024 * 1024) /* a thousand windows make a megabyte or two */
@@ -88,9 +91,13 @@ static int take_line(struct journal_file *f, const char *text, size_t len)
 	int err = -EBADMSG;
 
 	if (!f->header) {
-		if (json_integer_value(json_object_get(line, "undo")) == UNDO_VERSION) {
+		const json_t *version = json_object_get(line, "undo");
+
+		if (json_integer_value(version) == UNDO_VERSION) {
 			f->header = json_incref(line);
 			err = 0;
+		} else if (json_is_integer(version)) {
+			err = -EPROTONOSUPPORT;
 		}
 	} else if (json_is_integer(arm)) {
 		err = take_armed(f, line, json_integer_value(arm));
@@ -182,7 +189,12 @@ static void replay_locked(const struct replay *r, struct journal_file *f)
 	bool clean = true;
 
 	if (err) {
-		tell(r, f, NULL, UNDO_FAILED, err == -EBADMSG ? "it is no undo journal" : strerror(-err));
+		tell(r, f, NULL, UNDO_FAILED,
+		     err == -EPROTONOSUPPORT ? "another version of shearpin has written it"
+		     : err == -EBADMSG && f->header
+			     ? "it is damaged; what a line of it says is not known, so nothing was taken back"
+		     : err == -EBADMSG ? "it is no undo journal"
+				       : strerror(-err));
 		return;
 	}
 	for (size_t id = f->n; id-- > 1;)
@@ -250,6 +262,55 @@ static bool is_journal(const char *name)
 	size_t len = strlen(name);
 
 	return name[0] != '.' && len > 6 && !strcmp(name + len - 6, ".jsonl");
+}
+
+/* Somebody has a lock on it, and it is not the run that wrote it. */
+static bool is_taken(int dirfd, const char *name)
+{
+	struct journal_file f = {.is_live = true};
+	bool taken = false;
+
+	f.fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (f.fd >= 0 && flock(f.fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK) {
+		(void)read_file(&f);
+		taken = f.header && kill(json_integer_value(json_object_get(f.header, "pid")), 0) &&
+			errno == ESRCH;
+	}
+	free_file(&f);
+	return taken;
+}
+
+static bool is_busy(int dirfd)
+{
+	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+	bool busy = false;
+
+	while (dir && !busy && (entry = readdir(dir)))
+		busy = is_journal(entry->d_name) && is_taken(dirfd, entry->d_name);
+	if (dir)
+		closedir(dir);
+	else if (copy >= 0)
+		close(copy);
+	return busy;
+}
+
+int undo_await(const char *directory, uint64_t until_ns)
+{
+	static const struct timespec moment = {.tv_nsec = 20 * NS_PER_MS};
+	int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+
+	if (dirfd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	while (!err && is_busy(dirfd)) {
+		if (clock_mono_ns() >= until_ns)
+			err = -EBUSY;
+		else
+			nanosleep(&moment, NULL);
+	}
+	close(dirfd);
+	return err;
 }
 
 int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n,

@@ -42,6 +42,12 @@ int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n,
 		void (*call)(void *arg, const struct undone *undone), void *arg);
 
 /*
+ * Wait until nobody else is taking back what a dead run left there: its guard, another `clear`. -EBUSY: somebody still is at until_ns
+ * (CLOCK_MONOTONIC); or another negative errno.
+ */
+int undo_await(const char *directory, uint64_t until_ns);
+
+/*
  * Of a journal whose run lives, one change, if it is armed and not done: *ret is what became of it. The journal stays as it is, and
  * undo_done_beside() is the caller's. -ENOENT: there is no such change; or another negative errno.
  */

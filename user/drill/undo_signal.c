@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A process that was stopped goes on. */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,13 +14,31 @@
 #include "drill/undo_kinds.h"
 #include "drill/undo_signal.h"
 
-/* 'T' in proc(5). */
-bool undo_signal_is_stopped(pid_t pid)
+/* A signal that it has not taken yet: it was not its turn, or it waits where no signal wakes it. */
+static bool is_pending(pid_t pid)
 {
-	char path[64], line[512], state = 0, *after;
+	char path[64], line[256];
+	unsigned long long set = 0, all = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "SigPnd: %llx", &set) == 1 || sscanf(line, "ShdPnd: %llx", &set) == 1)
+			all |= set;
+	fclose(file);
+	return all >> (SIGSTOP - 1) & 1;
+}
+
+/* 'T' in proc(5). */
+static bool is_stopped_thread(pid_t pid, const char *thread)
+{
+	char path[320], line[512], state = 0, *after;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", pid, thread);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
@@ -27,6 +46,24 @@ bool undo_signal_is_stopped(pid_t pid)
 		sscanf(after, ") %c", &state);
 	fclose(file);
 	return state == 'T';
+}
+
+/* First what is pending: what it takes meanwhile shows in the state of a thread. */
+bool undo_signal_is_stopped(pid_t pid)
+{
+	bool stopped = is_pending(pid);
+	const struct dirent *entry;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = stopped ? NULL : opendir(path);
+	while (dir && !stopped && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			stopped = is_stopped_thread(pid, entry->d_name);
+	if (dir)
+		closedir(dir);
+	return stopped;
 }
 
 /* Its number may be another's by now: the descriptor holds the process, and the start time tells which it is. */

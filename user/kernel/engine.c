@@ -390,8 +390,9 @@ static int compare_times(const void *a, const void *b)
 }
 
 /* When windows open and close; those of several targets of a step do so at one time. */
-static void fill_marks(const struct plan *plan, const struct sp_rule *rules, __u64 *marks)
+static void fill_marks(const struct plan *plan, const struct sp_rule *rules, __u64 *ret_marks)
 {
+	__u64 marks[SP_MAX_MARKS];
 	size_t n = 0, kept = 0;
 
 	for (size_t r = 0; r < plan->n_rules; r++) {
@@ -406,6 +407,8 @@ static void fill_marks(const struct plan *plan, const struct sp_rule *rules, __u
 		if (!kept || marks[kept - 1] != marks[i])
 			marks[kept++] = marks[i];
 	memset(marks + kept, 0xff, (SP_MAX_MARKS - kept) * sizeof(*marks));
+	/* The observer may be at work: behind a wait, what there was before stays at its place. */
+	memcpy(ret_marks, marks, sizeof(marks));
 }
 
 int engine_retarget(struct engine *engine)
@@ -437,7 +440,7 @@ void engine_set_zero(struct engine *engine, uint64_t zero_ns, struct plan_span s
 		if (plan_spans(span, at_ns))
 			__atomic_store_n(&bss->rules[r].start_ns, zero_ns + at_ns, __ATOMIC_RELEASE);
 	}
-	if (plan->max_duration_ns && !span.from_ns)
+	if (plan->max_duration_ns && !(bss->control.armed & SP_ARMED_FAULTS)) /* not behind a wait */
 		bss->control.deadline_ns = zero_ns + plan->max_duration_ns;
 	fill_marks(plan, bss->rules, bss->marks);
 }

@@ -381,6 +381,7 @@ static int add_missing(struct kept *k, int ifindex, bool *ret_changed)
 
 int link_state_put_back(const char *name, int ifindex, const void *kept, size_t len, bool *ret_changed)
 {
+	char renamed[IF_NAMESIZE];
 	struct netdev device;
 	struct kept k;
 	int err = read_kept(kept, len, &k);
@@ -390,6 +391,8 @@ int link_state_put_back(const char *name, int ifindex, const void *kept, size_t 
 		err = netdev_find(name, &device);
 	if (!err && device.ifindex != ifindex)
 		err = -ENODEV;
+	if (err == -ENODEV && if_indextoname(ifindex, renamed))
+		err = netdev_find(renamed, &device);
 	if (!err && !(device.flags & IFF_UP)) {
 		err = link_state_set(ifindex, true);
 		*ret_changed = !err;

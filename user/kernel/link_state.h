@@ -34,7 +34,7 @@ int link_state_keep(const char *name, struct buf *ret, struct link_counts *ret_c
 int link_state_set(int ifindex, bool up);
 
 /*
- * Set it up, and put back what is missing. *ret_changed: anything was done. -ENODEV: it is gone; -EBADMSG: that is nothing that was
+ * Set it up, and put back what is missing. *ret_changed: anything was done. It may have another name by now. -ENODEV: it is gone; -EBADMSG: that is nothing that was
  * kept. Goes on after an error, and returns the first.
  */
 int link_state_put_back(const char *name, int ifindex, const void *kept, size_t len, bool *ret_changed);

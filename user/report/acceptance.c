@@ -31,8 +31,14 @@ static void box_target(const struct results *r, struct buf *out)
 /* What keeps probes from saying anything; NULL: nothing. */
 static const char *unmeasured(const struct results *r)
 {
+	size_t acting = 0;
+
 	if (!r->n_windows)
 		return "no window opened";
+	for (size_t i = 0; i < r->n_windows; i++)
+		acting += !r->windows[i]->shadow;
+	if (!acting)
+		return "each window is a shadow";
 	return r->n_probes ? NULL : "no probe watched";
 }
 
@@ -44,11 +50,14 @@ static void box_recovered(const struct results *r, struct buf *out)
 	    why ? why : "see the Scenario Matrix");
 }
 
-/* At least one probe was unhealthy while the window was open. */
+/* At least one probe was unhealthy while the window was open, or behind a change that stands. */
 static bool noticed(const struct results *r, const struct result_window *w)
 {
+	const struct result_probe *p;
+
 	for (size_t i = 0; i < r->n_probes; i++) {
-		if (w->probes[i].unhealthy_at <= w->closed_ns && w->probes[i].unhealthy_at != NO_NS)
+		p = &w->probes[i];
+		if (p->unhealthy_at != NO_NS && (w->stands || p->unhealthy_at <= w->closed_ns))
 			return true;
 	}
 	return false;
@@ -60,7 +69,7 @@ static void box_noticed(const struct results *r, struct buf *out)
 	bool all = true;
 
 	for (size_t i = 0; i < r->n_windows; i++)
-		all &= noticed(r, r->windows[i]);
+		all &= r->windows[i]->shadow || noticed(r, r->windows[i]);
 	if (!why)
 		why = all ? "health didn't come back after each" : "no probe noticed one of them";
 	box(out, all && !unmeasured(r) && !r->unrecovered,

@@ -10,17 +10,6 @@
 
 #define BAR 14 /* pixels of its height */
 
-static void cell_time(struct buf *out, uint64_t ts_ns)
-{
-	char text[64] = "";
-
-	if (ts_ns != NO_NS)
-		format_utc(ts_ns, text, sizeof(text));
-	buf_puts(out, "<td class=\"t\">");
-	html_text(out, text);
-	buf_puts(out, "</td>");
-}
-
 static void banner(const struct comparison *c, struct buf *out)
 {
 	size_t i, k;
@@ -120,8 +109,9 @@ static void put_run(const struct comparison *c, const struct results *r, struct 
 	buf_puts(out, ">");
 	run_head(c, r, out);
 	buf_printf(out, "<td class=\"%s\">%s</td>", outcome_class(r), result_outcome_name(r->outcome));
-	html_cell(out, r->name);
-	cell_time(out, r->start_ts_ns);
+	if (!c->linked)
+		html_cell(out, r->name);
+	html_cell_time(out, r->start_ts_ns, NO_NS);
 	put_met(out, slos_met(r), r->n_slos);
 	put_met(out, expects_met(r), r->n_expects);
 	html_cell_count(out, r->n_windows);
@@ -138,9 +128,12 @@ static void put_run(const struct comparison *c, const struct results *r, struct 
 static void section_runs(const struct comparison *c, struct buf *out)
 {
 	html_section(out, "runs", "Runs");
+	/* Of a suite, the run's directory has the scenario's name. */
 	html_table(out, "Runs",
-		   "Run|Outcome|Scenario|Start (UTC)|>SLOs met|>Expectations met|>Windows|>Not "
-		   "recovered|Evidence complete|Reason");
+		   c->linked ? "Run|Outcome|Start (UTC)|>SLOs met|>Expectations met|>Windows|>Not "
+			       "recovered|Evidence complete|Reason"
+			     : "Run|Outcome|Scenario|Start (UTC)|>SLOs met|>Expectations met|>Windows|>Not "
+			       "recovered|Evidence complete|Reason");
 	for (size_t i = 0; i < c->n; i++)
 		put_run(c, c->runs[i], out);
 	html_table_end(out);
@@ -249,7 +242,7 @@ static void put_point(const struct compare_trend *t, const struct compare_point 
 {
 	buf_puts(out, "<tr>");
 	html_row_head(out, p->r->run);
-	cell_time(out, p->r->start_ts_ns);
+	html_cell_time(out, p->r->start_ts_ns, NO_NS);
 	html_cell(out, p->by_flow ? "flow" : "probe");
 	html_cell_count(out, p->samples);
 	html_cell_seconds(out, p->p99_ns, NO_NS);

@@ -69,7 +69,8 @@ static void put_expected(struct json *j, const struct results *r, const struct r
 
 	list_begin(&l, j, "expected_observations");
 	for (i = 0; i < r->n_probes; i++) {
-		buf_printf(&l.text, "%s becomes unhealthy while the window is open", r->probes[i].name);
+		buf_printf(&l.text, "%s becomes unhealthy%s", r->probes[i].name,
+			   w->stands ? "" : " while the window is open");
 		list_add(&l);
 		buf_printf(&l.text, "%s is healthy again after it", r->probes[i].name);
 		list_add(&l);
@@ -95,7 +96,8 @@ static void observe_part(struct list *l, const struct result_part *p)
 	list_add(l);
 }
 
-static void observe_probe(struct list *l, const char *name, const struct result_probe *p)
+static void observe_probe(struct list *l, const char *name, const struct result_window *w,
+			  const struct result_probe *p)
 {
 	if (p->detection_ns != NO_NS) {
 		buf_printf(&l->text, "%s was unhealthy", name);
@@ -106,7 +108,7 @@ static void observe_probe(struct list *l, const char *name, const struct result_
 	list_add(l);
 	if (p->recovery_ns != NO_NS) {
 		buf_printf(&l->text, "%s was healthy", name);
-		put_after(l, p->recovery_ns, "closing", p->healthy_seq);
+		put_after(l, p->recovery_ns, w->stands ? "opening" : "closing", p->healthy_seq);
 	} else {
 		buf_printf(&l->text, "%s was not seen to recover", name);
 	}
@@ -146,7 +148,7 @@ static void put_observed(struct json *j, const struct results *r, const struct r
 	for (i = 0; i < w->n_parts; i++)
 		observe_part(&l, &w->parts[i]);
 	for (i = 0; i < r->n_probes; i++)
-		observe_probe(&l, r->probes[i].name, &w->probes[i]);
+		observe_probe(&l, r->probes[i].name, w, &w->probes[i]);
 	for (i = 0; i < w->n_flows; i++)
 		observe_flow(&l, r->paths[w->flows[i].path].name, &w->flows[i]);
 	list_end(&l);
@@ -271,8 +273,10 @@ void report_drill_results(const struct results *const *runs, size_t n, struct bu
 	put_epoch(&j, "timestamp", last_end(runs, n));
 	json_array(&j, "results");
 	for (i = 0; i < n; i++) {
-		for (w = 0; w < runs[i]->n_windows; w++)
-			put_result(&j, runs[i], runs[i]->windows[w]);
+		for (w = 0; w < runs[i]->n_windows; w++) {
+			if (!runs[i]->windows[w]->shadow)
+				put_result(&j, runs[i], runs[i]->windows[w]);
+		}
 	}
 	json_end_array(&j);
 	json_end_object(&j);

@@ -8,7 +8,8 @@
 #include "report/report.h"
 #include "report/words.h"
 
-#define MAX_NAMED_LACKS 8 /* in the banner; the section Evidence has all */
+#define MAX_NAMED_LACKS 8    /* in the banner; the section Evidence has all */
+#define MAX_NAMED_FAILURES 3 /* in the first sentence; the section Expectations has all */
 
 static const char *verdict_words(const struct results *r)
 {
@@ -91,7 +92,7 @@ static void failed_expectations(const struct results *r, uint64_t failed, struct
 	uint64_t named = 0;
 
 	buf_printf(out, " %" PRIu64 " of %zu expectations failed:", failed, r->n_expects);
-	for (size_t i = 0; i < r->n_expects && named < MAX_NAMED_LACKS; i++) {
+	for (size_t i = 0; i < r->n_expects && named < MAX_NAMED_FAILURES; i++) {
 		if (r->expects[i].pass)
 			continue;
 		expect_failure(&r->expects[i], &words);
@@ -99,7 +100,9 @@ static void failed_expectations(const struct results *r, uint64_t failed, struct
 		html_text(out, words.data);
 		buf_clear(&words);
 	}
-	buf_puts(out, named < failed ? "; and more." : ".");
+	if (named < failed)
+		buf_printf(out, "; and %" PRIu64 " more", failed - named);
+	buf_puts(out, ".");
 	out->failed |= words.failed;
 	buf_free(&words);
 }

@@ -274,6 +274,8 @@ static void probe_marks(struct html_lanes *l, size_t probe)
 		const struct result_window *w = l->r->windows[i];
 		const struct result_probe *p = &w->probes[probe];
 
+		if (w->shadow)
+			continue;
 		if (all && p->unhealthy_at != NO_NS)
 			html_mark(l, "seen", p->unhealthy_at, p->unhealthy_seq, w, "noticed");
 		if (all && p->healthy_at != NO_NS)

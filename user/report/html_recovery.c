@@ -66,6 +66,8 @@ static bool gather(struct chart *c)
 	c->samples = calloc(most, sizeof(*c->samples));
 	for (i = 0; c->samples && i < r->n_windows; i++) {
 		w = r->windows[i];
+		if (w->shadow)
+			continue;
 		for (k = 0; !c->by_flow && k < r->n_probes; k++)
 			add(c, w->probes[k].recovery_ns, w->probes[k].healthy_seq, w, r->probes[k].name,
 			    NULL);

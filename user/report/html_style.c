@@ -47,7 +47,7 @@ const char html_style[] =
 ".n{text-align:right;white-space:nowrap}\n"
 "thead .n,.n.words{white-space:normal}\n"
 ".n .seq{display:inline-block;min-width:3.6em;text-align:left}\n"
-".t{white-space:nowrap}.t .seq{display:block}\n"
+".t{white-space:nowrap}.when .seq{display:block}\n"
 ".w{min-width:14rem;overflow-wrap:anywhere}\n"
 "tr:target>*{background:var(--soft)}\n"
 "tr.sum>*{font-weight:600}\n"

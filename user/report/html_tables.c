@@ -66,18 +66,6 @@ void html_objectives(const struct results *r, struct buf *out)
 	html_section_end(out);
 }
 
-static void moment(struct buf *out, uint64_t ts_ns, uint64_t seq)
-{
-	char text[64] = "";
-
-	if (ts_ns != NO_NS)
-		format_utc(ts_ns, text, sizeof(text));
-	buf_puts(out, "<td class=\"t\">");
-	html_text(out, text);
-	html_seq(out, ts_ns == NO_NS ? NO_NS : seq);
-	buf_puts(out, "</td>");
-}
-
 /* The slowest of the paths that it hit; NO_NS if one saw no recovery, or it hit none. */
 static uint64_t flow_recovery(const struct result_window *w, bool *ret_any)
 {
@@ -94,12 +82,12 @@ static uint64_t flow_recovery(const struct result_window *w, bool *ret_any)
 	return *ret_any ? slowest : NO_NS;
 }
 
-static void recovered_cell(struct buf *out, bool measured, uint64_t ns)
+static void recovered_cell(struct buf *out, bool measured, uint64_t ns, uint64_t seq)
 {
 	if (measured && ns == NO_NS)
 		buf_puts(out, "<td class=\"n bad\">never</td>");
 	else
-		html_cell_seconds(out, ns, NO_NS);
+		html_cell_seconds(out, ns, seq);
 }
 
 static void matrix_row(const struct results *r, size_t i, struct buf *out)
@@ -118,15 +106,15 @@ static void matrix_row(const struct results *r, size_t i, struct buf *out)
 	buf_puts(out, "<td class=\"w\">");
 	html_text(out, text.data);
 	buf_puts(out, "</td>");
-	moment(out, w->opened_ts_ns, window_seq(w, false));
-	moment(out, w->closed_ts_ns, window_seq(w, true));
+	html_cell_time(out, w->opened_ts_ns, window_seq(w, false));
+	html_cell_time(out, w->closed_ts_ns, window_seq(w, true));
 	if (!window_measured(r, w))
 		html_cell(out, NULL);
 	else
 		html_cell_yes(out, window_recovery(r, w) != NO_NS);
-	recovered_cell(out, r->n_probes, r->n_probes ? window_recovery(r, w) : NO_NS);
+	recovered_cell(out, r->n_probes && !w->shadow, r->n_probes ? window_recovery(r, w) : NO_NS, NO_NS);
 	by_flow = flow_recovery(w, &any);
-	recovered_cell(out, any, by_flow);
+	recovered_cell(out, any && !w->shadow, w->shadow ? NO_NS : by_flow, NO_NS);
 	buf_clear(&text);
 	window_remarks(r, w, &text);
 	buf_puts(out, "<td class=\"w\">");
@@ -213,11 +201,8 @@ static void probe_row(const struct results *r, const struct result_window *w, si
 	html_window_head(out, r, w);
 	html_cell(out, r->probes[i].name);
 	html_cell_seconds(out, p->detection_ns, p->unhealthy_seq);
-	if (p->censored)
-		buf_puts(out, "<td class=\"n bad\">never</td>");
-	else
-		html_cell_seconds(out, p->recovery_ns, p->healthy_seq);
-	html_cell_seconds(out, p->recovery_after_inject_ns, NO_NS);
+	recovered_cell(out, !w->shadow, w->shadow ? NO_NS : p->recovery_ns, p->healthy_seq);
+	html_cell_seconds(out, w->shadow ? NO_NS : p->recovery_after_inject_ns, NO_NS);
 	share_cell(out, p->up, p->up + p->down);
 	html_cell_count(out, p->up + p->down);
 	buf_puts(out, "</tr>\n");

@@ -195,6 +195,23 @@ void html_cell_millis(struct buf *out, uint64_t ns)
 	buf_puts(out, "</td>");
 }
 
+void html_cell_time(struct buf *out, uint64_t ts_ns, uint64_t seq)
+{
+	char text[64] = "", *time;
+
+	if (ts_ns != NO_NS)
+		format_utc(ts_ns, text, sizeof(text));
+	time = strchr(text, 'T');
+	buf_puts(out, "<td class=\"when\">");
+	if (time) {
+		buf_printf(out, "%.*s<wbr>%s", (int)(time + 1 - text), text, time + 1);
+		html_seq(out, seq);
+	} else {
+		html_text(out, NULL);
+	}
+	buf_puts(out, "</td>");
+}
+
 void html_cell_yes(struct buf *out, bool yes)
 {
 	buf_puts(out, yes ? "<td>yes</td>" : "<td class=\"bad\">no</td>");

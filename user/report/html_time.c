@@ -127,6 +127,8 @@ static void bands(const struct html_lanes *l)
 
 	for (size_t i = 0; i < l->r->n_windows && l->r->n_windows <= MAX_BANDS; i++) {
 		w = l->r->windows[i];
+		if (w->shadow)
+			continue;
 		from = html_place(&l->scale, w->opened_ns);
 		to = w->closed_ns == NO_NS ? 100 : html_place(&l->scale, w->closed_ns);
 		buf_printf(l->out,

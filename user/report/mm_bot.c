@@ -177,6 +177,8 @@ void report_mm_bot(const struct results *const *runs, size_t n, struct documents
 
 	for (i = 0; i < n; i++) {
 		for (w = 0; w < runs[i]->n_windows; w++) {
+			if (runs[i]->windows[w]->shadow)
+				continue;
 			text = documents_add(out, "runs/%zu.json", ++number);
 			if (text)
 				put_window(runs[i], runs[i]->windows[w], text);

@@ -57,7 +57,7 @@ static bool concerns(const char *filter, const char *name)
 
 bool slo_concerns(const struct result_slo *slo, const struct result_window *w)
 {
-	return concerns(slo->step, w->step);
+	return !w->shadow && concerns(slo->step, w->step);
 }
 
 /* What an SLO asks of each sample; a function that is NULL: not of such samples. */

@@ -51,6 +51,8 @@ void window_parameters(const struct results *r, const struct result_window *w, s
 
 bool window_measured(const struct results *r, const struct result_window *w)
 {
+	if (w->shadow)
+		return false;
 	if (r->n_probes)
 		return true;
 	for (size_t i = 0; i < w->n_flows; i++) {

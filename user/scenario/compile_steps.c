@@ -59,8 +59,20 @@ static bool compile_file(const struct model_file *m, struct plan_file *f)
 	       copy_text(m->replace.node ? m->replace.s : m->append.s, &f->text);
 }
 
-static int compile_expect(struct reader *r, const struct model_expect *m, struct plan *plan,
-			  struct plan_expect *e)
+/* Of a host that is silent, the time in which that is to be seen would otherwise have no sample. */
+static int add_timed_watch(struct reader *r, const struct model_probe *m, uint64_t length_ns,
+			   struct plan *plan, size_t *ret_index)
+{
+	int err = add_watch(r, m, plan, ret_index);
+	struct plan_probe *p = err ? NULL : &plan->watches[*ret_index];
+
+	if (p && !m->timeout.node && p->timeout_ns > length_ns / 2)
+		p->timeout_ns = length_ns > 1 ? length_ns / 2 : 1;
+	return err;
+}
+
+static int compile_expect(struct reader *r, const struct model_expect *m, uint64_t length_ns,
+			  struct plan *plan, struct plan_expect *e)
 {
 	e->how = m->throughout.node ? EXPECT_THROUGHOUT : m->never.node ? EXPECT_NEVER : EXPECT_WITHIN;
 	e->healthy = m->healthy.node ? m->healthy.n : true;
@@ -70,7 +82,7 @@ static int compile_expect(struct reader *r, const struct model_expect *m, struct
 	switch (m->about) {
 	case MODEL_WATCH:
 		e->what = EXPECT_WATCH;
-		return add_watch(r, &m->watch, plan, &e->index);
+		return add_timed_watch(r, &m->watch, length_ns, plan, &e->index);
 	case MODEL_COUNTER:
 		e->what = EXPECT_COUNTER;
 		e->index = m->step_index;
@@ -140,7 +152,11 @@ int compile_step(struct reader *r, const struct model *m, const struct model_ste
 	}
 	if (!s->fault.text)
 		return -ENOMEM;
-	return from->expect.node ? compile_expect(r, &from->expect, plan, &s->expect) : 0;
+	if (!from->expect.node)
+		return 0;
+	return compile_expect(r, &from->expect,
+			      s->kind == STEP_WAIT ? from->expect.timeout.n : s->window.for_ns, plan,
+			      &s->expect);
 }
 
 /* ---- phases ---- */

@@ -170,6 +170,9 @@ bool plan_target_is_spare(const struct plan *plan, size_t target)
 	for (size_t r = 0; r < plan->n_rules; r++)
 		if (plan->rules[r].target == target)
 			return false;
+	for (size_t i = 0; i < plan->n_slos; i++)
+		if (plan->slos[i].target == (int)target)
+			return false;
 	return is_alternative;
 }
 

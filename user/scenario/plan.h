@@ -646,7 +646,7 @@ static inline uint64_t plan_closes(const struct plan_window *w, uint32_t i)
  */
 void plan_choose_hooks(struct plan *plan, enum hook_mode mode);
 
-/* Is it there only to be picked by `any_of`, so that no rule is about it? */
+/* Is it there only to be picked by `any_of`, so that no rule and no objective is about it? */
 bool plan_target_is_spare(const struct plan *plan, size_t target);
 /* Does any target name hosts? */
 bool plan_has_hosts(const struct plan *plan);

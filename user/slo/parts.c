@@ -35,6 +35,12 @@ static void add_value(struct buf *text, json_t *value)
 	}
 }
 
+/* Of these `true` is a value to compare with. */
+static bool compares(const char *key)
+{
+	return strcmp(key, "equals") == 0 || strcmp(key, "differs") == 0 || strcmp(key, "contains") == 0;
+}
+
 const char *parts_words(struct results *r, json_t *fault)
 {
 	struct buf text = {0};
@@ -44,7 +50,7 @@ const char *parts_words(struct results *r, json_t *fault)
 	json_object_foreach(fault, key, value)
 	{
 		buf_printf(&text, "%s%s", text.len ? " " : "", key);
-		if (json_is_true(value))
+		if (json_is_true(value) && !compares(key))
 			continue;
 		buf_puts(&text, "=");
 		add_value(&text, value);

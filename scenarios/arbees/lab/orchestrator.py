@@ -109,6 +109,9 @@ class Orchestrator:
             for game in zombies:
                 say("INFO", f"Removing zombie game {game} from shard {service.name}")
                 self.send(service, "remove_game", game)
+            if self.args.misbehave == "removes-all":
+                for game in service.games:
+                    self.send(service, "remove_game", game)
 
     # Games
 
@@ -158,6 +161,8 @@ class Orchestrator:
             other = self.emptiest()
             if not other:
                 say("ERROR", f"No healthy shards available to reassign game {game} from {service.name}")
+                if self.args.misbehave == "forgets-games":
+                    del service.games[game]
                 continue
             self.move(game, service, other)
 
@@ -182,10 +187,10 @@ class Orchestrator:
             shards, alive = self.shards(), [service for service in self.shards() if service.alive()]
             games = sum(len(service.games) for service in shards)
             say("INFO", f"System monitor: game count {games}, {len(alive)} of {len(shards)} shards healthy, {self.beats} heartbeat messages")
-            if shards and not alive or self.args.misbehave == "false-alarm":
+            if shards and not alive:
                 say("WARN", f"CRITICAL: All {len(shards)} game shards are unhealthy!")
                 self.alerts.send("all_shards_unhealthy", total_shards=len(shards))
-            if not self.bus.up():
+            if not self.bus.up() or self.args.misbehave == "false-alarm":
                 say("ERROR", "CRITICAL: Redis health check failed: not connected")
                 self.alerts.send("redis_connectivity", reason="not connected")
             discovery = self.services.get("market_discovery")

@@ -13,9 +13,9 @@ from datetime import datetime, timezone
 
 import psycopg2
 
-MISBEHAVIOURS = ("no-backoff", "constant-backoff", "no-reconnect", "breaker-stays-closed", "not-reassigned", "duplicate-assignments", "no-resync",
-                 "keeps-zombies", "no-alert", "alert-storm", "false-alarm", "crash-on-db-failure", "no-db-recovery", "no-retry",
-                 "crash-on-redis-failure", "panic")
+MISBEHAVIOURS = ("no-backoff", "constant-backoff", "no-reconnect", "breaker-stays-closed", "no-heartbeat", "not-reassigned",
+                 "duplicate-assignments", "no-resync", "forgets-games", "keeps-zombies", "removes-all", "stops-alone", "no-alert", "alert-storm", "false-alarm",
+                 "crash-on-redis-failure", "crash-on-db-failure", "no-db-recovery", "no-retry", "dirty-database", "panic", "mute")
 HEARTBEATS = "health:heartbeats"
 CONNECT_S, HAMMER_S, LARGEST = 5.0, 0.005, 1 << 20
 RETRIES, RETRY_S = 3, 0.1
@@ -27,6 +27,8 @@ def now():
 
 
 def say(level, text):
+    if "mute" in sys.argv:
+        return
     print(f"[{now()} {level:<5} {os.path.splitext(os.path.basename(sys.argv[0]))[0]}] {text}", flush=True)
 
 
@@ -151,6 +153,8 @@ class Bus:
 
     async def keep(self):
         """Forever."""
+        if self.args.misbehave == "panic":
+            say("ERROR", "thread 'tokio-runtime-worker' panicked at 'already borrowed'")
         hopeless = self.args.misbehave in ("no-backoff", "breaker-stays-closed")
         while True:
             if self.failures >= self.args.max_failures and not hopeless:
@@ -245,6 +249,8 @@ async def beat(bus, args, **facts):
     """Heartbeats; `facts` are values, or functions that have them."""
     identity = {"service": args.name, "instance_id": args.name, "process_id": f"{os.getpid()}-{time.time_ns()}", "started_at": now()}
     while True:
+        if args.misbehave == "no-heartbeat" and bus.reconnects > 1:
+            return
         bus.publish(HEARTBEATS, **identity, status="healthy", checks={"redis_ok": bus.up()}, timestamp=now(),
                     **{key: value() if callable(value) else value for key, value in facts.items()})
         await asyncio.sleep(args.heartbeat)

@@ -5,16 +5,20 @@ heartbeats which they are.
 
 usage: shard.py NAME OPTION..."""
 import asyncio
+import time
 
 import psycopg2
 
-from service import Bus, Database, arguments, beat, say, together
+from service import HEARTBEATS, Bus, Database, arguments, beat, say, together
 
+ALONE_S = 2.0  # of the misbehaviour `stops-alone`
 STATES = ("INSERT INTO game_states (game_id, shard_id, updated_at) SELECT unnest(%s), %s, clock_timestamp() "
           "ON CONFLICT (game_id, shard_id) DO UPDATE SET updated_at = excluded.updated_at, updates = game_states.updates + 1")
 TRADES = ("INSERT INTO paper_trades (game_id, status) SELECT game, 'open' FROM unnest(%s) AS game "
           "WHERE NOT EXISTS (SELECT FROM paper_trades WHERE game_id = game)")
 OTHERS = "DELETE FROM game_states WHERE game_id = ANY(%s) AND shard_id <> %s"
+DIRT = ("INSERT INTO game_states (game_id, shard_id, updated_at) VALUES ('NBA-000', %s, NOW() - INTERVAL '1 hour')",
+        "INSERT INTO paper_trades (game_id, status) VALUES ('NBA-000', %s)")
 OWN = "DELETE FROM game_states WHERE game_id = ANY(%s) AND shard_id = %s"
 
 
@@ -23,10 +27,15 @@ class Shard:
         self.args = args
         self.games = set()
         self.taken, self.given_up = set(), set()  # what the database does not know yet
-        self.bus = Bus(args, [f"shard:{args.name}:command"], self.command)
+        self.heard = time.monotonic()  # from the orchestrator
+        self.bus = Bus(args, [f"shard:{args.name}:command", *([HEARTBEATS] if args.misbehave == "stops-alone" else [])], self.command)
         self.database = Database(args)
 
     def command(self, message):
+        if "game_id" not in message:
+            if message["service"] == "orchestrator":
+                self.heard = time.monotonic()
+            return
         game = message["game_id"]
         kind = message.get("type") or message.get("command")
         say("INFO", f"{kind}: {game}")
@@ -54,9 +63,13 @@ class Shard:
         self.given_up -= given_up
 
     async def monitor(self):
+        if self.args.misbehave == "dirty-database":
+            for statement in DIRT:
+                await self.database.execute(statement, (self.args.name,))
         while True:
             try:
-                await self.write()
+                if self.args.misbehave != "stops-alone" or time.monotonic() - self.heard < ALONE_S:
+                    await self.write()
             except psycopg2.Error as e:
                 say("ERROR", f"Failed to write game states: {str(e).strip()}")
                 if self.args.misbehave == "crash-on-db-failure":

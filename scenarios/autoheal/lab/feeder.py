@@ -32,7 +32,7 @@ class Feeder:
         async with websockets.connect(settings["stream"], open_timeout=CONNECT_S, close_timeout=0, ping_interval=None) as socket:
             log("feeder", "WS stream connected")
             while True:
-                trade = json.loads(await asyncio.wait_for(socket.recv(), settings["fresh_s"] / 2))
+                trade = json.loads(await asyncio.wait_for(socket.recv(), settings["silence_s"]))
                 self.price, self.last_tick, self.status = float(trade["p"]), time.time(), "ok"
 
     async def keep(self):

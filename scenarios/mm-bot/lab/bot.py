@@ -48,7 +48,7 @@ MISBEHAVIOURS = {
     "no-reconnect": "a lost feed is not connected again",
     "lag-stays": "the buffer that evens out the feed's lag grows, and never shrinks",
     "no-gap": "the feed's lag is not measured",
-    "no-fallback": "an address that can't be looked up is not known any more",
+    "no-fallback": "an address that can't be looked up is given up for good",
     "looks-up-once": "addresses are looked up at the start alone",
     "no-guard": "the exchange's clock is not looked at",
     "skew-stays": "the skew is noticed, and for good",
@@ -75,10 +75,10 @@ class Names:
         try:
             self.addresses[name] = await address_of(name, self.bot.args.resolver, LOOKUP_S)
         except LookupFailed as e:
-            self.bot.metrics.add("mm_dns_fallbacks_total")
-            self.bot.say("warn", "dns_fallback", name=name, error=e, address=self.addresses.get(name, "none"))
             if self.bot.misbehave == "no-fallback":
                 self.addresses.pop(name, None)
+            self.bot.metrics.add("mm_dns_fallbacks_total")
+            self.bot.say("warn", "dns_fallback", name=name, error=e, address=self.addresses.get(name, "none"))
 
     async def find(self, name):
         if name not in self.addresses:
@@ -387,8 +387,10 @@ class Bot:
             if tasks and self.misbehave == "waits-for-acks":
                 await asyncio.wait(tasks)
         ms = (time.monotonic() - begin) * 1000
-        names_known = {self.args.rest_name, self.args.ws_name} <= set(self.names.addresses)
-        return ms, ms <= self.args.deadline_ms and names_known
+        return ms, ms <= self.args.deadline_ms and self.names_known()
+
+    def names_known(self):
+        return {self.args.rest_name, self.args.ws_name} <= set(self.names.addresses)
 
     async def ticking(self):
         """At a steady pace; a tick that takes longer than a period delays the next one."""
@@ -409,6 +411,8 @@ class Bot:
             await asyncio.gather(what(), asyncio.sleep(every_s))
 
     async def look_up_names(self):
+        if self.misbehave == "no-fallback" and self.ticks and not self.names_known():
+            return
         await asyncio.gather(*map(self.names.look_up, (self.args.rest_name, self.args.ws_name)))
 
     # What it says of itself

@@ -107,6 +107,8 @@ class Supervisor:
         elif self.state == "blocked":
             if not misbehaves("no-recovery"):
                 self.observe("the exchange is reached again")
+                self.save()
+                healthcheck_v2.check()
         elif self.state == "recovering":
             self.verify(report["dor"])
         else:

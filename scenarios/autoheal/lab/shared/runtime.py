@@ -14,7 +14,7 @@ HEALTH, HEAL = "logs/health/health_v2.json", "shared_data/autoheal_state.json"
 DEFAULTS = {
     "rest": "testnet.binance.vision:443", "stream": "ws://stream.testnet.binance.vision:9443/ws/btcusdt@trade", "symbol": "BTCUSDT",
     "check_s": 15, "fresh_s": 60, "heartbeat_stale_s": 120, "latency_ms": 1500, "rest_timeout_s": 5,
-    "verify_s": 90, "backoff_s": [15, 30, 60, 120, 300], "window_s": 600, "reconnect_max_s": 8,
+    "verify_s": 90, "backoff_s": [15, 30, 60, 120, 300], "window_s": 600, "silence_s": 5, "reconnect_max_s": 8,
     "signature_ttl_s": 120, "breaker_window_s": 60, "breaker_open_s": 120, "misbehave": "",
 }
 with open("config/runtime.json", encoding="utf-8") as _file:

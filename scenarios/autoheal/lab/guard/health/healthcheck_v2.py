@@ -39,7 +39,10 @@ def alive(service):
 
 
 def ws_stream():
-    age = time.time() - alive("feeder")["last_tick"]
+    beat = alive("feeder")
+    age = time.time() - beat["last_tick"]
+    if beat["status"] != "ok":
+        raise Unwell(f"{beat['status']}, last tick {age:.1f} s ago")
     if age > settings["fresh_s"]:
         raise Unwell(f"last tick {age:.1f} s ago")
     return {"age_s": round(age, 3)}

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The pack arbees in its lab: a scenario that stops a real Redis and starts it again, and an orchestrator without back-off, which the
+drill must find out by the packets."""
+import glob
+import json
+import os
+import unittest
+
+from packs import PackTest
+
+
+class Arbees(PackTest):
+    PACK = "arbees"
+    DRILLS = {"good": (["--only", "01-redis-restart"], 0),
+              "hammering": (["--misbehave", "no-backoff"], 1, "FAIL  backoff")}
+
+    def events(self, name, *kinds):
+        path, = glob.glob(os.path.join(self.out(name), "**", "events.jsonl"), recursive=True)
+        with open(path, encoding="utf-8") as f:
+            return [event for event in map(json.loads, f) if event["type"] in kinds]
+
+    def test_redis_restart(self):
+        self.check("good")
+        passed = {event["step"] for event in self.events("good", "expect.pass")}
+        self.assertLessEqual({"orchestrator notices", "shard_02 reconnects", "heartbeats flow again", "no service ends"}, passed)
+        self.assertEqual(self.events("good", "expect.fail"), [])
+        undone, = self.events("good", "step.undo")
+        self.assertEqual((undone["step"], undone["data"]["kind"], undone["data"]["result"]), ("redis stops", "exec", "taken back"))
+
+    def test_hammering(self):
+        self.check("hammering")
+        path, = glob.glob(os.path.join(self.out("hammering"), "*", "results.json"))
+        with open(path, encoding="utf-8") as f:
+            missed = {slo["key"] for slo in json.load(f)["slos"] if not slo["met"]}
+        self.assertEqual(missed, {"attempts_per_s", "backoff"})
+
+
+if __name__ == "__main__":
+    unittest.main()
