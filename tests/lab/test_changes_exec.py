@@ -152,6 +152,27 @@ class Killed(ExecTest):
         run.wait_event("step.start")
         return run
 
+    def test_relative_path(self):
+        """It counts from the run's folder, also for those who are elsewhere."""
+        path = self.path("take-back")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f"#!/bin/sh\necho undone >> '{self.trace}'\n")
+        os.chmod(path, 0o755)
+        run = self.start({"exec": self.say("made"), "undo": ["./take-back"], "for": "300s"})
+        run.wait_event("step.start")
+        self.kill(run)
+        self.assertEqual(self.said(), ["made", "undone"])
+
+    def test_clear_waits(self):
+        """While the guard of a killed run is at it the host is not clean."""
+        slow = 'echo begun >> "$0"; sleep 2; echo undone >> "$0"'
+        run = self.start({"exec": self.say("made"), "undo": ["sh", "-c", slow, self.trace], "for": "300s"})
+        run.wait_event("step.start")
+        run.kill()
+        self.wait_said("made", "begun")
+        self.assertEqual(self.clear(), [])
+        self.assertEqual((self.said(), self.journals()), (["made", "begun", "undone"], []))
+
     def test_program_dies_with_the_run(self):
         run = self.start({"exec": ["sh", "-c", 'echo $$ > "$0"; exec sleep 600', self.trace],
                           "undo": self.say("undone"), "timeout": "300s"})

@@ -6,7 +6,7 @@ import time
 import unittest
 
 from changing import WRAPPER, ChangeTest
-from lab import DEVICE, PATIENCE_S, V4, V6, wait_until
+from lab import DEVICE, PATIENCE_S, THERE, V4, V6, wait_until
 
 LINK = "link7"
 PEER_LINK = "peer7"
@@ -122,6 +122,27 @@ class Windows(LinkTest):
         """What is missing is put back all the same."""
         run = self.down()
         self.lab.here.call("ip", "link", "set", LINK, "up")
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assert_as_before()
+
+    def test_renamed(self):
+        call = self.lab.here.call
+        run = self.down()
+        call("ip", "link", "set", LINK, "name", "other7")
+        run.stop()
+        self.assert_ended(run, 130)
+        self.assertEqual(self.undos(run), [("step 1", "taken back", None)])
+        self.assertIn("UP", json.loads(call("ip", "-j", "link", "show", "other7"))[0]["flags"])
+
+    def test_one_way_of_two(self):
+        """Routes that lead through another interface, too."""
+        call = self.lab.here.call
+        for route, mine, other in (("10.86.0.0/24", "10.78.0.2", THERE[V4]), ("fd86::/64", "fd78::2", THERE[V6])):
+            call("ip", "route", "add", route, "nexthop", "via", mine, "dev", LINK, "weight", "3",
+                 "nexthop", "via", other, "dev", DEVICE)
+        self.settled = self.look()
+        run = self.down()
         run.stop()
         self.assert_ended(run, 130)
         self.assert_as_before()

@@ -31,7 +31,7 @@ class Arbees(PackTest):
         self.check("hammering")
         path, = glob.glob(os.path.join(self.out("hammering"), "*", "results.json"))
         with open(path, encoding="utf-8") as f:
-            missed = {slo["key"] for slo in json.load(f)["slos"] if not slo["met"]}
+            missed = {slo["key"] for slo in json.load(f)["slo"] if not slo["pass"]}
         self.assertEqual(missed, {"attempts_per_s", "backoff"})
 
 

@@ -210,6 +210,9 @@ class Ended(SuiteTest):
         self.assertEqual(again.status, 5, again.stderr)
         self.assertEqual([r["outcome"] for r in run.document("results.json")["runs"]], ["pass", "host-failed"])
         self.assertIn("INCOMPLETE", self.text(run, "report.md").splitlines()[0])
+        for name in ("01-first", "02-long"):
+            self.assertIn(f'href="{name}/report.html"', self.text(run, "report.html"))
+            self.assertIn("</html>", self.text(run, f"{name}/report.html"))
 
 
 class Matrix(SuiteTest):

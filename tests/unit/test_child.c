@@ -262,18 +262,17 @@ static void test_end(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
-/* The drill dies without a word. */
-static void test_owner_dies(void **state)
+/* What the program says is a process of it. */
+static void owner_dies(const char *program)
 {
 	int pair[2], fd, status;
 	struct child *child;
 	pid_t owner, pid;
 
-	(void)state;
 	assert_int_equal(pipe(pair), 0);
 	owner = fork();
 	if (!owner) {
-		if (start((const char *const[]){"sh", "-c", "echo $$; exec sleep 1000", NULL}, &child))
+		if (start((const char *const[]){"sh", "-c", program, NULL}, &child))
 			_exit(1);
 		pid = read_pid(child, &fd);
 		_exit(write(pair[1], &pid, sizeof(pid)) != sizeof(pid));
@@ -288,6 +287,14 @@ static void test_owner_dies(void **state)
 		wait_for(fd);
 		close(fd);
 	}
+}
+
+/* The drill dies without a word: the program goes, and what it has started. */
+static void test_owner_dies(void **state)
+{
+	(void)state;
+	owner_dies("echo $$; exec sleep 1000");
+	owner_dies("sleep 1000 & echo $!; wait");
 }
 
 int main(void)

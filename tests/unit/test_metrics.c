@@ -249,9 +249,13 @@ static void has_a_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(begins_with_zeros),     cmocka_unit_test(counts_windows_once),
-		cmocka_unit_test(adds_packets_up),       cmocka_unit_test(counts_samples_and_decisions),
-		cmocka_unit_test(leaves_the_rest_alone), cmocka_unit_test(has_a_limit),
+		cmocka_unit_test(begins_with_zeros),
+		cmocka_unit_test(counts_windows_once),
+		cmocka_unit_test(shadows_inject_nothing),
+		cmocka_unit_test(adds_packets_up),
+		cmocka_unit_test(counts_samples_and_decisions),
+		cmocka_unit_test(leaves_the_rest_alone),
+		cmocka_unit_test(has_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

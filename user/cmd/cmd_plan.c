@@ -53,17 +53,6 @@ static const struct command_spec command = {
 	.words = "a scenario file",
 };
 
-/* Durations of one statement at a time: a ring of buffers. */
-static const char *duration(uint64_t ns)
-{
-	static char texts[4][40];
-	static unsigned next;
-	char *text = texts[next++ % 4];
-
-	format_duration_exact(ns, text, sizeof(texts[0]));
-	return text;
-}
-
 static void print_head(const struct plan *plan)
 {
 	printf("%s", plan->name);
@@ -82,8 +71,8 @@ static void print_head(const struct plan *plan)
 	for (size_t i = 0; i < plan->n_interfaces; i++)
 		printf(" %s", plan->interfaces[i]);
 	printf("%s\n", plan->n_interfaces ? "" : " those that the routes to the targets lead through");
-	printf("  length     %s baseline, %s steps, at most %s recovery\n", duration(plan->baseline_ns),
-	       duration(plan->length_ns), duration(plan->recovery_ns));
+	printf("  length     %s baseline, %s steps, at most %s recovery\n", plan_duration(plan->baseline_ns),
+	       plan_duration(plan->length_ns), plan_duration(plan->recovery_ns));
 	printf("  evidence   %s%s\n", plan->packet_evidence ? "flows, and each packet that is hit" : "flows",
 	       plan->capture ? "; the packets that are hit are captured" : "");
 	for (size_t i = 0; i < plan->n_meta; i++)
@@ -135,7 +124,7 @@ static void print_limits(const struct plan *plan)
 	if (plan->max_flows)
 		printf("  flows      %" PRIu64 " hit\n", plan->max_flows);
 	if (plan->max_duration_ns)
-		printf("  duration   %s\n", duration(plan->max_duration_ns));
+		printf("  duration   %s\n", plan_duration(plan->max_duration_ns));
 }
 
 static void print_backend(const struct delay_backend *b)

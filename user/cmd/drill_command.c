@@ -44,6 +44,29 @@ void settings_free(struct setting *settings, size_t n)
 	free(settings);
 }
 
+bool scenario_options_parse(const struct command_spec *command, const struct drill_args *args,
+			    const struct words *set, struct scenario_options *ret)
+{
+	struct setting *vars = NULL, *meta = NULL;
+	bool parsed = settings_parse(command, "set", set, &vars) &&
+		      settings_parse(command, "meta", &args->meta, &meta);
+
+	*ret = (struct scenario_options){.vars = vars,
+					 .n_vars = set->count,
+					 .meta = meta,
+					 .n_meta = args->meta.count,
+					 .interface = args->interface,
+					 .evidence = args->evidence,
+					 .capture = args->capture};
+	return parsed;
+}
+
+void scenario_options_free(struct scenario_options *options)
+{
+	settings_free((struct setting *)options->vars, options->n_vars);
+	settings_free((struct setting *)options->meta, options->n_meta);
+}
+
 /* The place of a word in a list, or -1 after a usage error. */
 static int parse_word(const struct command_spec *command, const char *option, const char *text,
 		      const char *const *list, int n)

@@ -111,6 +111,11 @@ bool settings_parse(const struct command_spec *command, const char *option, cons
 		    struct setting **ret_settings);
 void settings_free(struct setting *settings, size_t n);
 
+/* What the command line says of a scenario (`set` is --set); false: said what is wrong. To be freed in either case. */
+bool scenario_options_parse(const struct command_spec *command, const struct drill_args *args,
+			    const struct words *set, struct scenario_options *ret);
+void scenario_options_free(struct scenario_options *options);
+
 /* The value of --hook, --attach, --delay-backend; false: said what is wrong. */
 bool parse_hook(const struct command_spec *command, const char *text, enum hook_mode *ret_mode);
 bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode);

@@ -43,22 +43,11 @@ static int carry_out(const struct command_spec *command, const struct drill_args
 int drill_file(const struct command_spec *command, const struct drill_args *args, const struct words *set,
 	       const char *path, void (*change)(struct plan *plan), int argc, char **argv)
 {
-	struct setting *vars = NULL, *meta = NULL;
+	struct scenario_options scenario;
 	int status = STATUS_USAGE;
 
-	if (settings_parse(command, "set", set, &vars) &&
-	    settings_parse(command, "meta", &args->meta, &meta)) {
-		const struct scenario_options scenario = {.vars = vars,
-							  .n_vars = set->count,
-							  .meta = meta,
-							  .n_meta = args->meta.count,
-							  .interface = args->interface,
-							  .evidence = args->evidence,
-							  .capture = args->capture};
-
+	if (scenario_options_parse(command, args, set, &scenario))
 		status = carry_out(command, args, path, &scenario, change, argc, argv);
-	}
-	settings_free(vars, set->count);
-	settings_free(meta, args->meta.count);
+	scenario_options_free(&scenario);
 	return status;
 }

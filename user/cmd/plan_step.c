@@ -10,14 +10,6 @@
 #include "cmd/plan_target.h"
 #include "cmd/plan_watch.h"
 
-static void print_duration(const char *before, uint64_t ns)
-{
-	char text[40];
-
-	format_duration_exact(ns, text, sizeof(text));
-	printf("%s%s", before, text);
-}
-
 /* When what a step has done is taken back. */
 static const char *end_of(const struct plan_step *s)
 {
@@ -33,8 +25,8 @@ static void print_fault(const struct plan *plan, const struct plan_step *s)
 	for (size_t i = 0; i < s->n_targets; i++)
 		printf("%s%s", i ? ", " : "", plan->targets[s->targets[i]].name);
 	if (w->burst_on_ns) {
-		print_duration(", ", w->burst_on_ns);
-		print_duration(" on and ", w->burst_off_ns);
+		plan_print_duration(", ", w->burst_on_ns);
+		plan_print_duration(" on and ", w->burst_off_ns);
 		printf(" off in turn");
 	}
 	if (s->share < PLAN_ALWAYS)
@@ -48,7 +40,7 @@ static void print_clock(const struct plan_step *s)
 	int64_t ns = s->clock_offset_ns;
 
 	printf("the clock of this host goes %s by ", ns < 0 ? "back" : "ahead");
-	print_duration("", ns < 0 ? -ns : ns);
+	plan_print_duration("", ns < 0 ? -ns : ns);
 	printf(", and returns at the closing");
 }
 
@@ -87,7 +79,7 @@ static void print_exec(const struct plan_step *s)
 
 	printf("runs ");
 	print_command(&e->command);
-	print_duration(", at most ", e->timeout_ns);
+	plan_print_duration(", at most ", e->timeout_ns);
 	if (e->expect_status > 0)
 		printf(", which must end with %d", e->expect_status);
 	else if (e->expect_status < 0)
@@ -132,12 +124,7 @@ static void print_place(const struct plan *plan, const struct plan_probe *p)
 static void print_answer(const struct plan_probe *p)
 {
 	printf("%s answers with ", p->url);
-	if (p->expect_status)
-		printf("status %d", p->expect_status);
-	else
-		printf("a status from 200 to 399");
-	if (p->expect_body)
-		printf(" and %s", p->expect_body);
+	plan_print_answer(p);
 }
 
 static void print_content(const struct plan_probe *p)
@@ -152,7 +139,7 @@ static void print_content(const struct plan_probe *p)
 	if (p->expect_output)
 		printf(" with %s", p->expect_output);
 	if (p->fresh_ns)
-		print_duration(", not older than ", p->fresh_ns);
+		plan_print_duration(", not older than ", p->fresh_ns);
 }
 
 static void print_output(const struct plan_probe *p)
@@ -218,7 +205,7 @@ static void print_condition(const struct plan *plan, const struct plan_expect *e
 
 static void print_wait(const struct plan *plan, const struct plan_expect *e)
 {
-	print_duration("waits at most ", e->timeout_ns);
+	plan_print_duration("waits at most ", e->timeout_ns);
 	printf(" until ");
 	print_condition(plan, e);
 }
@@ -229,7 +216,7 @@ static void print_expect(const struct plan *plan, const struct plan_step *s)
 					   [EXPECT_THROUGHOUT] = "expects throughout ",
 					   [EXPECT_NEVER] = "expects never in "};
 
-	print_duration(hows[s->expect.how], s->window.for_ns);
+	plan_print_duration(hows[s->expect.how], s->window.for_ns);
 	printf(" that ");
 	print_condition(plan, &s->expect);
 	if (s->expect.again)

@@ -21,8 +21,7 @@ struct row { /* a window, or what stands for several, or a phase */
 	uint32_t more;     /* windows that are not shown; 0: this is one */
 };
 
-/* Durations of one statement at a time: a ring of buffers. */
-static const char *duration(uint64_t ns)
+const char *plan_duration(uint64_t ns)
 {
 	static char texts[4][40];
 	static unsigned next;
@@ -114,7 +113,7 @@ static void print_legend(const struct plan *plan)
 {
 	uint64_t total = plan->baseline_ns + plan->length_ns + plan->recovery_ns;
 
-	printf("\nTime line (a column is %s", duration(total / COLUMNS / NS_PER_MS * NS_PER_MS));
+	printf("\nTime line (a column is %s", plan_duration(total / COLUMNS / NS_PER_MS * NS_PER_MS));
 	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
 		bool used = false;
 
@@ -183,7 +182,8 @@ static int by_opening(const void *left, const void *right)
 
 static void print_phase(const struct plan_phase *p)
 {
-	printf("  %12s  %12s  phase %s", duration(p->at_ns), duration(p->at_ns + p->for_ns), p->name);
+	printf("  %12s  %12s  phase %s", plan_duration(p->at_ns), plan_duration(p->at_ns + p->for_ns),
+	       p->name);
 	if (p->share < PLAN_ALWAYS)
 		printf(", %.4g%% of the flows", 100.0 * p->share / PLAN_ALWAYS);
 	if (p->shadow)
@@ -199,7 +199,7 @@ static const char *closing(const struct row *row)
 		return "fulfilled";
 	if (row->step->until_end)
 		return "the end";
-	return row->step->window.for_ns ? duration(row->closes) : "";
+	return row->step->window.for_ns ? plan_duration(row->closes) : "";
 }
 
 static void print_window(const struct plan *plan, const struct row *row, int width)
@@ -212,10 +212,10 @@ static void print_window(const struct plan *plan, const struct row *row, int wid
 		return;
 	}
 	w = &row->step->window;
-	printf("  %12s  %12s  ", duration(row->opens), closing(row));
+	printf("  %12s  %12s  ", plan_duration(row->opens), closing(row));
 	if (row->more) {
 		printf("%-*.*s  ... %u more, one every %s\n", width, width, row->step->name, row->more,
-		       duration(w->every_ns));
+		       plan_duration(w->every_ns));
 		return;
 	}
 	if (w->times > 1)
@@ -229,7 +229,7 @@ static void print_baseline(const struct plan *plan)
 {
 	char start[48];
 
-	snprintf(start, sizeof(start), "-%s", duration(plan->baseline_ns));
+	snprintf(start, sizeof(start), "-%s", plan_duration(plan->baseline_ns));
 	if (plan->baseline_ns)
 		printf("  %12s  %12s  baseline: nothing happens, %s\n", start, "0s",
 		       plan->n_probes ? "every probe must be healthy" : "no probe to watch");
@@ -241,8 +241,8 @@ static void print_recovery(const struct plan *plan)
 
 	if (plan->recovery_ns)
 		printf("  %12s  %12s  recovery: observed until all is healthy, at most %s\n",
-		       duration(plan->length_ns), duration(plan->length_ns + plan->recovery_ns),
-		       duration(plan->recovery_ns));
+		       plan_duration(plan->length_ns), plan_duration(plan->length_ns + plan->recovery_ns),
+		       plan_duration(plan->recovery_ns));
 	for (size_t i = 0; i < plan->n_steps; i++)
 		waits = waits || plan->steps[i].kind == STEP_WAIT;
 	if (waits)

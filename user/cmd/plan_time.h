@@ -5,6 +5,8 @@
 
 #include "scenario/plan.h"
 
+/* As text, in a ring of four buffers: as many may be in one statement. */
+const char *plan_duration(uint64_t ns);
 /* `width`: of the column of names. 0 or -ENOMEM. */
 int plan_print_time(const struct plan *plan, int width);
 

@@ -7,7 +7,7 @@
 
 #include "base/timeutil.h"
 
-static void print_duration(const char *before, uint64_t ns)
+void plan_print_duration(const char *before, uint64_t ns)
 {
 	char text[40];
 
@@ -54,16 +54,21 @@ static void print_log(const struct plan *plan, const struct plan_probe *p)
 	printf("reads %s", p->path);
 }
 
-static void print_http(const struct plan *plan, const struct plan_probe *p)
+void plan_print_answer(const struct plan_probe *p)
 {
-	(void)plan;
-	printf("asks %s for ", p->url);
 	if (p->expect_status)
 		printf("status %d", p->expect_status);
 	else
 		printf("a status from 200 to 399");
 	if (p->expect_body)
 		printf(" and %s", p->expect_body);
+}
+
+static void print_http(const struct plan *plan, const struct plan_probe *p)
+{
+	(void)plan;
+	printf("asks %s for ", p->url);
+	plan_print_answer(p);
 	if (p->insecure)
 		printf(", whatever its certificate");
 }
@@ -74,7 +79,7 @@ static void print_json(const struct plan *plan, const struct plan_probe *p)
 	printf("reads %s%s%s", p->path, p->where ? ", where " : "", p->where ?: "");
 	plan_print_compare(&p->compare);
 	if (p->fresh_ns)
-		print_duration(", not older than ", p->fresh_ns);
+		plan_print_duration(", not older than ", p->fresh_ns);
 }
 
 static void print_exec(const struct plan *plan, const struct plan_probe *p)
@@ -93,7 +98,7 @@ static void print_file(const struct plan *plan, const struct plan_probe *p)
 	(void)plan;
 	printf("looks at %s, which %s", p->path, p->absent ? "must not be there" : "must be there");
 	if (p->fresh_ns)
-		print_duration(", not older than ", p->fresh_ns);
+		plan_print_duration(", not older than ", p->fresh_ns);
 	if (p->expect_output)
 		printf(", with %s", p->expect_output);
 }
@@ -117,7 +122,7 @@ static void print_stream(const struct plan *plan, const struct plan_probe *p)
 	printf(p->listen ? "listens on " : "follows ");
 	print_place(p->host, p->port);
 	printf("/%s", p->udp ? "udp" : "tcp");
-	print_duration(", silent for at most ", p->silence_ns);
+	plan_print_duration(", silent for at most ", p->silence_ns);
 	if (p->complete_least > 0)
 		printf(", %.10g%% complete", 100 * p->complete_least);
 }
@@ -149,9 +154,9 @@ static void print_kind(const struct plan *plan, const struct plan_probe *p)
 static void print_probe(const struct plan *plan, const struct plan_probe *p)
 {
 	print_kind(plan, p);
-	print_duration(", every ", p->every_ns);
+	plan_print_duration(", every ", p->every_ns);
 	if (p->timeout_ns)
-		print_duration(", waits ", p->timeout_ns);
+		plan_print_duration(", waits ", p->timeout_ns);
 	if (p->rising > 1 || p->falling > 1)
 		printf(", healthy after %u, unhealthy after %u", p->rising, p->falling);
 	if (p->kind == PROBE_LOG)
@@ -191,7 +196,7 @@ static void print_backoff(const struct plan_slo *s)
 	if (s->factor_low > 0)
 		printf(", factor %.4g to %.4g", s->factor_low, s->factor_high);
 	if (s->cap_ns)
-		print_duration(", intervals of at most ", s->cap_ns);
+		plan_print_duration(", intervals of at most ", s->cap_ns);
 }
 
 static void print_limit(const struct plan_slo *s)
@@ -207,7 +212,7 @@ static void print_limit(const struct plan_slo *s)
 	else if (s->key == SLO_ATTEMPTS_PER_S)
 		printf("at most %" PRIu64 " a second", s->limit);
 	else
-		print_duration("at most ", s->limit);
+		plan_print_duration("at most ", s->limit);
 }
 
 static void print_slo(const struct plan *plan, const struct plan_slo *s)
@@ -265,7 +270,7 @@ static void print_abort(const struct plan *plan, const struct plan_abort *a)
 		break;
 	}
 	if (a->for_ns)
-		print_duration(", for ", a->for_ns);
+		plan_print_duration(", for ", a->for_ns);
 }
 
 void plan_print_aborts(const struct plan *plan)
@@ -287,7 +292,7 @@ static void print_check(const struct plan *plan, const struct plan_check *c)
 			printf("the target %s", plan->targets[c->target].name);
 		else
 			print_place(c->host, c->port);
-		print_duration(" accepts connections within ", c->timeout_ns);
+		plan_print_duration(" accepts connections within ", c->timeout_ns);
 		break;
 	case CHECK_ENV:
 		printf("the environment variable %s is set", c->name);

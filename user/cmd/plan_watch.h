@@ -7,7 +7,9 @@
 
 /* `width`: of the column of names */
 void plan_print_probes(const struct plan *plan, int width);
-/* " above 5", on the line at hand. */
+/* On the line at hand: " for 5s", "status 200 and .*ok", " above 5". */
+void plan_print_duration(const char *before, uint64_t ns);
+void plan_print_answer(const struct plan_probe *probe);
 void plan_print_compare(const struct plan_compare *compare);
 void plan_print_objectives(const struct plan *plan);
 void plan_print_aborts(const struct plan *plan);

@@ -68,6 +68,7 @@ static const struct {
 	{"conns", {"seen", "evicted", "untracked"}, true},
 	{"capture", {"packets", "lost", "cut"}, true},
 	{"line", {"backend", "held_max", "device_dropped", "memory_full", "write_failed"}, true},
+	{"abort.watch", {"condition", "answered", "error"}, false},
 	{"abort", {"reason", "condition", "value"}, false},
 	{"run.end", {"outcome", "reason", "balanced", "lost"}, false},
 };

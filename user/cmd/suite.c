@@ -355,26 +355,15 @@ int suite_run(const struct command_spec *command, const struct drill_args *args,
 	      const struct suite_options *options, const char *path, int argc, char **argv)
 {
 	struct running run = {.command = command, .args = args, .dirfd = -1, .netns_fd = -1};
-	struct setting *vars = NULL, *meta = NULL;
+	struct scenario_options scenario;
 	int status = STATUS_USAGE;
 
 	run.argc = argc;
 	run.argv = argv;
 	if (parse_duration(options->gap, &run.gap_ns))
 		return usage_error(command, "--gap %s: expected a duration, as in 5s", options->gap);
-	if (settings_parse(command, "set", set, &vars) &&
-	    settings_parse(command, "meta", &args->meta, &meta)) {
-		const struct scenario_options scenario = {.vars = vars,
-							  .n_vars = set->count,
-							  .meta = meta,
-							  .n_meta = args->meta.count,
-							  .interface = args->interface,
-							  .evidence = args->evidence,
-							  .capture = args->capture};
-
+	if (scenario_options_parse(command, args, set, &scenario))
 		status = run_path(&run, path, &scenario, options);
-	}
-	settings_free(vars, set->count);
-	settings_free(meta, args->meta.count);
+	scenario_options_free(&scenario);
 	return status;
 }

@@ -185,7 +185,9 @@ static void list_folder(struct opening *o, const char *path)
 	}
 	free(names);
 	if (!n) {
-		fprintf(stderr, "shearpin %s: %s: no scenario in this folder, expected *%s\n",
+		fprintf(stderr,
+			"shearpin %s: %s: no scenario in this folder, expected *%s; folders in it are not "
+			"searched\n",
 			o->command->name, path, SUFFIX);
 		fail(o, STATUS_USAGE);
 	}

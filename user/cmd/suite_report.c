@@ -104,6 +104,39 @@ static int write_mm_bot(int dirfd, const char *directory, const struct results *
 	return err;
 }
 
+/* The page of the whole leads to it. A run that was killed has made none. */
+static int complete_run(int dirfd, const char *directory, const struct results *r)
+{
+	static const struct {
+		const char *name;
+		void (*make)(const struct results *results, struct buf *out);
+	} documents[] = {
+		{"report.md", report_markdown}, {"junit.xml", report_junit}, {"report.html", report_html}};
+	int fd = openat(dirfd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (size_t i = 0; !err && r->n_events && i < sizeof(documents) / sizeof(*documents); i++) {
+		struct buf text = {0};
+
+		if (!faccessat(fd, documents[i].name, F_OK, AT_SYMLINK_NOFOLLOW))
+			continue;
+		documents[i].make(r, &text);
+		err = write_text(fd, documents[i].name, &text);
+	}
+	close(fd);
+	return err;
+}
+
+static int complete_runs(int dirfd, const struct suite_results *s)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < s->suite->n; i++)
+		err = complete_run(dirfd, s->suite->entries[i].directory, s->runs[i]);
+	return err;
+}
+
 static void print_run(FILE *out, const struct results *r, size_t width)
 {
 	const char *reason = r->reason ?: r->n_incomplete ? "INCOMPLETE evidence" : NULL;
@@ -163,6 +196,8 @@ static int make(int dirfd, const char *directory, struct suite_results *s, uint6
 		err = write_all_of(dirfd, runs, s->suite->n);
 	if (!err)
 		err = write_mm_bot(dirfd, directory, runs, s->suite->n);
+	if (!err)
+		err = complete_runs(dirfd, s);
 	print_summary(json ? stderr : stdout, s, c, directory);
 	if (json && print_json(c) && !err)
 		err = -EIO;

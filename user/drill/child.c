@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,13 +174,53 @@ static void say(const char *text)
 	(void)n;
 }
 
+/* Until the program has ended, or the drill has: then its whole group goes, this process with it. */
+static _Noreturn void keep_watch(int drill_fd, int program_fd, pid_t program)
+{
+	struct pollfd fds[] = {{.fd = drill_fd, .events = POLLIN}, {.fd = program_fd, .events = POLLIN}};
+
+	prctl(PR_SET_NAME, "shearpin-watch");
+	syscall(SYS_close_range, 0, drill_fd - 1, 0);
+	if (program_fd > drill_fd + 1)
+		syscall(SYS_close_range, drill_fd + 1, program_fd - 1, 0);
+	syscall(SYS_close_range, program_fd + 1, ~0U, 0);
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	if (fds[0].revents && !fds[1].revents)
+		kill(-program, SIGKILL);
+	_exit(0);
+}
+
+/* The kernel ends the program with the drill; of what the program has started somebody else must think, who is no child of its. */
+static bool leave_watch(pid_t parent)
+{
+	pid_t program = getpid(), between;
+	int drill_fd, program_fd, status;
+
+	if (parent == 1) /* with which the kernel ends all of its namespace */
+		return true;
+	drill_fd = pidfd_open(parent, 0);
+	program_fd = pidfd_open(program, 0); /* the higher one */
+	between = drill_fd < 0 || program_fd < 0 ? -1 : _Fork();
+	if (!between) {
+		pid_t watch = _Fork();
+
+		if (!watch)
+			keep_watch(drill_fd, program_fd, program);
+		_exit(watch < 0);
+	}
+	while (between > 0 && waitpid(between, &status, 0) < 0 && errno == EINTR)
+		;
+	return between > 0 && !status && getppid() == parent;
+}
+
 static _Noreturn void become(const char *path, char **argv, const struct child_place *place, int null_fd,
 			     int output_fd, pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent || setsid() < 0)
 		_exit(CAN_NOT_RUN);
 	if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0 ||
-	    dup2(output_fd, STDERR_FILENO) < 0)
+	    dup2(output_fd, STDERR_FILENO) < 0 || !leave_watch(parent))
 		_exit(CAN_NOT_RUN);
 	/* All of them close at exec(); this is for one that somebody else has opened without. */
 	syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);

@@ -2,7 +2,7 @@
 /*
  * A program that runs beside the drill, without a shell: in a session of its own, with nothing to read, with what it writes (standard
  * output and error, in one) kept, with the signals as a login has them and the environment of the run. It is killed when the
- * drill dies. Nothing here waits for it.
+ * drill dies, with its process group: a small process that is no child of it keeps watch. Nothing here waits for it.
  */
 #ifndef SHEARPIN_CHILD_H
 #define SHEARPIN_CHILD_H

@@ -242,6 +242,31 @@ uint64_t compare_misses(const struct comparison *c)
 	return misses;
 }
 
+void compare_each_miss(const struct results *r, struct buf *out,
+		       void (*put)(const struct results *r, const char *kind, const char *what, uint64_t seq,
+				   struct buf *out))
+{
+	struct buf words = {0};
+	size_t i;
+
+	for (i = 0; i < r->n_slos; i++) {
+		if (r->slos[i].pass)
+			continue;
+		slo_failure(&r->slos[i], &words);
+		put(r, "objective", words.data, r->slos[i].worst ? r->slos[i].worst_seq : NO_NS, out);
+		buf_clear(&words);
+	}
+	for (i = 0; i < r->n_expects; i++) {
+		if (r->expects[i].pass)
+			continue;
+		expect_failure(&r->expects[i], &words);
+		put(r, "expectation", words.data, r->expects[i].seq, out);
+		buf_clear(&words);
+	}
+	out->failed |= words.failed;
+	buf_free(&words);
+}
+
 unsigned success_rate(const struct comparison *c)
 {
 	return c->n_scores ? (unsigned)(100 * c->passed / c->n_scores) : 0;

@@ -63,6 +63,10 @@ int compare_runs(const struct results *const *runs, size_t n, uint64_t objective
 void comparison_free(struct comparison *c);
 
 /* Objectives and expectations that were missed, of all runs. */
+/* Each objective and expectation of the run that was missed; seq: the event that says so, or NO_NS. */
+void compare_each_miss(const struct results *r, struct buf *out,
+		       void (*put)(const struct results *r, const char *kind, const char *what, uint64_t seq,
+				   struct buf *out));
 uint64_t compare_misses(const struct comparison *c);
 
 /* Of exit statuses the worst first: 5, 4, 130, 3, 1, 0. */

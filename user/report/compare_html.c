@@ -76,7 +76,7 @@ static bool is_without_evidence(const struct results *r)
 /* Its own page, of a suite, if it has one: the directory's name is made so that it needs no escapes. */
 static void run_head(const struct comparison *c, const struct results *r, struct buf *out)
 {
-	bool linked = c->linked && !is_without_evidence(r);
+	bool linked = c->linked && !is_without_evidence(r) && r->n_events;
 	struct buf page = {0};
 
 	buf_printf(&page, "%s/report.html", r->run);
@@ -101,6 +101,15 @@ static void put_met(struct buf *out, uint64_t met, uint64_t all)
 		html_cell_count(out, NO_NS);
 }
 
+static bool has_reasons(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->runs[i]->reason)
+			return true;
+	}
+	return false;
+}
+
 static void put_run(const struct comparison *c, const struct results *r, struct buf *out)
 {
 	buf_puts(out, "<tr");
@@ -120,27 +129,34 @@ static void put_run(const struct comparison *c, const struct results *r, struct 
 		html_cell(out, NULL);
 	else
 		html_cell_yes(out, !r->n_incomplete);
-	buf_puts(out, "<td class=\"w\">");
-	html_text(out, r->reason);
-	buf_puts(out, "</td></tr>\n");
+	if (has_reasons(c)) {
+		buf_puts(out, "<td class=\"w\">");
+		html_text(out, r->reason);
+		buf_puts(out, "</td>");
+	}
+	buf_puts(out, "</tr>\n");
 }
 
 static void section_runs(const struct comparison *c, struct buf *out)
 {
+	struct buf columns = {0};
+
 	html_section(out, "runs", "Runs");
 	/* Of a suite, the run's directory has the scenario's name. */
-	html_table(out, "Runs",
-		   c->linked ? "Run|Outcome|Start (UTC)|>SLOs met|>Expectations met|>Windows|>Not "
-			       "recovered|Evidence complete|Reason"
-			     : "Run|Outcome|Scenario|Start (UTC)|>SLOs met|>Expectations met|>Windows|>Not "
-			       "recovered|Evidence complete|Reason");
+	buf_printf(&columns,
+		   "Run|Outcome%s|Start (UTC)|>SLOs met|>Expectations met|>Windows|>Not recovered|"
+		   "Evidence complete%s",
+		   c->linked ? "" : "|Scenario", has_reasons(c) ? "|Reason" : "");
+	html_table(out, "Runs", columns.data ? columns.data : "Run");
+	out->failed |= columns.failed;
+	buf_free(&columns);
 	for (size_t i = 0; i < c->n; i++)
 		put_run(c, c->runs[i], out);
 	html_table_end(out);
 	html_section_end(out);
 }
 
-static void put_miss(const struct results *r, const char *what, const char *kind, uint64_t seq,
+static void put_miss(const struct results *r, const char *kind, const char *what, uint64_t seq,
 		     struct buf *out)
 {
 	buf_puts(out, "<tr");
@@ -154,29 +170,6 @@ static void put_miss(const struct results *r, const char *what, const char *kind
 	buf_puts(out, "</td></tr>\n");
 }
 
-static void put_misses(const struct results *r, struct buf *out)
-{
-	struct buf words = {0};
-	size_t i;
-
-	for (i = 0; i < r->n_slos; i++) {
-		if (r->slos[i].pass)
-			continue;
-		slo_failure(&r->slos[i], &words);
-		put_miss(r, words.data, "objective", r->slos[i].worst ? r->slos[i].worst_seq : NO_NS, out);
-		buf_clear(&words);
-	}
-	for (i = 0; i < r->n_expects; i++) {
-		if (r->expects[i].pass)
-			continue;
-		expect_failure(&r->expects[i], &words);
-		put_miss(r, words.data, "expectation", r->expects[i].seq, out);
-		buf_clear(&words);
-	}
-	out->failed |= words.failed;
-	buf_free(&words);
-}
-
 static void section_misses(const struct comparison *c, struct buf *out)
 {
 	if (!compare_misses(c))
@@ -184,7 +177,7 @@ static void section_misses(const struct comparison *c, struct buf *out)
 	html_section(out, "misses", "Missed");
 	html_table(out, "Objectives and expectations that were missed", "Run|What|What was seen");
 	for (size_t i = 0; i < c->n; i++)
-		put_misses(c->runs[i], out);
+		compare_each_miss(c->runs[i], out, put_miss);
 	html_table_end(out);
 	html_section_end(out);
 }

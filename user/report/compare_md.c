@@ -52,27 +52,11 @@ static void section_runs(const struct comparison *c, struct buf *out)
 		run_row(c->runs[i], out);
 }
 
-static void put_misses(const struct results *r, struct buf *out)
+static void put_miss(const struct results *r, const char *kind, const char *what, uint64_t seq,
+		     struct buf *out)
 {
-	struct buf words = {0};
-	size_t i;
-
-	for (i = 0; i < r->n_slos; i++) {
-		if (r->slos[i].pass)
-			continue;
-		slo_failure(&r->slos[i], &words);
-		md_item(out, r->run, words.data);
-		buf_clear(&words);
-	}
-	for (i = 0; i < r->n_expects; i++) {
-		if (r->expects[i].pass)
-			continue;
-		expect_failure(&r->expects[i], &words);
-		md_item(out, r->run, words.data);
-		buf_clear(&words);
-	}
-	out->failed |= words.failed;
-	buf_free(&words);
+	(void)kind, (void)seq;
+	md_item(out, r->run, what);
 }
 
 static void section_misses(const struct comparison *c, struct buf *out)
@@ -81,7 +65,7 @@ static void section_misses(const struct comparison *c, struct buf *out)
 		return;
 	buf_puts(out, "\n## Missed\n\n");
 	for (size_t i = 0; i < c->n; i++)
-		put_misses(c->runs[i], out);
+		compare_each_miss(c->runs[i], out, put_miss);
 }
 
 static void samples_row(const struct results *r, const char *by, const struct result_samples *recovery,

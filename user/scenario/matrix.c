@@ -44,6 +44,61 @@ static bool check_values(struct expander *x, struct node *key)
 	return right;
 }
 
+/* Without the spaces beside commas and at both ends. */
+static void tighten(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; from++) {
+		if (*from == ' ' && (to == text || to[-1] == ','))
+			continue;
+		while (*from == ',' && to > text && to[-1] == ' ')
+			to--;
+		*to++ = *from;
+	}
+	while (to > text && to[-1] == ' ')
+		to--;
+	*to = '\0';
+}
+
+/* A list that takes the place of the file's own values. */
+static void set_values(struct expander *x, struct node *key, const char *list)
+{
+	size_t len = strlen(list);
+	char *inside = arena_text(x->arena, list + 1, len - (len > 1 && list[len - 1] == ']') - 1);
+	struct node *values = NULL;
+
+	if (inside) {
+		tighten(inside);
+		values = node_split(x->arena, "--set", inside);
+	}
+	if (!values)
+		return;
+	key->origin = values->origin;
+	key->kind = values->kind;
+	key->text = values->text;
+	key->first = values->first;
+	key->last = values->last;
+	key->count = values->count;
+}
+
+bool matrix_is_list(const struct setting *s)
+{
+	return *s->value == '[';
+}
+
+void matrix_set(struct expander *x, const struct node *root, const struct scenario_options *o)
+{
+	const struct node *m = node_get(root, "matrix");
+	struct node *key;
+
+	for (size_t i = 0; m && m->kind == NODE_MAP && i < o->n_vars; i++) {
+		key = matrix_is_list(&o->vars[i]) ? node_get(m, o->vars[i].key) : NULL;
+		if (key)
+			set_values(x, key, o->vars[i].value);
+	}
+}
+
 static bool check_key(struct expander *x, struct node *key)
 {
 	bool known = vars_know(x, key->key, key->key->text);
@@ -93,7 +148,7 @@ bool matrix_check(struct expander *x, const struct node *root, const struct node
 static bool is_set(const struct scenario_options *o, const char *key)
 {
 	for (size_t i = 0; i < o->n_vars; i++)
-		if (!strcmp(o->vars[i].key, key))
+		if (!strcmp(o->vars[i].key, key) && !matrix_is_list(&o->vars[i]))
 			return true;
 	return false;
 }
@@ -112,6 +167,15 @@ static void find_open(const struct node *matrix, const struct scenario_options *
 			ret->keys[ret->n++] = key;
 			ret->variants *= matrix_count(key);
 		}
+}
+
+/* Is it the list of one of them? */
+static bool is_open(const struct open_keys *open, const struct setting *s)
+{
+	for (size_t i = 0; i < open->n; i++)
+		if (!strcmp(open->keys[i]->key->text, s->key))
+			return true;
+	return false;
 }
 
 static bool add_setting(struct scenario_variant *v, const char *key, const char *value)
@@ -139,7 +203,8 @@ static bool add_variant(const struct open_keys *open, const struct scenario_opti
 		i /= matrix_count(open->keys[k]);
 	}
 	for (size_t k = 0; k < o->n_vars; k++)
-		done = done && add_setting(v, o->vars[k].key, o->vars[k].value);
+		done = done &&
+		       (is_open(open, &o->vars[k]) || add_setting(v, o->vars[k].key, o->vars[k].value));
 	for (size_t k = 0; k < open->n; k++) {
 		const char *key = open->keys[k]->key->text;
 
@@ -169,8 +234,8 @@ static int expand(const struct open_keys *open, const struct scenario_options *o
 }
 
 /* What is no scenario at all has no matrix. */
-static int read_matrix(const char *text, size_t len, struct arena *a, struct errors *errors,
-		       const struct node **ret_matrix)
+static int read_matrix(const char *text, size_t len, const struct scenario_options *options, struct arena *a,
+		       struct errors *errors, const struct node **ret_matrix)
 {
 	struct expander x = {.arena = a, .errors = errors};
 	struct node *root;
@@ -185,6 +250,7 @@ static int read_matrix(const char *text, size_t len, struct arena *a, struct err
 	x.vars = node_get(root, "vars");
 	if (x.vars && x.vars->kind != NODE_MAP)
 		x.vars = NULL;
+	matrix_set(&x, root, options);
 	return matrix_check(&x, root, ret_matrix) ? 0 : -EINVAL;
 }
 
@@ -201,12 +267,14 @@ int scenario_variants(const char *name, const char *text, size_t len, const stru
 	*ret = NULL;
 	*ret_n = 0;
 	*ret_errors = (struct scenario_errors){0};
-	err = read_matrix(text, len, &a, &errors, &matrix);
+	if (!options)
+		options = &none;
+	err = read_matrix(text, len, options, &a, &errors, &matrix);
 	if (a.failed)
 		err = -ENOMEM;
 	if (!err) {
-		find_open(matrix, options ? options : &none, &open);
-		err = expand(&open, options ? options : &none, ret, ret_n);
+		find_open(matrix, options, &open);
+		err = expand(&open, options, ret, ret_n);
 	}
 	if (err == -EINVAL)
 		err_text = errors_take(&errors, ret_errors);

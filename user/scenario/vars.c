@@ -164,14 +164,15 @@ static void set_var(struct node *v, const char *text)
 	v->bad = false;
 }
 
-/* False: the file has no such variable. */
-static bool apply_setting(struct expander *x, const struct setting *setting, bool lenient)
+/* False: the file has no such variable. What is a list is in the matrix already, if that has the variable. */
+static bool apply_setting(struct expander *x, const struct node *matrix, const struct setting *setting,
+			  bool lenient)
 {
 	struct node *v = x->vars ? node_get(x->vars, setting->key) : NULL;
 	struct suggest s = {.word = setting->key};
 	char text[QUOTED_SIZE];
 
-	if (v)
+	if (v && !(matrix && matrix_is_list(setting) && node_get(matrix, setting->key)))
 		set_var(v, setting->value);
 	if (v || lenient)
 		return v;
@@ -205,11 +206,12 @@ bool vars_open(struct node *root, const struct scenario_options *options, struct
 	}
 	if (x->vars)
 		check_vars(x);
+	matrix_set(x, root, options);
 	if (matrix_check(x, root, &matrix) && matrix)
 		for (const struct node *key = matrix->first; key; key = key->next)
 			set_var(node_get(x->vars, key->key->text), matrix_value(key, 0)->text);
 	for (size_t i = 0; i < options->n_vars; i++)
-		if (apply_setting(x, &options->vars[i], options->lenient) && options->ret_known)
+		if (apply_setting(x, matrix, &options->vars[i], options->lenient) && options->ret_known)
 			options->ret_known[i] = true;
 	return true;
 }

@@ -45,7 +45,11 @@ void phases_expand(struct expander *x, struct node *root);
 
 /* ---- matrix ---- */
 
-/* Keys and values as the file has them, checked; false after a mistake. *ret_matrix is NULL without one. */
+/* Is this a list, `[a, b]`? A setting of a key of a matrix may be one. */
+bool matrix_is_list(const struct setting *s);
+/* Such lists in the options take the place of the file's; before matrix_check(). */
+void matrix_set(struct expander *x, const struct node *root, const struct scenario_options *options);
+/* Keys and values, checked; false after a mistake. *ret_matrix is NULL without one. */
 bool matrix_check(struct expander *x, const struct node *root, const struct node **ret_matrix);
 /* The values of a key: one of them, or a list. */
 size_t matrix_count(const struct node *key);

@@ -14,8 +14,9 @@ from datetime import datetime, timezone
 import psycopg2
 
 MISBEHAVIOURS = ("no-backoff", "constant-backoff", "no-reconnect", "breaker-stays-closed", "no-heartbeat", "not-reassigned",
-                 "duplicate-assignments", "no-resync", "forgets-games", "keeps-zombies", "removes-all", "stops-alone", "no-alert", "alert-storm", "false-alarm",
-                 "crash-on-redis-failure", "crash-on-db-failure", "no-db-recovery", "no-retry", "dirty-database", "panic", "mute")
+                 "duplicate-assignments", "no-resync", "forgets-games", "keeps-zombies", "removes-all", "stops-alone", "no-alert",
+                 "alert-storm", "false-alarm", "crash-on-redis-failure", "crash-on-db-failure", "no-db-recovery", "no-retry",
+                 "dirty-database", "panic", "mute")
 HEARTBEATS = "health:heartbeats"
 CONNECT_S, HAMMER_S, LARGEST = 5.0, 0.005, 1 << 20
 RETRIES, RETRY_S = 3, 0.1

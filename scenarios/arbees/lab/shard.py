@@ -11,6 +11,7 @@ import psycopg2
 
 from service import HEARTBEATS, Bus, Database, arguments, beat, say, together
 
+HANDOVER_S = 2.0  # in which another shard may take over a game's state
 ALONE_S = 2.0  # of the misbehaviour `stops-alone`
 STATES = ("INSERT INTO game_states (game_id, shard_id, updated_at) SELECT unnest(%s), %s, clock_timestamp() "
           "ON CONFLICT (game_id, shard_id) DO UPDATE SET updated_at = excluded.updated_at, updates = game_states.updates + 1")
@@ -26,7 +27,7 @@ class Shard:
     def __init__(self, args):
         self.args = args
         self.games = set()
-        self.taken, self.given_up = set(), set()  # what the database does not know yet
+        self.taken, self.given_up = set(), {}  # what the database does not know yet; game: when
         self.heard = time.monotonic()  # from the orchestrator
         self.bus = Bus(args, [f"shard:{args.name}:command", *([HEARTBEATS] if args.misbehave == "stops-alone" else [])], self.command)
         self.database = Database(args)
@@ -43,14 +44,15 @@ class Shard:
             if game not in self.games:
                 self.taken.add(game)
             self.games.add(game)
-            self.given_up.discard(game)
+            self.given_up.pop(game, None)
         elif kind == "remove_game":
             self.games.discard(game)
             self.taken.discard(game)
-            self.given_up.add(game)
+            self.given_up[game] = time.monotonic()
 
     async def write(self):
-        games, taken, given_up = sorted(self.games), set(self.taken), set(self.given_up)
+        games, taken = sorted(self.games), set(self.taken)
+        given_up = [game for game, since in self.given_up.items() if time.monotonic() - since > HANDOVER_S]
         execute = self.database.execute_with_retry
         if games:
             await execute(STATES, (games, self.args.name))
@@ -58,9 +60,10 @@ class Shard:
             await execute(OTHERS, (sorted(taken), self.args.name))
             await execute(TRADES, (sorted(taken),))
         if given_up:
-            await execute(OWN, (sorted(given_up - self.games), self.args.name))
+            await execute(OWN, (given_up, self.args.name))
         self.taken -= taken
-        self.given_up -= given_up
+        for game in given_up:
+            self.given_up.pop(game, None)
 
     async def monitor(self):
         if self.args.misbehave == "dirty-database":

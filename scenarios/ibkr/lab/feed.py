@@ -23,6 +23,7 @@ STREAM = "ticks"
 SILENCE_S = 1.5
 BUFFER = 100_000
 MISBEHAVIOURS = {"no-backoff": "always waits the shortest time", "slow-recovery": "waits a minute before it connects again",
+                 "no-recovery": "does not connect again", "no-timeout": "waits for answers for ever",
                  "no-backfill": "does not ask for what it has missed", "no-buffer": "keeps nothing while the broker is away",
                  "cascade": "ends when the broker is lost"}
 
@@ -32,8 +33,9 @@ class Feed:
         self.args = args
         self.buffer = collections.deque(maxlen=BUFFER)
         self.news = asyncio.Event()
-        self.last = None  # number of the last tick from the gateway
-        self.sent = 0     # to the broker
+        self.known = asyncio.Event()  # that, or that there is none:
+        self.last = None              # number of the last tick that there is
+        self.sent = 0                 # to the broker
         self.from_gateway = self.to_broker = False
 
     async def session(self, retry):
@@ -54,6 +56,7 @@ class Feed:
 
     async def follow(self):
         retry = Retry("market", self.args)
+        await self.known.wait()
         while True:
             try:
                 await self.session(retry)
@@ -78,13 +81,25 @@ class Feed:
                 for _ in batch:
                     self.buffer.popleft()
 
+    async def last_number(self, broker):
+        """Of what the broker has, for a new process to go on from."""
+        with contextlib.suppress(redis.exceptions.ResponseError):  # there is no stream
+            self.last = int((await broker.xinfo_stream(STREAM))["last-generated-id"].split(b"-")[0])
+
+    def new_client(self):
+        args = self.args
+        return redis.asyncio.Redis(host=args.broker, port=args.broker_port, socket_connect_timeout=args.connection_timeout,
+                                   socket_timeout=None if args.misbehave == "no-timeout" else args.request_timeout)
+
     async def produce(self):
         retry = Retry("broker", self.args)
         while True:
-            broker = redis.asyncio.Redis(host=self.args.broker, port=self.args.broker_port,
-                                         socket_connect_timeout=self.args.connection_timeout, socket_timeout=self.args.request_timeout)
+            broker = self.new_client()
             try:
                 await broker.ping()
+                if self.last is None:
+                    await self.last_number(broker)
+                self.known.set()
                 retry.reset()
                 self.to_broker = True
                 self.news.set()

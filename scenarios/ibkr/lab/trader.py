@@ -30,6 +30,7 @@ STALE_S = 1.5        # a plane whose last news are older is not healthy
 RATE_WINDOW_S = 60
 TOO_MANY = 429
 MISBEHAVIOURS = {"no-backoff": "always waits the shortest time", "slow-recovery": "waits a minute before it connects again",
+                 "no-recovery": "does not connect again",
                  "duplicate-orders": "sends orders again with new ids", "lost-orders": "forgets what is open when a connection is lost",
                  "position-drift": "counts what it has sent again twice", "state-loss": "begins without what it was before",
                  "unclean": "ends at once", "cascade": "ends when the broker is lost", "blind": "always says that it is healthy",

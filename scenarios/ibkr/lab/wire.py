@@ -37,6 +37,9 @@ def add_arguments(parser):
     parser.add_argument("--max-retry-attempts", metavar="N", type=int, default=5)
 
 
+LONG_WAITS = {"slow-recovery": 60, "no-recovery": 1e9}
+
+
 class Retry:
     """Waits that double, up to a longest one; after so many attempts without success the longest once, and then anew."""
 
@@ -53,8 +56,8 @@ class Retry:
         self.failures += 1
         if args.misbehave == "no-backoff":
             delay = args.base_retry_delay
-        if args.misbehave == "slow-recovery":
-            delay = 60
+        if args.misbehave in LONG_WAITS:
+            delay = LONG_WAITS[args.misbehave]
         if self.failures > args.max_retry_attempts:
             say("retries_exhausted", link=self.name, attempts=args.max_retry_attempts)
             self.failures, delay = 0, args.max_retry_delay
