@@ -62,7 +62,7 @@ static void check_files(const struct results *const *runs, size_t n)
 static void check_documents(const struct results *r)
 {
 	static const char *const xml_voids[] = {"?xml", NULL};
-	static const char *const html_voids[] = {"!DOCTYPE", "meta", "link", "br", NULL};
+	static const char *const html_voids[] = {"!DOCTYPE", "meta", "link", "br", "wbr", NULL};
 	const struct results *runs[] = {r, r};
 	struct comparison *comparison = NULL;
 	struct buf text = {0};
@@ -78,6 +78,10 @@ static void check_documents(const struct results *r)
 	check_markup(&text, xml_voids);
 	report_html(r, &text);
 	check_markup(&text, html_voids);
+	compare_html(comparison, &text);
+	check_markup(&text, html_voids);
+	comparison->title = r->name;
+	comparison->linked = true;
 	compare_html(comparison, &text);
 	check_markup(&text, html_voids);
 	report_markdown(r, &text);

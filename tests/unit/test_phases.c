@@ -339,6 +339,45 @@ static void a_setting_fixes_a_key(void **state)
 	scenario_variants_free(variants, n);
 }
 
+static void a_setting_gives_a_key_other_values(void **state)
+{
+	const struct setting set[] = {{"port", "443"}, {"hold", "[ 1s, 2s ,4s]"}, {"loss", "7%"}};
+	struct scenario_options options = {.vars = set, .n_vars = 3};
+	struct scenario_variant *variants;
+	struct scenario_errors errors;
+	struct plan *plan;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(
+		scenario_variants("t.yaml", matrix, strlen(matrix), &options, &variants, &n, &errors), 0);
+	assert_int_equal(n, 3);
+	assert_string_equal(variants[0].suffix, "[hold=1s]");
+	assert_string_equal(variants[1].suffix, "[hold=2s]");
+	assert_string_equal(variants[2].suffix, "[hold=4s]");
+	for (size_t i = 0; i < 3; i++) /* in their order, for who asks which of them are known */
+		assert_string_equal(variants[2].vars[i].key, set[i].key);
+	assert_string_equal(variants[2].vars[1].value, "4s");
+	scenario_variants_free(variants, n);
+	plan = parse(matrix, &options);
+	assert_string_equal(plan->steps[0].fault.text, "{\"loss\":\"7%\"}");
+	assert_int_equal(plan->steps[0].window.for_ns, 1 * S);
+	plan_free(plan);
+}
+
+static void wrong_values_for_a_key_are_told(void **state)
+{
+	const struct setting twice = {"hold", "[1s, 1s]"}, elsewhere = {"port", "[1, 2]"};
+	struct scenario_options options = {.vars = &twice, .n_vars = 1};
+
+	(void)state;
+	refuse(matrix, strlen(matrix), &options, "--set: 1s stands here twice\n");
+	options.vars = &elsewhere; /* no key of the matrix: a value like any other */
+	refuse(matrix, strlen(matrix), &options,
+	       "t.yaml:6:28: \"[1, 2]\" is no port, expected a port such as 443 or a range such as "
+	       "30001-30013\n");
+}
+
 static void without_a_matrix_there_is_one(void **state)
 {
 	static const char *const texts[] = {HEAD TARGET STEP, "", "[1, 2", "a: b"};
@@ -405,6 +444,8 @@ int main(void)
 		cmocka_unit_test(every_combination_is_a_variant),
 		cmocka_unit_test(the_first_combination_stands_for_the_file),
 		cmocka_unit_test(a_setting_fixes_a_key),
+		cmocka_unit_test(a_setting_gives_a_key_other_values),
+		cmocka_unit_test(wrong_values_for_a_key_are_told),
 		cmocka_unit_test(without_a_matrix_there_is_one),
 		cmocka_unit_test(a_wrong_matrix_is_told),
 		cmocka_unit_test(a_suite_sets_what_some_files_lack),

@@ -186,12 +186,12 @@ static _Noreturn void keep_watch(int drill_fd, int program_fd, pid_t program)
 	syscall(SYS_close_range, program_fd + 1, ~0U, 0);
 	while (poll(fds, 2, -1) < 0 && errno == EINTR)
 		;
-	if (fds[0].revents && !fds[1].revents)
+	if (fds[0].revents)
 		kill(-program, SIGKILL);
 	_exit(0);
 }
 
-/* The kernel ends the program with the drill; of what the program has started somebody else must think, who is no child of its. */
+/* The kernel would end the program with the drill, but nothing that the program has started. The watch is no child of it. */
 static bool leave_watch(pid_t parent)
 {
 	pid_t program = getpid(), between;
@@ -211,7 +211,8 @@ static bool leave_watch(pid_t parent)
 	}
 	while (between > 0 && waitpid(between, &status, 0) < 0 && errno == EINTR)
 		;
-	return between > 0 && !status && getppid() == parent;
+	/* Ended by the kernel, the program could be gone before the drill is seen to be: then its group would be left. */
+	return between > 0 && !status && getppid() == parent && !prctl(PR_SET_PDEATHSIG, 0UL);
 }
 
 static _Noreturn void become(const char *path, char **argv, const struct child_place *place, int null_fd,

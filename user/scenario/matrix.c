@@ -169,15 +169,6 @@ static void find_open(const struct node *matrix, const struct scenario_options *
 		}
 }
 
-/* Is it the list of one of them? */
-static bool is_open(const struct open_keys *open, const struct setting *s)
-{
-	for (size_t i = 0; i < open->n; i++)
-		if (!strcmp(open->keys[i]->key->text, s->key))
-			return true;
-	return false;
-}
-
 static bool add_setting(struct scenario_variant *v, const char *key, const char *value)
 {
 	struct setting *s = &v->vars[v->n_vars++];
@@ -187,33 +178,50 @@ static bool add_setting(struct scenario_variant *v, const char *key, const char 
 	return s->key && s->value;
 }
 
+/* What a combination gives a variable; NULL: nothing. */
+static const char *chosen(const struct open_keys *open, const struct node *const values[], const char *key)
+{
+	for (size_t i = 0; i < open->n; i++)
+		if (!strcmp(open->keys[i]->key->text, key))
+			return values[i]->text;
+	return NULL;
+}
+
+/* The options' own, in their order, and then what a combination gives beside them. */
+static bool add_settings(const struct open_keys *open, const struct node *const values[],
+			 const struct scenario_options *o, struct scenario_variant *v)
+{
+	bool done = true;
+
+	v->vars = calloc(o->n_vars + open->n + 1, sizeof(*v->vars));
+	if (!v->vars)
+		return false;
+	for (size_t k = 0; done && k < o->n_vars; k++) {
+		const char *value = chosen(open, values, o->vars[k].key);
+
+		done = add_setting(v, o->vars[k].key, value ? value : o->vars[k].value);
+	}
+	for (size_t k = 0; done && k < open->n; k++)
+		done = add_setting(v, open->keys[k]->key->text, values[k]->text);
+	return done;
+}
+
 /* Combination i: its digits, the last key's the lowest. */
 static bool add_variant(const struct open_keys *open, const struct scenario_options *o, size_t i,
 			struct scenario_variant *v)
 {
 	const struct node *values[MOST_KEYS];
 	struct buf suffix = {0};
-	bool done = true;
 
-	v->vars = calloc(o->n_vars + open->n + 1, sizeof(*v->vars));
-	if (!v->vars)
-		return false;
 	for (size_t k = open->n; k-- > 0;) {
 		values[k] = matrix_value(open->keys[k], i % matrix_count(open->keys[k]));
 		i /= matrix_count(open->keys[k]);
 	}
-	for (size_t k = 0; k < o->n_vars; k++)
-		done = done &&
-		       (is_open(open, &o->vars[k]) || add_setting(v, o->vars[k].key, o->vars[k].value));
-	for (size_t k = 0; k < open->n; k++) {
-		const char *key = open->keys[k]->key->text;
-
-		done = done && add_setting(v, key, values[k]->text);
-		buf_printf(&suffix, "%s%s=%s", k ? "," : "[", key, values[k]->text);
-	}
+	for (size_t k = 0; k < open->n; k++)
+		buf_printf(&suffix, "%s%s=%s", k ? "," : "[", open->keys[k]->key->text, values[k]->text);
 	buf_puts(&suffix, open->n ? "]" : "");
 	v->suffix = buf_take(&suffix);
-	return done && v->suffix;
+	return v->suffix && add_settings(open, values, o, v);
 }
 
 static int expand(const struct open_keys *open, const struct scenario_options *o,

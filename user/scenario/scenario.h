@@ -53,7 +53,8 @@ int scenario_parse(const char *name, const char *text, size_t len, const struct 
 
 /*
  * The combinations of a file's `matrix`, the last key fastest; without one a single variant without a suffix. A key that the
- * options set has that value alone, and no part in the suffix. Errors as of scenario_parse(), of the matrix alone: what else
+ * options set has that value alone, and no part in the suffix; one that they set to a list, `[1%, 2%]`, has these values. A
+ * variant's first n_vars settings are the options', in their order. Errors as of scenario_parse(), of the matrix alone: what else
  * is wrong is told when a variant is read. (Read without its variants' settings, a file with a matrix is its first combination.)
  */
 int scenario_variants(const char *name, const char *text, size_t len, const struct scenario_options *options,
