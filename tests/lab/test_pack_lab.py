@@ -159,7 +159,7 @@ class PackLab(unittest.TestCase):
         script = 'echo "$*"; pwd; compose ps; compose stop other; compose ps; compose sing; echo "status $?"; exit 4'
         status, output = self.finish("--misbehave", "late", "--set", "a=b", run=script)
         self.assertEqual(status, 4, output)
-        self.assertIn(f"{self.folder}/pack --allow-exec --netns here --keep-going --out {self.folder}/out "
+        self.assertIn(f"{self.folder}/pack --allow-exec --keep-going --out {self.folder}/out --netns here "
                       "--set address=10.7.0.2 --set hold=9s --set a=b --only o*\n/run/lab\n", output)
         self.assertIn("other running\n", output)
         self.assertIn("other exited\n", output)

@@ -115,9 +115,9 @@ static int has_own_lab(const struct dirent *entry)
 	return own_lab(entry->d_name, path);
 }
 
-/* Say the names that are there. */
+/* Say the names that are there. The one that is nearest to what was asked for goes into `best`, which suggest->best points to. */
 static void list_packs(const char *folder, int (*filter)(const struct dirent *), size_t suffix, int *listed,
-		       struct suggest *suggest)
+		       struct suggest *suggest, char best[NAME_MAX + 1])
 {
 	struct dirent **entries;
 	int n = scandir(folder, &entries, filter, alphasort);
@@ -125,6 +125,10 @@ static void list_packs(const char *folder, int (*filter)(const struct dirent *),
 	for (int i = 0; i < n; i++) {
 		entries[i]->d_name[strlen(entries[i]->d_name) - suffix] = '\0';
 		suggest_try(suggest, entries[i]->d_name);
+		if (suggest->best == entries[i]->d_name) {
+			snprintf(best, NAME_MAX + 1, "%s", entries[i]->d_name);
+			suggest->best = best;
+		}
 		fprintf(stderr, "%s `%s`", (*listed)++ ? "," : "", entries[i]->d_name);
 		free(entries[i]);
 	}
@@ -135,13 +139,13 @@ static void list_packs(const char *folder, int (*filter)(const struct dirent *),
 static int unknown_pack(const char *pack, const char *folder)
 {
 	struct suggest suggest = {.word = pack};
-	char scenarios[PATH_MAX];
+	char scenarios[PATH_MAX], best[NAME_MAX + 1];
 	int listed = 0;
 
 	fprintf(stderr, "shearpin lab: there is no pack `%s`; there is", pack);
-	list_packs(folder, is_pack, strlen(PACK_SUFFIX), &listed, &suggest);
+	list_packs(folder, is_pack, strlen(PACK_SUFFIX), &listed, &suggest, best);
 	if (!find_folder(SCENARIOS, scenarios))
-		list_packs(scenarios, has_own_lab, 0, &listed, &suggest);
+		list_packs(scenarios, has_own_lab, 0, &listed, &suggest, best);
 	if (suggest.best)
 		fprintf(stderr, "; did you mean `%s`?", suggest.best);
 	fputc('\n', stderr);
