@@ -403,7 +403,7 @@ def python_with(*modules):
     """A python3 that has these modules: this one or, where another comes first in PATH, the system's."""
     for python in (sys.executable, "/usr/bin/python3"):
         wanted = "".join(f"import {name};" for name in modules)
-        if not subprocess.run([python, "-c", wanted], stderr=subprocess.DEVNULL, check=False).returncode:
+        if not subprocess.run([python, "-c", wanted], stderr=subprocess.DEVNULL, check=False, cwd="/").returncode:
             return python
     raise LabError(f"python3 has no {' or no '.join(modules)}: `tools/setup test` installs what a lab needs")
 

@@ -273,7 +273,7 @@ static int report_suite(const struct format *f, const char *path, uint64_t objec
 	err = dirfd < 0 ? -errno : suite_results_load(dirfd, &s);
 	if (dirfd >= 0)
 		close(dirfd);
-	if (err == -EBADMSG)
+	if (err == -EBADMSG || (!err && !s.suite))
 		status = say(STATUS_USAGE, path, "its suite.json is none of this version");
 	else if (err == -EPROTONOSUPPORT)
 		status = say(STATUS_USAGE, path,

@@ -300,14 +300,15 @@ static void carry_out(const struct command_spec *command, const struct drill_arg
 		      struct drill_options *options, struct drill_end *ret)
 {
 	struct followers followers = {.metrics = args->metrics};
+	struct drill_options followed = *options;
 	struct drill_result result;
 
-	options->on_event = on_event;
-	options->on_tick = on_tick;
-	options->arg = &followers;
+	followed.on_event = on_event;
+	followed.on_tick = on_tick;
+	followed.arg = &followers;
 	progress_open(&followers.progress, args->json ? stderr : stdout, plan->name);
 	metrics_run(args->metrics, plan);
-	drill_run(plan, options, &result);
+	drill_run(plan, &followed, &result);
 	progress_close(&followers.progress);
 	ret->status = conclude(command, args, &result);
 	ret->directory = result.directory;

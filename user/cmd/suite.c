@@ -120,6 +120,16 @@ static int make_parents(const char *path)
 	return err;
 }
 
+/* The second of a moment has a number. NULL: no memory. */
+static char *numbered(const char *when, const char *name, int i)
+{
+	char *path;
+	int len = i == 1 ? asprintf(&path, "runs/%s-%s", when, name)
+			 : asprintf(&path, "runs/%s-%s-%d", when, name, i);
+
+	return len < 0 ? NULL : path;
+}
+
 /* As a run's own: two suites within a second don't share one. */
 static int make_default(const struct suite *suite, char **ret_path)
 {
@@ -129,10 +139,8 @@ static int make_default(const struct suite *suite, char **ret_path)
 	if (mkdir("runs", 0755) && errno != EEXIST)
 		return -errno;
 	for (int i = 1; i < 100; i++) {
-		int len = i == 1 ? asprintf(&path, "runs/%s-%s", when, suite->name)
-				 : asprintf(&path, "runs/%s-%s-%d", when, suite->name, i);
-
-		if (len < 0)
+		path = numbered(when, suite->name, i);
+		if (!path)
 			return -ENOMEM;
 		if (!mkdir(path, 0755)) {
 			*ret_path = path;
@@ -148,10 +156,11 @@ static int make_default(const struct suite *suite, char **ret_path)
 static int make_directory(struct running *run)
 {
 	const char *out = run->args->out;
+	char *path = NULL;
 	int err;
 
 	if (!out) {
-		err = make_default(run->suite, &run->directory);
+		err = make_default(run->suite, &path);
 		if (err)
 			return refuse(run, STATUS_REFUSED, "can't make a directory under runs",
 				      strerror(-err));
@@ -164,9 +173,10 @@ static int make_directory(struct running *run)
 				      "is there already; --out wants a new directory");
 		if (err)
 			return refuse(run, STATUS_REFUSED, out, strerror(-err));
-		run->directory = strdup(out);
+		path = strdup(out);
 	}
-	run->dirfd = run->directory ? open(run->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	run->directory = path;
+	run->dirfd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (run->dirfd < 0)
 		return refuse(run, STATUS_HOST_FAILED, "the suite's directory", strerror(errno));
 	return STATUS_OK;

@@ -185,7 +185,7 @@ static int make(int dirfd, const char *directory, struct suite_results *s, uint6
 {
 	const struct results *const *runs = (const struct results *const *)s->runs;
 	struct comparison *c = NULL;
-	int err = compare_runs(runs, s->suite->n, objective_ns, &c);
+	int err = s->suite ? compare_runs(runs, s->suite->n, objective_ns, &c) : -EBADMSG;
 
 	if (err)
 		return err;

@@ -42,8 +42,8 @@ static void put_argv(struct json *j, const struct plan_command *command)
 
 static int compose(struct change *c, char *const *environment)
 {
-	char *folder = getcwd(NULL, 0), name[64];
-	uint64_t inode;
+	char *folder = getcwd(NULL, 0), name[64] = "";
+	uint64_t inode = 0;
 	struct json j;
 	int err = folder ? netns_own(&inode, name, sizeof(name)) : -errno;
 

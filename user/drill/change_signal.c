@@ -132,7 +132,7 @@ static int prepare(struct change *c)
 
 static int apply(struct change *c)
 {
-	struct process_found now;
+	struct process_found now = {0};
 	int fd = pidfd_open(c->process.pid, 0), err = fd < 0 ? -errno : process_look(c->process.pid, &now);
 
 	if (!err && now.start_ticks != c->process.start_ticks)

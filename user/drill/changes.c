@@ -444,12 +444,13 @@ int changes_cut(struct changes *s)
 	struct change_window *w;
 	int err = 0, next;
 
-	if (s)
-		s->zero = 0;
-	for (size_t i = 0; s && i < s->n; i++)
+	if (!s || !s->items)
+		return 0;
+	s->zero = 0;
+	for (size_t i = 0; i < s->n; i++)
 		if (s->items[i].state == CHANGE_PREPARES || s->items[i].state == CHANGE_APPLIES)
 			atomic_store(&s->items[i].change.is_cancelled, true);
-	while (s && (w = newest(s))) {
+	while ((w = newest(s))) {
 		next = finish(s, w);
 		if (w->state == CHANGE_IS_OPEN) {
 			w->is_cut |= w->closes < UINT64_MAX;

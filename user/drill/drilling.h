@@ -38,7 +38,7 @@ struct drill {
 	enum drill_phase phase;
 	uint64_t phase_ends;
 	const char *wait; /* the step that is pending; NULL: none is */
-	bool stop; /* result says why */
+	bool stop;        /* result says why */
 };
 
 /* End the run as soon as may be; the first reason is the one that counts. */

@@ -292,7 +292,7 @@ static int copy_bytes(int from, int to, const struct stat *before, struct file_s
 		      const atomic_bool *cancelled)
 {
 	struct sink copy = {.take = write_sparse, .cancelled = cancelled, .fd = to};
-	struct stat after;
+	struct stat after = {0};
 	int err = sink_open(&copy);
 
 	if (!err)

@@ -22,6 +22,7 @@ static int list(int fd, char **ret_names, size_t *ret_len)
 {
 	ssize_t len = flistxattr(fd, NULL, 0);
 	char *names;
+	int err;
 
 	*ret_names = NULL;
 	*ret_len = 0;
@@ -32,8 +33,9 @@ static int list(int fd, char **ret_names, size_t *ret_len)
 		return -ENOMEM;
 	len = flistxattr(fd, names, len);
 	if (len < 0) {
+		err = -errno;
 		free(names);
-		return -errno;
+		return err ?: -EIO;
 	}
 	*ret_names = names;
 	*ret_len = len;
@@ -45,16 +47,18 @@ static int get(int fd, const char *name, char **ret_value, size_t *ret_len)
 {
 	ssize_t len = fgetxattr(fd, name, NULL, 0);
 	char *value;
+	int err;
 
 	if (len < 0)
-		return -errno;
+		return -errno ?: -EIO;
 	value = malloc(len + 1);
 	if (!value)
 		return -ENOMEM;
 	len = fgetxattr(fd, name, value, len);
 	if (len < 0) {
+		err = -errno;
 		free(value);
-		return -errno;
+		return err ?: -EIO;
 	}
 	*ret_value = value;
 	*ret_len = len;
@@ -63,15 +67,16 @@ static int get(int fd, const char *name, char **ret_value, size_t *ret_len)
 
 static int add_all(int fd, struct buf *b)
 {
-	size_t size, len;
-	char *names, *value;
+	size_t size = 0, len = 0;
+	char *names = NULL, *value = NULL;
 	int err = list(fd, &names, &size);
 
 	for (const char *name = names; !err && name < names + size; name += strlen(name) + 1) {
 		uint32_t bytes;
 
+		value = NULL;
 		err = get(fd, name, &value, &len);
-		if (err) {
+		if (err || !value) {
 			err = err == -ENODATA || err == -ENOTSUP ? 0 : err;
 			continue;
 		}
@@ -184,10 +189,10 @@ static int remove_others(int fd, const struct kept *k)
 
 static int put(int fd, const char *name, const char *value, size_t len)
 {
-	char *now;
-	size_t now_len;
+	char *now = NULL;
+	size_t now_len = 0;
 
-	if (!get(fd, name, &now, &now_len)) {
+	if (!get(fd, name, &now, &now_len) && now) {
 		bool same = now_len == len && !memcmp(now, value, len);
 
 		free(now);

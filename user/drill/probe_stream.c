@@ -264,13 +264,16 @@ static int prepare(struct probe *p, int fd, const struct sockaddr_storage *addre
 /* The port at this end: connections of probes are none of the system under test. */
 static void note_port(struct probe *p, int fd)
 {
-	struct sockaddr_storage own;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} own = {.v6 = {0}};
 	socklen_t len = sizeof(own);
 
-	if (p->plan->listen || getsockname(fd, (struct sockaddr *)&own, &len))
+	if (p->plan->listen || getsockname(fd, &own.any, &len))
 		return;
-	p->held_port = ntohs(own.ss_family == AF_INET ? ((struct sockaddr_in *)&own)->sin_port
-						      : ((struct sockaddr_in6 *)&own)->sin6_port);
+	p->held_port = ntohs(own.any.sa_family == AF_INET ? own.v4.sin_port : own.v6.sin6_port);
 }
 
 static void start(struct probe *p, uint64_t now)

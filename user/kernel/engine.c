@@ -392,7 +392,7 @@ static int compare_times(const void *a, const void *b)
 /* When windows open and close; those of several targets of a step do so at one time. */
 static void fill_marks(const struct plan *plan, const struct sp_rule *rules, __u64 *ret_marks)
 {
-	__u64 marks[SP_MAX_MARKS];
+	__u64 marks[SP_MAX_MARKS] = {0};
 	size_t n = 0, kept = 0;
 
 	for (size_t r = 0; r < plan->n_rules; r++) {

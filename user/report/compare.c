@@ -101,7 +101,8 @@ static struct compare_score *find_score(struct comparison *c, const char *scenar
 
 	for (size_t i = 0; i < c->n_scores; i++) {
 		score = &c->scores[i];
-		if (strcmp(score->scenario, scenario) == 0 && strcmp(score->step, step) == 0)
+		if (score->scenario && strcmp(score->scenario, scenario) == 0 &&
+		    strcmp(score->step, step) == 0)
 			return score;
 	}
 	score = &c->scores[c->n_scores++];

@@ -47,7 +47,8 @@ void html_cell(struct buf *out, const char *text);
 void html_cell_count(struct buf *out, uint64_t count);
 void html_cell_seconds(struct buf *out, uint64_t ns, uint64_t seq);
 void html_cell_millis(struct buf *out, uint64_t ns);
-void html_cell_time(struct buf *out, uint64_t ts_ns, uint64_t seq); /* UTC; the date may stand above the time */
+void html_cell_time(struct buf *out, uint64_t ts_ns,
+		    uint64_t seq);             /* UTC; the date may stand above the time */
 void html_cell_yes(struct buf *out, bool yes); /* "yes", or "no" in the colour of failure */
 /* "disconnect #2", a row's head that leads to the window's row in the Scenario Matrix. */
 void html_window_head(struct buf *out, const struct results *r, const struct result_window *w);

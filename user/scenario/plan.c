@@ -2,6 +2,7 @@
 #include "scenario/plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "scenario/url.h"
 
@@ -203,6 +204,7 @@ static void keep_faults(struct plan *plan)
 {
 	size_t kept = 0, moved[plan->n_steps + 1];
 
+	memset(moved, 0, sizeof(moved));
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		moved[i] = kept;
 		if (plan->steps[i].kind != STEP_FAULT) {

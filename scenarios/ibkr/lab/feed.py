@@ -107,6 +107,8 @@ class Feed:
             except (OSError, asyncio.TimeoutError, redis.exceptions.RedisError) as e:
                 self.to_broker = False
                 say("broker_lost", buffered=len(self.buffer), reason=repr(words_of(e)))
+                if self.args.misbehave == "no-buffer":
+                    self.buffer.clear()
                 if self.args.misbehave == "cascade":
                     sys.exit("uncaught: the broker is lost")
                 with contextlib.suppress(Exception):

@@ -41,7 +41,7 @@ LONG_WAITS = {"slow-recovery": 60, "no-recovery": 1e9}
 
 
 class Retry:
-    """Waits that double, up to a longest one; after so many attempts without success the longest once, and then anew."""
+    """Waits that double, up to a longest one; after so many attempts without success it says so, and goes on with the longest."""
 
     def __init__(self, name, args):
         self.name, self.args = name, args
@@ -54,13 +54,13 @@ class Retry:
         args = self.args
         delay = min(args.base_retry_delay * 2 ** self.failures, args.max_retry_delay)
         self.failures += 1
+        if self.failures == args.max_retry_attempts + 1:
+            say("retries_exhausted", link=self.name, attempts=args.max_retry_attempts)
+        if self.failures > args.max_retry_attempts:
+            delay = max(delay, args.max_retry_delay)
         if args.misbehave == "no-backoff":
             delay = args.base_retry_delay
-        if args.misbehave in LONG_WAITS:
-            delay = LONG_WAITS[args.misbehave]
-        if self.failures > args.max_retry_attempts:
-            say("retries_exhausted", link=self.name, attempts=args.max_retry_attempts)
-            self.failures, delay = 0, args.max_retry_delay
+        delay = LONG_WAITS.get(args.misbehave, delay)
         say("retry", link=self.name, attempt=self.failures, wait_s=f"{delay:.3f}", reason=repr(reason))
         await asyncio.sleep(delay)
 
