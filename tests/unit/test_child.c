@@ -123,7 +123,7 @@ static void test_what_can_not_run(void **state)
 /* PATH is looked through to the end; a directory and a file that may not be run are no programs. */
 static void test_path(void **state)
 {
-	char *before = strdup(getenv("PATH")), path[256];
+	char *before = strdup(getenv("PATH")), path[8192];
 	struct child *child;
 
 	(void)state;

@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,13 +157,14 @@ static int find_program(const char *name, const char *path, const char *folder, 
 
 /* ---- in the child, between fork() and exec(): what a handler may call, for the drill has threads ---- */
 
+/* Also those that the C library keeps to itself, and that somebody may have had ignored: zeros are the kernel's SIG_DFL. */
 static void reset_signals(void)
 {
-	struct sigaction action = {.sa_handler = SIG_DFL};
+	static const uint64_t zeros[8];
 	sigset_t none;
 
 	for (int i = 1; i < NSIG; i++)
-		sigaction(i, &action, NULL);
+		(void)syscall(SYS_rt_sigaction, i, zeros, NULL, NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

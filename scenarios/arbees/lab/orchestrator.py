@@ -100,7 +100,7 @@ class Orchestrator:
         """What the shard has with what it should have. What was sent to it a moment ago, or while it was not listening, may be missing."""
         patience = time.monotonic() - SETTLE_HEARTBEATS * self.args.heartbeat
         for game, since in service.games.items():
-            if game not in reported and since < patience and self.args.misbehave != "no-resync":
+            if game not in reported and since < patience and self.args.misbehave not in ("no-resync", "removes-all"):
                 say("WARN", f"Game {game} missing from shard {service.name} heartbeat report")
                 self.send(service, "add_game", game)
         zombies = sorted(reported - set(service.games))
