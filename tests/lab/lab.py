@@ -199,10 +199,10 @@ class Namespace:
 
 # The bpf system call, for asking what is left: linux/bpf.h.
 SYS_BPF = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
-BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID, BPF_LINK_GET_FD_BY_ID, BPF_PROG_QUERY = 13, 14, 30, 16
+BPF_PROG_GET_FD_BY_ID, BPF_PROG_QUERY = 13, 16
 BPF_PROG_LOAD, BPF_LINK_CREATE, BPF_PROG_TYPE_XDP = 5, 28, 6
 BPF_OBJ_GET_INFO_BY_FD, PROG_NAME = 15, 64  # the place of the name in struct bpf_prog_info
-GET_FD_BY_ID = {"prog": BPF_PROG_GET_FD_BY_ID, "map": BPF_MAP_GET_FD_BY_ID, "link": BPF_LINK_GET_FD_BY_ID}
+GET_NEXT_ID = {"prog": 11, "map": 12, "link": 31}
 ATTACH_XDP, ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS = 37, 46, 47
 
 
@@ -227,11 +227,11 @@ def kernel_objects(pid):
 
 
 def is_there(kind, number):
-    fd, _ = bpf(GET_FD_BY_ID[kind], struct.pack("II", number, 0))
-    if fd < 0:
-        return False
-    os.close(fd)
-    return True
+    """Without a descriptor of it: the kernel empties an array of programs in a work item when its last user closes it, and who
+    opens and closes the array while that is pending leaves it a reference that nobody gives back (prog_array_map_clear() of
+    kernel/bpf/arraymap.c, Linux 6.18)."""
+    result, answer = bpf(GET_NEXT_ID[kind], struct.pack("II", number - 1, 0))
+    return result == 0 and struct.unpack_from("I", answer, 4)[0] == number
 
 
 def program_name(number):

@@ -72,6 +72,7 @@ class Killed(LifetimeTest):
 
     def kill(self, run):
         objects = kernel_objects(run.pid)
+        self.assertEqual([o for o in objects if not is_there(*o)], [])
         behind = set() if TCX else self.behind_stubs(run)
         run.signal(signal.SIGKILL)
         self.assertEqual(run.wait(), -signal.SIGKILL)
