@@ -22,7 +22,9 @@ PREFIX    ?= /usr/local
 BUILD     ?= build
 VERSION   := 0.1.0
 
-LIBS      := libbpf libelf libfyaml jansson libmnl libcrypto libmicrohttpd libcurl zlib
+LIBS      := libbpf libelf libfyaml jansson libmnl libcrypto zlib
+# Loaded when a run needs them (user/base/library.h).
+LAZY_LIBS := libcurl libmicrohttpd
 WARNINGS  := -Wall -Wextra -Werror
 DEFINES   := -D_GNU_SOURCE -DSHEARPIN_VERSION='"$(VERSION)"' -DSHEARPIN_DATADIR='"$(PREFIX)/share/shearpin"'
 INCLUDES  := -Iuser -Ibpf -I$(BUILD)
@@ -70,8 +72,8 @@ $(BUILD)/tests/%.o: tests/%.c $(BUILD)/user.flags
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) $(USER_C) -Itests -MMD -MP -c -o $@ $<)
 
-# The skeletons must exist before the first compilation; later the dependency files know who needs them.
-$(OBJ) $(FUZZ_OBJ) $(FUZZ_BIN): | $(BPF_SKEL)
+# These must exist before the first compilation; later the dependency files know who needs them.
+$(OBJ) $(FUZZ_OBJ) $(FUZZ_BIN): | $(BPF_SKEL) $(BUILD)/sonames.h
 $(TEST_BIN:=.o) $(BENCH_BIN:=.o) $(foreach s,unit packet bench,$(call HELP_OBJ,$s)): | $(BPF_SKEL) $(TEST_SKEL)
 
 $(BUILD)/%.bpf.o: bpf/%.bpf.c $(BUILD)/bpf.flags
@@ -86,6 +88,11 @@ $(BUILD)/tests/%.bpf.o: tests/%.bpf.c $(BUILD)/bpf.flags
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call run,SKEL,$(BPFTOOL) gen object $(BUILD)/$*.linked.o $< && \
 		$(BPFTOOL) gen skeleton $(BUILD)/$*.linked.o name $(subst -,_,$(notdir $*)) > $@.tmp && mv $@.tmp $@)
+
+# By the names of the libraries that the headers belong to.
+$(BUILD)/sonames.h: $(BUILD)/user.flags
+	$(call run,SONAMES,for l in $(LAZY_LIBS); do readelf -d "$$($(CC) -print-file-name=$$l.so)" | \
+		sed -n "s/.*(SONAME).*\[\(.*\)\]$$/#define \U$$l\E_SONAME \"\1\"/p" | grep . || exit; done > $@.tmp && mv $@.tmp $@)
 
 .SECONDEXPANSION:
 $(LIB): $(filter-out $(BUILD)/user/main.o,$(OBJ))
@@ -136,7 +143,7 @@ test-vm:
 	@$(AGAIN) all test-programs
 	@tests/vm/run $(BUILD)
 
-skeletons: $(BPF_SKEL)
+skeletons: $(BPF_SKEL) $(BUILD)/sonames.h
 test-programs: $(TEST_BIN) $(FUZZ_BIN)
 bench-programs: $(BENCH_BIN)
 unit-programs: $(filter $(BUILD)/tests/unit/%,$(TEST_BIN))

@@ -243,6 +243,11 @@ __noinline int decide_alone(struct work *w, __u32 rule)
 	w->index = a.seen;
 	w->verdict = rule_verdict(r, rule, w, &a);
 	note_owed(w, &a, flow);
+	if (!without_shadows && r->shadow) {
+		cast_shadow(w, r, &a, w->verdict);
+		undecided(w);
+		return 0;
+	}
 	if (!(without_bends && without_meanings) && w->verdict == SP_PASS)
 		w->verdict = milder_verdict(w, rule, &a, flow);
 	if (w->verdict > SP_SUPPRESS)

@@ -24,6 +24,7 @@ MS_REC, MS_PRIVATE = 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FOLDER = "/run/lab"
+OWN_NETNS = "/proc/thread-self/ns/net"
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -234,23 +235,20 @@ class Program:
         return self.start()
 
 
-class Host:
-    """A network namespace. `with host:` puts the calling thread into it."""
+class Namespace:
+    """A network namespace, by its path. `with namespace:` puts the calling thread into it."""
 
-    def __init__(self, lab, name):
-        self.lab, self.name = lab, name
+    FAILED = LabError  # what call() raises
+
+    def __init__(self, path):
+        self.path = path
         self.before = threading.local()
-        self.devices = {}  # name: address
-        subprocess.run(["ip", "netns", "add", name], check=True)
-        self.path = f"/run/netns/{name}"
-        self.call("ip", "link", "set", "lo", "up")
 
     def __enter__(self):
         stack = self.before.__dict__.setdefault("stack", [])
-        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        there = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        checked(libc.setns(there, CLONE_NEWNET), f"enter {self.name}")
-        os.close(there)
+        with open(self.path, "rb") as there:
+            own = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
+            checked(libc.setns(there.fileno(), CLONE_NEWNET), f"enter {self.path}")
         stack.append(own)
         return self
 
@@ -260,12 +258,23 @@ class Host:
         os.close(own)
 
     def call(self, *argv, **options):
-        """The standard output of a program that ran inside; LabError if it failed."""
+        """The standard output of a program that ran inside."""
         with self:
             done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
         if done.returncode:
-            raise LabError(f"{self.name}: {' '.join(argv)}: {done.stderr.strip()}")
+            raise self.FAILED(f"{self.path}: {' '.join(argv)}: {done.stderr.strip()}")
         return done.stdout
+
+
+class Host(Namespace):
+    """One with a name and devices."""
+
+    def __init__(self, lab, name):
+        super().__init__(f"/run/netns/{name}")
+        self.lab, self.name = lab, name
+        self.devices = {}  # name: address
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        self.call("ip", "link", "set", "lo", "up")
 
     def connects(self, address, port, seconds=1):
         """Is a TCP connection accepted?"""
@@ -320,20 +329,25 @@ class World:
         else:
             switch = self.host(f"switch{number}")
             switch.call("ip", "link", "add", "br0", "type", "bridge")
-            switch.call("ip", "link", "set", "br0", "up")
+            self.set_up(switch, "br0")
             for i, host in enumerate(hosts):
                 self.cable(host, names[i], switch, f"port{i + 1}")
-                switch.call("ip", "link", "set", f"port{i + 1}", "master", "br0", "up")
+                self.set_up(switch, f"port{i + 1}", "master", "br0")
         for i, host in enumerate(hosts, 1):
             device = names[i - 1]
-            host.call("ip", "link", "set", device, "addrgenmode", "none")
-            host.call("ip", "link", "set", device, "up")
+            self.set_up(host, device)
             host.add_address(device, f"10.{number}.0.{i}/24")
             if self.ipv6:
                 host.add_address(device, f"fd00:{number}::{i}/64")
         for host in hosts:
             wait_until(lambda h=host: "linkdown" not in h.call("ip", "route", "show", "table", "all"), "the network is up")
         return names
+
+    @staticmethod
+    def set_up(host, device, *words):
+        """Without an address of its own making, which would be tentative for a while."""
+        host.call("ip", "link", "set", device, "addrgenmode", "none")
+        host.call("ip", "link", "set", device, *words, "up")
 
     @staticmethod
     def cable(near, near_device, far, far_device):

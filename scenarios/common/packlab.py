@@ -37,7 +37,8 @@ INTERRUPTED, REFUSED, HOST_FAILED, USAGE = 130, 3, 5, 2
 
 
 class Pack:
-    """What a pack says of its lab. `self.world` is its World, `self.misbehave` what --misbehave says (or None)."""
+    """What a pack says of its lab. `self.world` is its World, `self.misbehave` what --misbehave says (or None), `self.full` whether
+    --full is there: a stand-in whose times are shortened has its system's own then."""
 
     HOST = ""         # the host that shearpin acts in; "": each scenario says it (`container`, `netns`)
     PLACE = {}        # --set K=V of every drill in the lab: its addresses
@@ -49,11 +50,10 @@ class Pack:
     LOGS = ()         # files of the lab's folder, as globs, that are kept beside the programs' output, in OUT/lab
     FILES = ()        # that scenarios change, as globs in the lab's folder; nobody else may write them meanwhile
     SETTLE_S = 60     # for the system under test to be as it was, once what --kill leaves behind is cleared
-    MOVES_CLOCK = False  # one of the scenarios moves the host's clock
     KILL = ()         # (scenario, step) pairs: --kill kills shearpin while a window of that step is open
 
-    def __init__(self, world, misbehave):
-        self.world, self.misbehave = world, misbehave
+    def __init__(self, world, misbehave, full):
+        self.world, self.misbehave, self.full = world, misbehave, full
 
     def build(self):
         """Make hosts, networks, services and stand-ins; on return the system under test is healthy."""
@@ -62,6 +62,13 @@ class Pack:
     def settled(self):
         """Is the system under test healthy again? Asked after --kill."""
         return True
+
+
+def is_opening(event):
+    """Of a program's window: when the program has ended, or it might be killed before it has done anything."""
+    if event["type"] == "step.start":
+        return event.get("data", {}).get("kind") != "exec"
+    return event["type"] in ("fault.open", "step.exit")
 
 
 class Lab:
@@ -76,7 +83,7 @@ class Lab:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.on_signal)
         self.world = World(os.path.join(folder, "lab"))
-        self.pack = kind(self.world, args.misbehave)
+        self.pack = kind(self.world, args.misbehave, args.full)
         self.pack.build()
 
     def on_signal(self, number, _):
@@ -139,8 +146,7 @@ class Lab:
     def is_open(self, step, out):
         if self.child.poll() is not None:
             raise LabError(f"shearpin has ended with {self.child.returncode} before a window of `{step}` was open")
-        return any(event["type"] in ("fault.open", "step.start") and event.get("step", "").partition(" (")[0] == step
-                   for event in self.events(out))
+        return any(is_opening(event) and event.get("step", "").partition(" (")[0] == step for event in self.events(out))
 
     def kill_everything(self):
         """Of shearpin, its guard included: stopped first, or the one would see the other's end."""
@@ -181,8 +187,7 @@ class Lab:
         print(f"    killed: {count}; left behind: {'; '.join(before.differences(left)) or 'nothing'}")
         problems = self.clear()
         after = labstate.State(self.world, self.pack.FILES)
-        at_once = {*before.files, *(["clock"] if self.pack.MOVES_CLOCK else [])}
-        problems += [f"after clear: {text}" for text in before.differences(after) if text.split(":")[0] in at_once]
+        problems += [f"after clear: {text}" for text in before.differences(after) if text.split(":")[0] in before.files]
         problems += self.settle(before)
         for text in problems:
             print(f"    DIFFERS {text}")
@@ -215,8 +220,6 @@ def misbehaviour(kind, name):
 
 def print_list(kind, folder):
     """With tabs between the words."""
-    if kind.MOVES_CLOCK:
-        print("clock")
     for name in scenarios(folder):
         print("scenario", name, sep="\t")
     for name in kind.MISBEHAVE:

@@ -19,10 +19,16 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../scenarios/common"))
+import labworld  # noqa: E402
+from labworld import CLONE_NEWNET, CLONE_NEWNS, MS_PRIVATE, MS_REC, OWN_NETNS, libc  # noqa: E402
 
 SHEARPIN = os.path.abspath(os.environ.get("SHEARPIN", "build/shearpin"))
 PATIENCE_S = 120  # a test that waits longer fails instead of hanging
@@ -35,9 +41,7 @@ HERE = {V4: "10.77.0.1", V6: "fd77::1"}
 THERE = {V4: "10.77.0.2", V6: "fd77::2"}
 DEVICE, PEER_DEVICE = "test0", "peer0"
 
-CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
-MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 0x40000, 2
-libc = ctypes.CDLL(None, use_errno=True)
+MS_BIND, MNT_DETACH = 0x1000, 2
 
 
 def check(result):
@@ -159,35 +163,17 @@ if os.geteuid() == 0:
     spawner = Spawner()
 
 
-class Namespace:
-    """A network namespace. `with namespace:` puts the calling thread into it."""
+class Namespace(labworld.Namespace):
+    """A new one, without a name."""
+
+    FAILED = AssertionError
 
     def __init__(self):
-        self.fd = -1
-        self.before = []
-        with open("/proc/thread-self/ns/net", "rb") as own:
+        with open(OWN_NETNS, "rb") as own:
             check(libc.unshare(CLONE_NEWNET))
-            self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            self.fd = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
             check(libc.setns(own.fileno(), CLONE_NEWNET))
-        self.path = f"/proc/{os.getpid()}/fd/{self.fd}"
-
-    def __enter__(self):
-        self.before.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
-        check(libc.setns(self.fd, CLONE_NEWNET))
-        return self
-
-    def __exit__(self, *_):
-        fd = self.before.pop()
-        check(libc.setns(fd, CLONE_NEWNET))
-        os.close(fd)
-
-    def call(self, *argv, **options):
-        """The standard output of a program that ran inside."""
-        with self:
-            done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
-        if done.returncode:
-            raise AssertionError(f"{' '.join(argv)}: {done.stderr}")
-        return done.stdout
+        super().__init__(f"/proc/{os.getpid()}/fd/{self.fd}")
 
     def socket(self, family, kind):
         with self:

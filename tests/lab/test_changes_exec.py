@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Steps that run programs: what they did is taken back by others, and none outlives the run."""
+import json
 import os
 import signal
+import time
 import unittest
 
 from changing import WRAPPER, ChangeTest, stat_of
@@ -35,7 +37,7 @@ class ExecTest(ChangeTest):
 
     def made(self, **more):
         run = self.start(self.step(**more))
-        run.wait_event("step.start")
+        run.wait_event("step.exit")
         return run
 
     def why(self, run):
@@ -48,10 +50,40 @@ class Programs(ExecTest):
         self.assert_ended(run, 0)
         self.assertEqual(self.said(), ["made", "unmade"] * 2)
         self.assertEqual(self.told(run), [(t, "step 1", n) for n in (1, 2) for t in ("step.start", "step.undo", "step.end")])
-        start, undo = run.events("step.start")[0]["data"], run.events("step.undo")[0]["data"]
-        self.assertEqual((start["argv"], start["status"], start["output"]), (self.say("made"), 0, "said made\n"))
+        done, undo = run.events("step.exit")[0]["data"], run.events("step.undo")[0]["data"]
+        self.assertEqual((done["argv"], done["status"], done["output"]), (self.say("made"), 0, "said made\n"))
         self.assertEqual((undo["argv"], undo["status"], undo["output"], undo["result"]),
                          (self.say("unmade"), 0, "said unmade\n", "taken back"))
+
+    def test_it_begins_with_the_program(self):
+        """The window is open while the program runs; what it did is told when it has ended."""
+        os.mkfifo(self.trace)
+        run = self.start({"exec": ["sh", "-c", 'read -r line < "$0"; echo "$line"; exit 3', self.trace], "expect_status": 3,
+                          "timeout": "300s"})
+        start = run.wait_event("step.start")
+        self.assertEqual(run.events("step.exit", "step.end"), [])
+        between = time.monotonic_ns()
+        with open(self.trace, "w", encoding="ascii") as f:
+            f.write("go on\n")
+        self.assert_ended(run, 0)
+        self.assertEqual([e["type"] for e in run.events("step.start", "step.exit", "step.end")],
+                         ["step.start", "step.exit", "step.end"])
+        done, = run.events("step.exit")
+        self.assertEqual((done["step"], done["instance"]), ("step 1", 1))
+        self.assertEqual((done["data"]["status"], done["data"]["output"]), (3, "go on\n"))
+        self.assertEqual(done["data"]["duration_ns"], done["mono_ns"] - start["mono_ns"])
+        self.assertLess(start["mono_ns"], between)
+        self.assertGreater(done["mono_ns"], between)
+        self.assertGreaterEqual(start["mono_ns"], start["data"]["opens_ns"])
+        for member in ("status", "output", "duration_ns"):
+            self.assertNotIn(member, start["data"])
+        window, = run.document("results.json")["windows"]
+        self.assertEqual((window["opened_ns"], window["closed_ns"]), (start["mono_ns"], run.events("step.end")[0]["mono_ns"]))
+        self.assertEqual(self.narrow(run), [("apply", start["ts_ns"]), ("clear", run.events("step.end")[0]["ts_ns"])])
+
+    def narrow(self, run):
+        with open(run.path("fault_events.jsonl"), encoding="utf-8") as f:
+            return [(line["phase"], line["ts_ns"]) for line in map(json.loads, f)]
 
     def test_without_an_end(self):
         run = self.start({"exec": self.say("made"), "undo": self.say("unmade")},
@@ -63,12 +95,12 @@ class Programs(ExecTest):
         run = self.start({"exec": self.say("one", 3), "expect_status": 3},
                          {"exec": self.say("two", 77), "expect_status": "any", "at": "400ms"})
         self.assert_ended(run, 0)
-        self.assertEqual([e["data"]["status"] for e in run.events("step.start")], [3, 77])
+        self.assertEqual([e["data"]["status"] for e in run.events("step.exit")], [3, 77])
 
     def test_long_output(self):
         run = self.start({"exec": ["sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x"]})
         self.assert_ended(run, 0)
-        self.assertEqual(run.events("step.start")[0]["data"]["output"], "x" * 4096)
+        self.assertEqual(run.events("step.exit")[0]["data"]["output"], "x" * 4096)
 
     def test_where_it_runs(self):
         """In the namespace and the folder of the run. What takes it back has PATH and HOME, and nothing else."""
@@ -96,6 +128,19 @@ class Failing(ExecTest):
         self.assert_ended(run, 4)
         self.assertEqual(self.said(), ["first", "second", "unsecond", "unfirst"])
         self.assertEqual(self.why(run), "the step step 2 can't be done: it ended with status 9: said second")
+        done = run.events("step.exit")[1]["data"]
+        self.assertEqual((done["status"], done["error"]), (9, "it ended with status 9: said second"))
+        self.assertEqual(self.told(run), [(t, f"step {n}", 1) for t, n in (("step.start", 1), ("step.start", 2), ("step.undo", 2),
+                                                                            ("step.end", 2), ("step.undo", 1), ("step.end", 1))])
+
+    def test_status_without_undo(self):
+        """It was there, and each of its lines has another that ends it."""
+        run = self.start({"exec": self.say("made", 9)})
+        self.assert_ended(run, 4)
+        self.assertEqual(self.told(run), [("step.start", "step 1", 1), ("step.end", "step 1", 1)])
+        self.assertEqual(run.events("step.end")[0]["data"]["error"], "it ended with status 9: said made")
+        with open(run.path("fault_events.jsonl"), encoding="utf-8") as f:
+            self.assertEqual([json.loads(line)["phase"] for line in f], ["apply", "clear"])
 
     def test_time(self):
         run = self.start({"exec": ["sh", "-c", 'echo $$ > "$0"; sleep 600', self.trace], "timeout": "500ms",
@@ -113,6 +158,18 @@ class Failing(ExecTest):
         self.assert_ended(run, 130)
         self.assertIsNone(stat_of(pid))
         self.assertEqual(self.said()[1:], ["undone"])
+
+    def test_undo_fails_when_interrupted(self):
+        """Not everything is cleared then, which 130 would say."""
+        run = self.start({"exec": self.say("made"), "undo": ["sh", "-c", f'test -e "{self.path("may")}"'], "for": "300s"})
+        run.wait_event("step.exit")
+        self.assertEqual(run.stop(), 5, run.stderr)
+        self.assertIn("the step step 1 can't be taken back (`shearpin clear` tries again): it ended with status 1",
+                      self.why(run))
+        self.assertEqual(run.events("run.end")[0]["data"]["outcome"], "host-failed")
+        with open(self.path("may"), "w", encoding="ascii"):
+            pass
+        self.assertEqual(self.clear(), [("taken back", None)])
 
     def test_undo_fails(self):
         """The journal keeps it, and `clear` tries again."""
@@ -149,7 +206,7 @@ class Killed(ExecTest):
     def start_in_namespace(self):
         run = self.start({"exec": ["true"], "undo": ["sh", "-c", 'ip -o link show > "$0"', self.path("undo")],
                           "for": "300s"})
-        run.wait_event("step.start")
+        run.wait_event("step.exit")
         return run
 
     def test_relative_path(self):
@@ -159,7 +216,7 @@ class Killed(ExecTest):
             f.write(f"#!/bin/sh\necho undone >> '{self.trace}'\n")
         os.chmod(path, 0o755)
         run = self.start({"exec": self.say("made"), "undo": ["./take-back"], "for": "300s"})
-        run.wait_event("step.start")
+        run.wait_event("step.exit")
         self.kill(run)
         self.assertEqual(self.said(), ["made", "undone"])
 
@@ -167,7 +224,7 @@ class Killed(ExecTest):
         """While the guard of a killed run is at it the host is not clean."""
         slow = 'echo begun >> "$0"; sleep 2; echo undone >> "$0"'
         run = self.start({"exec": self.say("made"), "undo": ["sh", "-c", slow, self.trace], "for": "300s"})
-        run.wait_event("step.start")
+        run.wait_event("step.exit")
         run.kill()
         self.wait_said("made", "begun")
         self.assertEqual(self.clear(), [])
@@ -190,6 +247,7 @@ class Killed(ExecTest):
         self.assert_ended(run, 0)
         self.assertEqual(self.said(), ["made", "unmade"])
         self.assertEqual(self.undos(run), [("step 1", "taken back", "by the guard: the run was stopped or late")])
+        self.assertNotIn("status", run.events("step.undo")[0]["data"])  # which the guard alone knows
 
 
 class Refused(ExecTest):

@@ -9,7 +9,7 @@ from datagrams import send_numbers
 from lab import DEVICE, HERE, HOLD, THERE, UDP, V4, LabTest
 
 PORT = 4000
-COMMANDS = ("run", "inject", "plan", "preflight", "status", "clear", "report", "lab")
+COMMANDS = ("run", "rehearse", "inject", "plan", "preflight", "status", "watch", "clear", "report", "verify", "lab")
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 SCENARIO = {
     "version": 1, "name": "commands", "seed": 7, "interface": DEVICE, "recovery": "0s",

@@ -211,6 +211,30 @@ class Clients(Again, LabTest):
         # A percentile hides no window without a value.
         self.assertEqual((median["samples"], median["censored"], median["pass"]), (2, 1, False))
 
+    def abort_for(self, target):
+        """Both targets are cut; one of them is back at once, the other not before 2 s are over."""
+        quick = {"first": 0.03, "request_every": 0.02, "connect_within": 0.2}
+        ports = {"front": PORT, "other": NEXT_PORT}
+        steps = [{"name": "cut", "target": ["front", "other"], "fault": {"reset": "both"}, "at": "100ms", "for": "300ms"},
+                 {"name": "dead", "target": "other", "fault": {"drop": True}, "at": "200ms", "for": "2s"}]
+        with EchoServer(self.lab, self.lab.there, [V4], ports.values()), contextlib.ExitStack() as clients:
+            for port in ports.values():
+                clients.enter_context(RetryingClient(self.lab, self.lab.here, V4, port, **quick)).wait_answer()
+            run = self.lab.run(scenario({name: {"proto": "tcp", "remote": THERE[V4], "remote_port": port} for name, port in ports.items()},
+                                        steps, baseline="300ms", recovery="60s", abort=[{"recovery_max": "1s", "target": target}]))
+            self.assert_ended(run, 4 if target == "other" else 0)
+        return run
+
+    def test_another_target_is_no_reason_to_abort(self):
+        self.assertEqual(self.abort_for("front").events("abort"), [])
+
+    def test_a_target_that_is_not_back(self):
+        run = self.abort_for("other")
+        data = run.events("abort")[0]["data"]
+        closes = {e["step"]: e["data"]["closes_ns"] for e in run.events("fault.close")}
+        self.assertRegex(data["reason"], "^no recovery from cut #1 after .*, the limit 1s$")
+        self.assertEqual(data["since_ns"], closes["cut"] + 1000 * MS)
+
 
 if __name__ == "__main__":
     unittest.main()

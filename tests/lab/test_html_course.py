@@ -9,6 +9,8 @@ import test_html as made
 from test_html import HOSTILE, MS, NARROWEST, START, WIDE, ZERO, at
 
 SPOIL = HOSTILE  # the name of a step that changes a file
+CANARY = "a tenth of all connections to the exchange, " * 5 + "and no more"  # the name of a phase
+LONG = {"exec": ["sh", "-c", "redis-cli ping | grep -q PONG || " * 20 + "exit 1"], "throughout": "900ms"}
 
 
 class Course(made.Log):
@@ -73,7 +75,7 @@ class Course(made.Log):
     @staticmethod
     def phases():
         shadow = {"name": "shadow", "index": 0, "share": 1.0, "shadow": True}
-        canary = {"name": "canary", "index": 1, "share": 0.1, "shadow": False}
+        canary = {"name": CANARY, "index": 1, "share": 0.1, "shadow": False}
         return [(at(0), "phase.start", None, None, {**shadow, "set": {"loss": HOSTILE}}),
                 (at(2000), "phase.end", None, None, {**shadow, "result": "promoted"}),
                 (at(2000), "phase.start", None, None, canary),
@@ -81,7 +83,8 @@ class Course(made.Log):
 
     @staticmethod
     def decision(step, instance, opens, closes, decided, passes):
-        data = {"expectation": {"expect": {"probe": "gateway", "equals": HOSTILE, "within": "900ms"}}, "how": "within",
+        condition = LONG if step == "quiet" else {"probe": "gateway", "equals": HOSTILE, "within": "900ms"}
+        data = {"expectation": {"expect": condition}, "how": "within",
                 "opens_ns": opens, "closes_ns": closes, "decided_ns": decided, "samples": 4,
                 "seen": "healthy" if passes else "healthy at no time", "value": None}
         return decided + MS, "expect.pass" if passes else "expect.fail", step, instance, data
@@ -106,11 +109,11 @@ class Page(made.HtmlTest):
     def test_expectations(self):
         self.browser.open(self.page)
         self.assertEqual(self.text("#verdict"), ["EXPECTATION FAILED"])
-        self.assertIn("1 of 3 expectations failed: back #2: healthy at no time", self.text(".lead")[0])
+        self.assertTrue(self.text(".lead")[0].endswith("1 of 3 expectations failed: back #2: healthy at no time."))
         rows = self.browser.evaluate("[...document.querySelectorAll('#expectations tbody tr')].map(e => ({...e.dataset}))")
         self.assertEqual([(r["step"], r["instance"], r["pass"]) for r in rows],
                          [("back", "1", "true"), ("quiet", "1", "true"), ("back", "2", "false")])
-        self.assertIn(f"probe=gateway equals={HOSTILE} within=900ms", self.text("#expectations td.w"))
+        self.assertIn(f"probe=gateway equals='{HOSTILE}' within=900ms", self.text("#expectations td.w"))
         scale = START, at(4000)
         line, = self.rects("#time-line")
         marks = self.rects("#time-line .lane.expect .mark")
@@ -125,6 +128,24 @@ class Page(made.HtmlTest):
         spans = self.rects("#time-line .asked-for")
         self.assertEqual(sorted((int(s["fromNs"]), int(s["toNs"])) for s in spans),
                          sorted((d[2], d[3]) for d in self.log.decisions))
+
+    def test_long_words(self):
+        """What has no room on the time line ends in an ellipsis there, and is whole in its tooltip and its table."""
+        whole = f"exec={json.dumps(LONG['exec'], separators=(',', ':'))} throughout=900ms"
+        for width in (WIDE, 400):
+            self.browser.open(self.page, width)
+            self.check_quiet(self.page)
+            line, = self.rects("#time-line")
+            for text in self.rects("#time-line text, #time-line .label"):
+                self.assertLessEqual(text["right"], line["right"] + 1)
+            self.assertIn(f"quiet: {whole}", self.browser.evaluate(
+                "[...document.querySelectorAll('#time-line .lane.expect .label')].map(e => e.title)"))
+            self.assertIn(whole, self.text("#expectations td.w"))
+            self.assertTrue(all(self.text("#time-line .label")))
+        self.browser.open(self.page, WIDE)
+        self.assertEqual(self.browser.evaluate(
+            "[...document.querySelectorAll('#time-line .label')].filter(e => e.scrollWidth > e.clientWidth)"
+            ".map(e => e.firstChild.textContent.trim())"), [CANARY, "quiet"])
 
     def test_changes_are_windows(self):
         self.browser.open(self.page)
@@ -148,8 +169,8 @@ class Page(made.HtmlTest):
         wait, = self.rects("#time-line .lane.waits .stage")
         self.assertEqual((int(wait["fromNs"]), int(wait["toNs"])), (at(1200), at(1600)))
         rows = self.browser.evaluate("[...document.querySelectorAll('#phases tbody tr')].map(e => ({...e.dataset}))")
-        self.assertEqual([(r["phase"], r["result"]) for r in rows], [("shadow", "promoted"), ("canary", "done")])
-        self.assertIn(f"loss={HOSTILE}", self.text("#phases td"))
+        self.assertEqual([(r["phase"], r["result"]) for r in rows], [("shadow", "promoted"), (CANARY, "done")])
+        self.assertIn(f"loss='{HOSTILE}'", self.text("#phases td"))
 
     def test_recovery_of_a_kill(self):
         with self.subTest("behind the first unhealthy sample"):

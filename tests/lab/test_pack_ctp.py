@@ -4,11 +4,14 @@ packs with labs of their own."""
 import glob
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 from packs import SHEARPIN, PackTest
 
+SCENARIOS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../scenarios")
 PACK = "ctp-simnow"
 SHORT = ["--only", "disconnect", "--set", "times=1", "--set", "limit=8s", "--set", "every=8s", "--set", "baseline=2s", "--set", "hold=2s"]
 
@@ -48,8 +51,8 @@ class Ctp(PackTest):
 
 
 class Usage(unittest.TestCase):
-    def lab(self, *words):
-        return subprocess.run([SHEARPIN, "lab", *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=300)
+    def lab(self, *words, program=SHEARPIN):
+        return subprocess.run([program, "lab", *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=300)
 
     def test_unknown(self):
         done = self.lab("ctp-simno")
@@ -71,6 +74,17 @@ class Usage(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual([line.split("\t")[1] for line in done.stdout.splitlines() if line.startswith("scenario\t")],
                          ["combined", "disconnect", "jitter", "loss"])
+
+    def test_installed(self):
+        """As `make install` lays it out."""
+        with tempfile.TemporaryDirectory(prefix="shearpin-test-") as folder:
+            program = os.path.join(folder, "sbin/shearpin")
+            os.makedirs(os.path.dirname(program))
+            shutil.copy(SHEARPIN, program)
+            shutil.copytree(SCENARIOS, os.path.join(folder, "share/shearpin/scenarios"))
+            done, unknown = self.lab(PACK, "--list", program=program), self.lab("none of these", program=program)
+        self.assertEqual((done.returncode, done.stderr, done.stdout), (0, "", self.lab(PACK, "--list").stdout))
+        self.assertRegex(unknown.stderr, "`disconnect`, .*`ctp-simnow`")
 
 
 if __name__ == "__main__":

@@ -2,18 +2,19 @@
 """The labs of packs themselves, with a program in shearpin's place that does what the test says: what --kill finds out, what is left of a
 lab that is killed, and which exit statuses come through. The program is a copy of bash: `bash run ...` is a script called `run`."""
 import os
+import re
 import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
-HERE = os.path.dirname(os.path.realpath(__file__))
-COMMON = os.path.join(HERE, "../../scenarios/common")
-PATIENCE_S = 120
+sys.dont_write_bytecode = True
+COMMON = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../scenarios/common")
+sys.path.insert(0, COMMON)
+from labworld import PATIENCE_S, process_state, wait_until  # noqa: E402
 
 PACK = '''#!{python}
 import os
@@ -38,7 +39,9 @@ class Lab(Pack):
     def build(self):
         here, there = self.world.host("here"), self.world.host("there")
         self.world.network(7, here, there)
+        self.world.network(8, here, there, self.world.host("third"))
         self.world.command("compose", self.world.compose)
+        write_file("full", f"the stand-ins' own: {{self.full}}\\n")
         for name, text in (("data/bytes", "abc"), ("data/mode", ""), ("data/time", ""), ("data/gone", ""), ("bin/run", RUN),
                            ("bin/clear", CLEAR)):
             write_file(name, text)
@@ -69,11 +72,7 @@ nsenter --net=/run/netns/here ip link set eth0 down
 
 
 def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
-            return f.read().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    return process_state(pid) not in ("", "Z")
 
 
 def descendants(pid):
@@ -85,14 +84,6 @@ def descendants(pid):
     except (FileNotFoundError, ProcessLookupError):
         pass
     return found
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {PATIENCE_S} s: {what}")
-        time.sleep(0.02)
 
 
 @unittest.skipIf(os.geteuid() != 0, "needs root")
@@ -167,9 +158,17 @@ class PackLab(unittest.TestCase):
         self.assertIn("status 1\n", output)
 
     def test_full_is_without_settings(self):
-        status, output = self.finish("--misbehave", "late", "--full", run='echo "$*"')
+        status, output = self.finish("--misbehave", "late", "--full", run='echo "$*"; cat full')
         self.assertEqual(status, 0, output)
         self.assertIn("--set address=10.7.0.2 --only o*\n", output)
+        self.assertIn("the stand-ins' own: True\n", output)
+
+    def test_no_device_makes_addresses_of_its_own(self):
+        """A switch's would be tentative when a state is taken, and not any more in the next."""
+        script = "for host in here switch8; do nsenter --net=/run/netns/$host ip -d -o link; done | grep -v ' lo:'"
+        status, output = self.finish(run=script)
+        self.assertEqual(status, 0, output)
+        self.assertEqual(re.findall("addrgenmode ([a-z0-9]+)", output), ["none"] * 6, output)  # eth0, eth1; br0, port1 to port3
 
     def test_a_program_that_ends_is_told(self):
         status, output = self.finish(loud="echo no such thing >&2; exit 7", ready="lambda: False")

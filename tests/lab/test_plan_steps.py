@@ -2,6 +2,8 @@
 """What `shearpin plan` says of every kind of step, of phases, waits and combinations, and what a refusal leaves."""
 import json
 import os
+import subprocess
+import unicodedata
 import unittest
 
 from lab import LabTest
@@ -85,6 +87,74 @@ class PlanSteps(LabTest):
         self.assertEqual((done.status, done.stdout), (2, ""))
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn(f"{path}:5:38: 5 is no duration", done.stderr)
+
+
+ODD = ["b c", "", "it's", 'say "x"', "two\nlines", "\x1b[31mred", "\x9b31m", "größe", "back\\slash", "$HOME `id` *", "\u202etxt"]
+ODD_FILE, ODD_TEXT = "a b\x1b[0m", "one\n'two'"
+
+
+class OddWords(LabTest):
+    """Words as a scenario may have them: each can be told from its neighbours, and none acts on the terminal."""
+
+    SCENARIO = {
+        "version": 1, "name": "odd", "description": "red \x1b[31m alarm\nand more", "meta": {"note": "a b", "bell": "\x07"},
+        "targets": {"t": {"proto": "tcp", "remote": "10.1.0.2", "remote_port": 80}},
+        "probes": {"program": {"exec": ["probe", *ODD], "expect_output": ODD_TEXT},
+                   "log": {"log": ODD_FILE, "healthy": "is up", "unhealthy": "\x1b"},
+                   "page": {"http": "http://10.1.0.2/", "expect_body": "o k"},
+                   "file": {"file": ODD_FILE, "contains": "\r"},
+                   "value": {"json": ODD_FILE, "where": '."a b"', "equals": "\x9b"},
+                   "query": {"prometheus": "http://10.1.0.2:9090", "query": 'up{job="a b"}', "above": 0}},
+        "steps": [
+            {"name": "program", "at": "0s", "exec": ["step", *ODD], "undo": ["undo", *ODD], "for": "1s"},
+            {"name": "signal", "at": "2s", "signal": {"kill": "HUP", "name": "a b"}},
+            {"name": "file", "at": "3s", "file": {"path": ODD_FILE, "replace_from": "b'"}, "for": "1s"},
+            {"name": "says", "at": "4s", "expect": {"exec": ["ask", *ODD], "expect_output": ODD_TEXT, "within": "1s"}},
+            {"name": "line", "at": "4s", "expect": {"log": "a b", "matches": "\t", "within": "1s"}},
+            {"name": "answer", "at": "6s", "for": "1s", "target": "t",
+             "fault": {"answer": {"status": 200, "headers": {"X-A": "b c"}, "certificate": "a\nb", "key": ""}}}],
+        "abort": [{"file": "STOP\x1b"}],
+        "preflight": [{"file": "a b"}, {"command": "a\x1b"}]}
+    LINES = (
+        r"odd: red \033[31m alarm",
+        r"  meta       note='a b' bell=$'\007'",
+        r"  the file $'STOP\033' is there",
+        "  'a b' is there",
+        r"  there is a program $'a\033'",
+    )
+    ENDS = (
+        r" reads $'a b\033[0m', every 500ms; unhealthy: $'\033'; healthy: 'is up'",
+        " and 'o k', every 500ms, waits 1s",
+        r" looks at $'a b\033[0m', which must be there, with $'\r', every 500ms",
+        r""" reads $'a b\033[0m', where ."a b" equals "\302\233", every 500ms""",
+        """ for 'up{job="a b"}' above 0, every 500ms, waits 1s""",
+        " SIGHUP to the process named 'a b'",
+        r" replaces $'a b\033[0m' by what 'b'\''' holds, and restores it at the closing",
+        r" that 'a b' gets a line with $'\t'",
+        r" status 200, X-A: 'b c'; in TLS, with $'a\nb' and ''",
+    )
+
+    @staticmethod
+    def read_back(line, before, behind):
+        """What a shell makes of the words between."""
+        words = line.split(before, 1)[1].split(behind, 1)[0]
+        done = subprocess.run(["bash", "-c", rf"printf '%s\0' {words}"], capture_output=True, check=True)
+        return done.stdout.decode().split("\0")[:-1]
+
+    def test_odd_words(self):
+        done = self.lab.call("plan", self.lab.write(self.SCENARIO), wrapper=NOBODY)
+        self.assertEqual((done.status, done.stderr), (0, ""))
+        self.assertEqual({c for c in done.stdout if unicodedata.category(c) in ("Cc", "Cf")}, {"\n"})
+        lines = [line + "\n" for line in done.stdout.splitlines()]
+        for line in self.LINES:
+            self.assertIn(line + "\n", lines)
+        for end in self.ENDS:
+            self.assertEqual(sum(line.endswith(end + "\n") for line in lines), 1, f"{end}\n{done.stdout}")
+        for before, behind, expected in ((" runs ", ", at most 10s", ["step", *ODD]), ("; at the closing ", "\n", ["undo", *ODD]),
+                                         (" runs ", " for exit status 0", ["probe", *ODD]), (" that ", " ends with 0", ["ask", *ODD]),
+                                         (" for exit status 0 and ", ", every", [ODD_TEXT]), (" and says ", "\n", [ODD_TEXT])):
+            line, = [line for line in lines if before in line and behind in line.split(before, 1)[1]]
+            self.assertEqual(self.read_back(line, before, behind), expected)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,12 @@ class Checks(Case):
             self.assertEqual([result for result, _, _ in found[name]], ["PASS"] * count)
         self.assert_untouched(self.before)
 
+    def test_words_that_do_not_show(self):
+        """What stands in the scenario never acts on the terminal."""
+        scenario = self.scenario(preflight=[{"file": "/nowhere/\x1b[31m", "hint": "one\ntwo", "level": "warn"}])
+        done = self.lab.call("preflight", self.lab.write(scenario), NO_COLOR="1")
+        self.assertIn("[WARN] file: /nowhere/\\033[31m: No such file or directory\n       remedy: one\\ntwo\n", done.stdout)
+
     def failing(self):
         """(check, its name, what is told, the remedy)"""
         return [

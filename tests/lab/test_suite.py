@@ -102,7 +102,7 @@ class Folder(SuiteTest):
         self.assertFalse(os.path.exists(run.path("03-fine")))
         self.assertEqual([r["outcome"] for r in run.document("results.json")["runs"]],
                          ["pass", "slo-missed", "not-run"])
-        self.assertIn("recovery_max is -, expected &lt;= 1 s", self.text(run, "report.md"))
+        self.assertIn("recovery_max has no value, expected &lt;= 1 s", self.text(run, "report.md"))
         last = self.suites(run)[2]
         self.assertEqual((last.get("tests"), last.get("skipped"), last.get("errors")), ("1", "1", "0"))
 

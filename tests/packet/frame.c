@@ -38,6 +38,15 @@ struct spec packet(int family, uint8_t proto, bool out)
 	return s;
 }
 
+void vary_headers(struct spec *s, unsigned variant)
+{
+	s->vlans = variant / 4 % 3;
+	s->ip_options = s->family == 4 ? variant % 5 * 8 : 0;
+	s->n_extensions = s->family == 6 && variant % 5 == 1;
+	s->extensions[0] = IPPROTO_DSTOPTS;
+	s->padding = variant % 4 ? 0 : 5;
+}
+
 struct spec rst_for(const struct spec *segment, bool to_sender)
 {
 	struct spec s = *segment;

@@ -59,6 +59,8 @@ extern const struct end near_end, far_end;
 
 /* A packet between the two ends: near to far if `out`. With a payload, PSH and ACK for TCP. */
 struct spec packet(int family, uint8_t proto, bool out);
+/* Tags, options or extensions, and padding, by the variant. */
+void vary_headers(struct spec *s, unsigned variant);
 void frame_build(const struct spec *s, struct frame *ret);
 
 /* Of a transport's checksum, in its header; 0: it has none. */

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -73,6 +74,13 @@ void pass_packet(const struct spec *s, bool out, unsigned segment, struct frame 
 	pass(out ? bare.skel->progs.tc_out : bare.skel->progs.tc_in, ret->data, ret->len, segment);
 }
 
+void expect_passed(int action, const struct frame *f)
+{
+	assert_int_equal(passed.action, action);
+	assert_int_equal(passed.len, f->len);
+	assert_memory_equal(passed.frame, f->data, f->len);
+}
+
 struct sp_rule *add_passing_delay(void)
 {
 	struct sp_rule *r = bare_rule(&bare, 0);
@@ -126,6 +134,15 @@ struct sp_parcel expect_in_line(const struct frame *f, uint64_t ticket)
 	assert_int_equal(parcel.ticket, ticket);
 	assert_memory_equal(parcel.macs, f->data, 12);
 	return parcel;
+}
+
+struct sp_parcel delay_one(struct frame *ret)
+{
+	struct spec s = packet(4, IPPROTO_UDP, true);
+
+	add_passing_delay();
+	pass_packet(&s, true, 0, ret);
+	return expect_in_line(ret, 1);
 }
 
 void pass_return(unsigned segment)

@@ -42,6 +42,8 @@ struct sp_rule *add_passing_delay(void);
 /* segment > 0: as a GSO packet with segments of that size. */
 void pass(const struct bpf_program *program, const void *frame, size_t len, unsigned segment);
 void pass_packet(const struct spec *s, bool out, unsigned segment, struct frame *ret);
+/* What has passed last is that frame, and the program has said so. */
+void expect_passed(int action, const struct frame *f);
 /* What has passed last, through the way back. */
 void pass_return(unsigned segment);
 
@@ -52,6 +54,8 @@ struct sp_parcel expect_in_line(const struct frame *f, uint64_t ticket);
 struct sp_parcel parcel_at(uint32_t place);
 void set_parcel(uint32_t place, const struct sp_parcel *parcel);
 unsigned count_parcels(void);
+/* Rule 0 delays all, and one packet over UDP is in the line, going out, with ticket 1. */
+struct sp_parcel delay_one(struct frame *ret);
 /* A packet at each place. */
 void fill_line(struct spec *s, bool out);
 

@@ -343,6 +343,40 @@ static void casts_a_shadow(void **state)
 	assert_int_equal(counters_of(d, 30).verdict[SP_SUPPRESS], 11);
 }
 
+/* The same where it is the only rule that matches, whatever it would do. */
+static void casts_a_shadow_alone(void **state)
+{
+	struct deciding *d = *state;
+	struct spec s = packet(4, IPPROTO_TCP, true);
+	struct sp_rule *shadow = add_rule(d, 3);
+	struct sp_counters c;
+
+	s.flags = ACK;
+	shadow->shadow = true;
+	shadow->drop_every = 2;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(decide_spec(d, &s), NONE);
+	shadow->drop_every = 0;
+	shadow->reset_ends = SP_END_LOCAL | SP_END_REMOTE;
+	shadow->flow_below = SP_ALWAYS;
+	assert_int_equal(decide_spec(d, &s), NONE);
+	shadow->reset_ends = 0;
+	assert_int_equal(decide_spec(d, &s), NONE);
+	shadow->flags = SP_RULE_BENDS;
+	assert_int_equal(decide_spec(d, &s), NONE);
+	shadow->flags = 0;
+	shadow->meaning = SP_MEANS_STALL;
+	assert_int_equal(decide_spec(d, &s), NONE);
+	c = counters_of(d, 30);
+	assert_int_equal(c.matched, 14);
+	assert_int_equal(c.verdict[SP_SUPPRESS], 5 + 3);
+	assert_int_equal(c.verdict[SP_PASS], 5 + 1);
+	assert_int_equal(c.first_ns, 0);
+	assert_int_equal(c.flows, 0);
+	assert_true(ring_buffer__consume(d->ring) >= 0);
+	assert_int_equal(d->events[SP_EVENT_FLOW_HIT], 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, deciding_open, deciding_close)
 
 int main(void)
@@ -351,6 +385,7 @@ int main(void)
 		TEST(lets_the_hardest_verdict_win),
 		TEST(balances),
 		TEST(casts_a_shadow),
+		TEST(casts_a_shadow_alone),
 		TEST(spends_packets),
 		TEST(spends_segments),
 		TEST(spends_flows),

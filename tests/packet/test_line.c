@@ -66,9 +66,7 @@ static void goes_in_and_comes_back(const struct spec *s, bool out)
 	assert_int_equal(parcel.l4, f.l4);
 	assert_int_equal(parcel.payload, f.l4 + (s->proto == IPPROTO_TCP ? 20 : 8));
 	pass_return(0);
-	assert_int_equal(passed.action, TC_ACT_REDIRECT);
-	assert_int_equal(passed.len, f.len);
-	assert_memory_equal(passed.frame, f.data, f.len);
+	expect_passed(TC_ACT_REDIRECT, &f);
 	assert_int_equal(passed.skb.mark, PASSING_MARK);
 	assert_int_equal(passed.skb.priority, PASSING_PRIORITY);
 	assert_int_equal(parcel_at(ticket % BARE_PARCELS).ticket, 0);
@@ -100,7 +98,6 @@ static void keeps_all_of_a_packet(void **state)
 
 static void counts_how_late_it_came(void **state)
 {
-	struct spec s = packet(4, IPPROTO_UDP, true);
 	struct sp_receipt receipt;
 	struct sp_parcel parcel;
 	uint64_t achieved, late;
@@ -108,9 +105,7 @@ static void counts_how_late_it_came(void **state)
 	struct frame f;
 
 	(void)state;
-	add_passing_delay();
-	pass_packet(&s, true, 0, &f);
-	parcel = expect_in_line(&f, 1);
+	parcel = delay_one(&f);
 	parcel.entered_ns -= 3 * PASSING_DELAY;
 	parcel.release_ns -= 3 * PASSING_DELAY;
 	set_parcel(1, &parcel);
@@ -163,8 +158,7 @@ static void waits_for_all_segments(void **state)
 		memcpy(frame, f.data, f.len);
 		write_header(frame, 1);
 		pass(bare.skel->progs.line_return, frame, f.len, 0);
-		assert_int_equal(passed.action, TC_ACT_REDIRECT);
-		assert_memory_equal(passed.frame, f.data, f.len);
+		expect_passed(TC_ACT_REDIRECT, &f);
 		assert_in_range(bare_receipt(&bare, 0).late_max_ns, late, late + SP_PARCEL_LOST_NS);
 	}
 	assert_int_equal(parcel_at(1).ticket, 0);
@@ -187,23 +181,19 @@ static void takes_a_gso_packet_back_as_a_whole(void **state)
 	pass_packet(&s, false, 700, &f);
 	assert_int_equal(expect_in_line(&f, 1).total, 5);
 	pass_return(700);
-	assert_int_equal(passed.action, TC_ACT_REDIRECT);
-	assert_memory_equal(passed.frame, f.data, f.len);
+	expect_passed(TC_ACT_REDIRECT, &f);
 	assert_int_equal(count_parcels(), 0);
 	assert_int_equal(bare_receipt(&bare, 0).returned, 5);
 }
 
 static void takes_back_only_its_own(void **state)
 {
-	struct spec s = packet(4, IPPROTO_UDP, true);
 	uint8_t in_line[sizeof(passed.frame)];
 	size_t len;
 	struct frame f;
 
 	(void)state;
-	add_passing_delay();
-	pass_packet(&s, true, 0, &f);
-	expect_in_line(&f, 1);
+	delay_one(&f);
 	len = passed.len;
 	memcpy(in_line, passed.frame, len);
 	/* Another address, another ticket at its place, one at a free place, too short for any. */
@@ -218,15 +208,9 @@ static void takes_back_only_its_own(void **state)
 	assert_int_equal(count_parcels(), 1);
 	assert_int_equal(bare_receipt(&bare, 0).returned, 0);
 	pass(bare.skel->progs.line_return, in_line, len, 0);
-	assert_int_equal(passed.action, TC_ACT_REDIRECT);
-	assert_memory_equal(passed.frame, f.data, f.len);
+	expect_passed(TC_ACT_REDIRECT, &f);
 }
 
-/* What finds no place is lost, and counted apart from the fault. */
-/* Neighbours that are taken for long cost two tries. */
-/* Let the last try be for the ticket, or the one behind it. */
-/* One that never came back is lost, and its place is taken; should it come after all, it is nobody's. */
-/* What counts as lost never arrives, though its place be its own still. */
 /* Their packets tell the size of the segments alone: of what is behind the transport header. */
 static void counts_the_segments_of_guests(void **state)
 {
@@ -252,7 +236,6 @@ static void counts_the_segments_of_guests(void **state)
 		}
 }
 
-/* Tickets are longer than a MAC address: it carries the low 48 bits. All zeros is nobody's. */
 static void passes_undelayed_without_a_heartbeat(void **state)
 {
 	struct spec s = packet(4, IPPROTO_TCP, true);
@@ -265,8 +248,7 @@ static void passes_undelayed_without_a_heartbeat(void **state)
 	s.payload = 1000;
 	bare.skel->bss->control.beat_ns = clock_mono_ns() - SP_HEARTBEAT_NS - 1;
 	pass_packet(&s, true, 300, &f);
-	assert_int_equal(passed.action, PASSES);
-	assert_memory_equal(passed.frame, f.data, f.len);
+	expect_passed(PASSES, &f);
 	assert_int_equal(count_parcels(), 0);
 	assert_int_equal(bare_receipt(&bare, 0).stale, 4);
 	assert_int_equal(bare_receipt(&bare, 0).entered, 0);
@@ -275,8 +257,7 @@ static void passes_undelayed_without_a_heartbeat(void **state)
 	assert_int_equal(c.verdict[SP_PASS], 4);
 	bare.skel->bss->rules[0].duplicate_below = SP_ALWAYS;
 	pass_packet(&s, true, 300, &f);
-	assert_int_equal(passed.action, PASSES);
-	assert_memory_equal(passed.frame, f.data, f.len);
+	expect_passed(PASSES, &f);
 	assert_int_equal(count_parcels(), 0);
 	assert_int_equal(bare_counters(&bare, 0).verdict[SP_DUPLICATE], 4);
 	bare.skel->bss->rules[0].duplicate_below = 0;
@@ -315,14 +296,11 @@ static void breaks_checksums_on_the_plain_tap(void **state)
 /* fq needs the time, and priority 0; the packet gets its own back. */
 static void stamps_for_fq(void **state)
 {
-	struct spec s = packet(4, IPPROTO_UDP, true);
 	struct sp_parcel parcel;
 	struct frame f;
 
 	(void)state;
-	add_passing_delay();
-	pass_packet(&s, true, 0, &f);
-	parcel = expect_in_line(&f, 1);
+	parcel = delay_one(&f);
 	assert_int_equal(passed.skb.priority, 0);
 	assert_int_equal(passed.skb.mark, PASSING_MARK);
 	assert_int_equal(passed.skb.tstamp, parcel.release_ns);
@@ -344,8 +322,7 @@ static void passes_what_fq_can_not_take(void **state)
 	add_passing_delay();
 	s.vlans = 2;
 	pass_packet(&s, true, 0, &f);
-	assert_int_equal(passed.action, PASSES);
-	assert_memory_equal(passed.frame, f.data, f.len);
+	expect_passed(PASSES, &f);
 	assert_int_equal(passed.skb.priority, PASSING_PRIORITY);
 	assert_int_equal(count_parcels(), 0);
 	assert_int_equal(bare_receipt(&bare, 0).entered, 0);

@@ -131,27 +131,33 @@ static void passes_through(const struct spec *s, bool out, bool is_partial)
 	assert_int_equal(bare_stat(&bare, SP_STAT_OWN), own + 1);
 }
 
+/* Returns how many. */
+static unsigned each_passes_through(bool tx)
+{
+	unsigned variant;
+
+	wrapped_offload(tx);
+	for (variant = 0; variant < 32; variant++) {
+		bool out = variant & 1;
+		struct spec s = packet(variant & 2 ? 6 : 4, variant & 4 ? IPPROTO_TCP : IPPROTO_UDP, out);
+
+		s.vlans = variant & 8 ? 1 : 0;
+		s.flags = ACK;
+		s.payload = 100 + variant;
+		passes_through(&s, out, variant & 16);
+	}
+	expect_silence();
+	return variant;
+}
+
 static void brings_back_what_it_took(void **state)
 {
-	unsigned n = 0;
+	unsigned n;
 
 	(void)state;
 	add_delay(NS_PER_MS);
-	for (int tx = 0; tx <= 1; tx++) {
-		wrapped_offload(tx);
-		for (unsigned variant = 0; variant < 32; variant++) {
-			bool out = variant & 1;
-			struct spec s =
-				packet(variant & 2 ? 6 : 4, variant & 4 ? IPPROTO_TCP : IPPROTO_UDP, out);
-
-			s.vlans = variant & 8 ? 1 : 0;
-			s.flags = ACK;
-			s.payload = 100 + variant;
-			passes_through(&s, out, variant & 16);
-			n++;
-		}
-	}
-	expect_silence();
+	n = each_passes_through(false);
+	n += each_passes_through(true);
 	assert_int_equal(bare_counters(&bare, 0).matched, n);
 	assert_int_equal(bare_counters(&bare, 0).verdict[SP_DELAY], n);
 	assert_int_equal(bare_receipt(&bare, 0).entered, n);
@@ -323,23 +329,12 @@ static void spaces_the_segments_of_a_rate(void **state)
 /* fq takes what is IP: the tag goes into the packet's description. */
 static void brings_a_tag_back_from_fq(void **state)
 {
-	unsigned n = 0;
+	unsigned n;
 
 	(void)state;
 	bare.skel->bss->control.line = SP_LINE_FQ;
 	add_delay(NS_PER_MS);
-	wrapped_offload(true);
-	for (unsigned variant = 0; variant < 32; variant++) {
-		bool out = variant & 1;
-		struct spec s = packet(variant & 2 ? 6 : 4, variant & 4 ? IPPROTO_TCP : IPPROTO_UDP, out);
-
-		s.vlans = variant & 8 ? 1 : 0;
-		s.flags = ACK;
-		s.payload = 100 + variant;
-		passes_through(&s, out, variant & 16);
-		n++;
-	}
-	expect_silence();
+	n = each_passes_through(true);
 	assert_int_equal(bare_receipt(&bare, 0).returned, n);
 	assert_int_equal(bare_counters(&bare, 0).failed, 0);
 }

@@ -125,11 +125,7 @@ static void shifts_both_times(void **state)
 			struct spec s =
 				answer(variant & 2 ? 6 : 4, out, data, ANSWER_SIZE + variant / 12 * MAC_SIZE);
 
-			s.vlans = variant / 4 % 3;
-			s.ip_options = s.family == 4 ? variant % 5 * 8 : 0;
-			s.n_extensions = s.family == 6 && variant % 5 == 1;
-			s.extensions[0] = IPPROTO_DSTOPTS;
-			s.padding = variant % 4 ? 0 : 5;
+			vary_headers(&s, variant);
 			data[0] = after[0] = variant & 4 ? 3 << 3 | 4 : 3 << 6 | 4 << 3 | 4;
 			expect_becomes(s, out, 0, after);
 			n++;

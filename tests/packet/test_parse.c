@@ -172,11 +172,8 @@ static void gives_up_on_a_long_chain(void **state)
 }
 
 /* The first one has the ports, the others have not. */
-static void tells_fragments(void **state)
+static void expect_fragments(struct spec s)
 {
-	struct spec s = packet(4, IPPROTO_UDP, false);
-
-	(void)state;
 	s.payload = 64;
 	s.more_fragments = true;
 	expect(&s, HIT);
@@ -185,19 +182,18 @@ static void tells_fragments(void **state)
 	s.more_fragments = false;
 	s.fragment = 0x1fff;
 	expect(&s, FRAGMENT);
+}
 
-	s = packet(6, IPPROTO_UDP, false);
+static void tells_fragments(void **state)
+{
+	struct spec s = packet(6, IPPROTO_UDP, false);
+
+	(void)state;
+	expect_fragments(packet(4, IPPROTO_UDP, false));
 	s.extensions[0] = IPPROTO_HOPOPTS;
 	s.extensions[1] = IPPROTO_FRAGMENT;
 	s.n_extensions = 2;
-	s.payload = 64;
-	s.more_fragments = true;
-	expect(&s, HIT);
-	s.fragment = 1;
-	expect(&s, FRAGMENT);
-	s.more_fragments = false;
-	s.fragment = 0x1fff;
-	expect(&s, FRAGMENT);
+	expect_fragments(s);
 }
 
 /* Cut off anywhere, a datagram is no longer as long as it says, and nothing may be made of it. */

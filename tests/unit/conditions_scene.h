@@ -36,6 +36,8 @@ struct conditions_scene {
 	/* What the run would answer. */
 	uint64_t counter, attempts[2];
 	bool counter_unknown, recovered;
+	const struct timed_window *recovered_from; /* that was asked for last, and the target */
+	int recovered_target;
 	char asked[64];               /* name of the counter */
 	int started[WATCHES], starts; /* started and not stopped; how often any was */
 };
@@ -72,10 +74,14 @@ static inline uint64_t scene_attempts(void *arg, size_t target, uint64_t now)
 	return ((struct conditions_scene *)arg)->attempts[target];
 }
 
-static inline bool scene_recovered(void *arg, uint64_t now)
+static inline bool scene_recovered(void *arg, const struct timed_window *window, int target, uint64_t now)
 {
+	struct conditions_scene *s = arg;
+
 	(void)now;
-	return ((struct conditions_scene *)arg)->recovered;
+	s->recovered_from = window;
+	s->recovered_target = target;
+	return s->recovered;
 }
 
 static inline void scene_prepare(struct conditions_scene *s, void **state)

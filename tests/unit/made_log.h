@@ -68,6 +68,29 @@ static inline void any_end(uint32_t *words, uint16_t *port)
 	*port = any_number(65536);
 }
 
+/* From an IPv4 address to an IPv6 one, so that both are there. */
+static inline struct log_packet one_packet(void)
+{
+	return (struct log_packet){
+		.mono_ns = 81230144551,
+		.step = "thin",
+		.target = "front",
+		.instance = 2,
+		.rule = 3,
+		.local = {0, 0, htonl(0xffff), htonl(0x0a010001)},
+		.remote = {htonl(0xfd000002), 0, 0, htonl(5)},
+		.local_port = 53122,
+		.remote_port = 40001,
+		.proto = 6,
+		.verdict = "dropped",
+		.hook = "tc-egress",
+		.direction = "out",
+		.index = 17,
+		.segments = 1,
+		.bytes = 60,
+	};
+}
+
 static inline struct log_packet any_packet(void)
 {
 	static const char *const names[] = {"cut", "a \"b\"", "\xc3\xa9t\xc3\xa9", "back\\slash\ttab", NULL};

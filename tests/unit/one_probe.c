@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -108,6 +109,28 @@ const struct seen *one_probe_next(void)
 	while (one.samples == before)
 		one_probe_step();
 	return &one.last;
+}
+
+void one_probe_expect(bool good, const char *error, const char *detail)
+{
+	const struct seen *s = one_probe_next();
+
+	assert_string_equal(s->error, error);
+	assert_int_equal(s->good, good);
+	assert_string_equal(s->detail, detail);
+}
+
+void one_probe_await(void)
+{
+	struct pollfd loop = {.fd = one.loop.epoll_fd, .events = POLLIN};
+
+	assert_int_equal(poll(&loop, 1, SOON_MS), 1);
+}
+
+void one_probe_turn(void)
+{
+	is_ready(1);
+	one_probe_at(0);
 }
 
 const struct seen *one_probe_last(void)

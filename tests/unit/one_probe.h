@@ -18,8 +18,14 @@ void one_probe_start(const struct plan_probe *what);
 unsigned one_probe_step(void);
 /* The next sample, however long it takes. */
 const struct seen *one_probe_next(void);
+/* The next sample is like this. */
+void one_probe_expect(bool good, const char *error, const char *detail);
 /* The sample that is under way. */
 const struct seen *one_probe_wait(void);
+/* Until what it watches is ready, which it is not told. */
+void one_probe_await(void);
+/* One round of a caller's loop. */
+void one_probe_turn(void);
 /* Do what is due by then, `after_ns` from now, without waiting. */
 unsigned one_probe_at(uint64_t after_ns);
 const struct seen *one_probe_last(void);

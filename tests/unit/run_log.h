@@ -21,7 +21,7 @@ static const char two_windows[] =
 	"300000000},"
 	"{\"key\":\"unrecovered\",\"limit\":0}]}";
 
-static const char *target = "front";
+static const char *target = "front", *step_name = "cut";
 
 static inline void put_event(struct log *log, uint64_t ms, const char *type, int instance, const char *format,
 			     ...) __attribute__((format(printf, 5, 6)));
@@ -33,7 +33,7 @@ static inline void put_event(struct log *log, uint64_t ms, const char *type, int
 	struct log_event event = {
 		.mono_ns = ms * NS_PER_MS,
 		.type = type,
-		.step = instance ? "cut" : NULL,
+		.step = instance ? step_name : NULL,
 		.instance = instance,
 		.target = instance ? target : NULL,
 	};
@@ -55,7 +55,7 @@ static inline void put_flow(struct log *log, uint64_t ms, const char *type, cons
 	struct log_event event = {
 		.mono_ns = ms * NS_PER_MS,
 		.type = type,
-		.step = is_hit ? "cut" : NULL,
+		.step = is_hit ? step_name : NULL,
 		.instance = is_hit,
 		.target = flow_target,
 		.flow = flow,

@@ -456,7 +456,49 @@ static void recovery_by_flow(void **state)
 	a.s.recovered = false;
 	assert_true(holds(&a, 8));
 	assert_string_equal(a.reason, "no recovery from cut #1 after 5s, the limit 3s");
+	assert_int_equal(a.s.recovered_target, -1);
 	done(&a);
+}
+
+/* Each window by itself, and only the target's paths. */
+static void recovery_by_flow_of_a_target(void **state)
+{
+	struct abort_scene a;
+
+	prepare_slo(&a, state, SLO_RECOVERY_MAX, 3 * NS_PER_S, 0)->target = 1;
+	scene_step(&a.s, "cut", STEP_FAULT, 1, 2);
+	scene_step(&a.s, "slow", STEP_FAULT, 5, 30);
+	begin(&a);
+	scene_zero(&a.s, 0, -1, 0);
+	a.s.recovered = true;
+	assert_false(holds(&a, 7)); /* the other one goes on */
+	assert_string_equal(a.s.recovered_from->step->name, "cut");
+	assert_int_equal(a.s.recovered_from->closes, at(3));
+	assert_int_equal(a.s.recovered_target, 1);
+	assert_false(holds(&a, 39));
+	assert_string_equal(a.s.recovered_from->step->name, "slow");
+	a.s.recovered = false;
+	assert_true(holds(&a, 40));
+	done(&a);
+}
+
+/* It touched nothing, whatever the probes say. */
+static void a_shadow_is_no_sample(void **state)
+{
+	static const enum plan_slo_key keys[] = {SLO_RECOVERY_MAX, SLO_AVAILABILITY};
+	static const uint64_t limits[] = {3 * NS_PER_S, PLAN_ALWAYS};
+	struct abort_scene a;
+
+	for (int i = 0; i < 4; i++) {
+		prepare_slo(&a, state, keys[i / 2], limits[i / 2], 0)->probe = API;
+		scene_step(&a.s, "cut", STEP_FAULT, 1, 2)->shadow = i % 2;
+		begin(&a);
+		scene_zero(&a.s, 0, -1, 0);
+		give(&a, API, 2, false, 0);
+		give(&a, API, 4, false, 0);
+		assert_int_equal(holds(&a, 9), i % 2 == 0);
+		done(&a);
+	}
 }
 
 static void attempts_storm(void **state)
@@ -493,6 +535,7 @@ static void attempts_storm(void **state)
 	a.s.recovered = false;
 	assert_true(holds(&a, 4));
 	assert_string_equal(a.reason, "11 attempts to db in a second, the limit 10");
+	assert_int_equal(a.s.recovered_target, -1); /* whatever it hit */
 	done(&a);
 }
 
@@ -516,6 +559,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(recovery_takes_too_long, run_dir_setup, run_dir_teardown),
 		cmocka_unit_test_setup_teardown(recovery_from_a_signal, run_dir_setup, run_dir_teardown),
 		cmocka_unit_test_setup_teardown(recovery_by_flow, run_dir_setup, run_dir_teardown),
+		cmocka_unit_test_setup_teardown(recovery_by_flow_of_a_target, run_dir_setup,
+						run_dir_teardown),
+		cmocka_unit_test_setup_teardown(a_shadow_is_no_sample, run_dir_setup, run_dir_teardown),
 		cmocka_unit_test_setup_teardown(attempts_storm, run_dir_setup, run_dir_teardown),
 	};
 

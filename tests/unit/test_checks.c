@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,12 +81,19 @@ static void warns_with_a_hint(void **state)
 
 static void looks_for_commands_along_the_path(void **state)
 {
-	char before[4096], none[] = "shearpin-no-such-program";
+	char before[4096], none[] = "shearpin-no-such-program", lengthy[2 * PATH_MAX];
 	struct plan_check check = {.kind = CHECK_COMMAND, .name = "sh"};
 
 	(void)state;
 	snprintf(before, sizeof(before), "%s", getenv("PATH") ?: "");
 	assert_int_equal(setenv("PATH", "/nowhere::/bin", 1), 0);
+	says(&check, FINDING_PASS, "sh is /bin/sh", NULL);
+	/* Behind folders whose names, with the program's, are as long as a path may be, and longer. */
+	snprintf(lengthy, sizeof(lengthy), "%0*d:/bin", PATH_MAX - 4, 0);
+	assert_int_equal(setenv("PATH", lengthy, 1), 0);
+	says(&check, FINDING_PASS, "sh is /bin/sh", NULL);
+	snprintf(lengthy, sizeof(lengthy), "%0*d:/bin", PATH_MAX + 1, 0);
+	assert_int_equal(setenv("PATH", lengthy, 1), 0);
 	says(&check, FINDING_PASS, "sh is /bin/sh", NULL);
 	check.name = none;
 	says(&check, FINDING_FAIL, "is not along PATH", "install it");

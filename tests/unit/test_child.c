@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Programs that run beside the drill: what they say, how they end, what they are given, and that nothing of them is left. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit/work_dir.h"
 
-#include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "drill/child.h"
 
@@ -29,20 +19,6 @@ struct ended {
 	size_t len;
 	char output[CHILD_OUTPUT + 1];
 };
-
-static char directory[] = "/tmp/shearpin-child-XXXXXX";
-
-static int enter(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) && !chdir(directory) ? 0 : -1;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	return chdir("/") || rmdir(directory);
-}
 
 static int start(const char *const words[], struct child **ret)
 {
@@ -129,10 +105,10 @@ static void test_path(void **state)
 	(void)state;
 	assert_int_equal(mkdir("a", 0700), 0);
 	assert_int_equal(mkdir("a/true", 0700), 0);
-	snprintf(path, sizeof(path), "%s/a", directory);
+	snprintf(path, sizeof(path), "%s/a", work_dir);
 	setenv("PATH", path, 1);
 	assert_int_equal(start((const char *const[]){"true", NULL}, &child), -EACCES);
-	snprintf(path, sizeof(path), "%s/a:/nonexistent:%s", directory, before);
+	snprintf(path, sizeof(path), "%s/a:/nonexistent:%s", work_dir, before);
 	setenv("PATH", path, 1);
 	assert_int_equal(RUN("true")->status, 0);
 	setenv("PATH", "/nonexistent", 1);
@@ -311,5 +287,5 @@ int main(void)
 		cmocka_unit_test(test_owner_dies),
 	};
 
-	return cmocka_run_group_tests(tests, enter, leave);
+	return cmocka_run_group_tests(tests, work_dir_enter, work_dir_leave);
 }

@@ -153,6 +153,14 @@ static void begin(struct scene *s)
 	clock_steps_set_zero(s->clock_steps, ZERO, (struct plan_span){0, UINT64_MAX});
 }
 
+/* With one step, 5 s ahead, which opens first a second behind the zero. */
+static void begin_ahead(struct scene *s, void **state, uint64_t for_s, uint32_t times, uint64_t every_s)
+{
+	prepare(s, state);
+	add_step(s, "ahead", 5 * S, 1, for_s, times, every_s);
+	begin(s);
+}
+
 /* What follows the header in the undo journal, if it is still there; the events. */
 static char *end(struct scene *s, char left[1024])
 {
@@ -180,9 +188,7 @@ static void opens_and_closes(void **state)
 	char left[1024], *log, *narrow;
 	struct scene s;
 
-	prepare(&s, state);
-	add_step(&s, "ahead", 5 * S, 1, 2, 2, 4);
-	begin(&s);
+	begin_ahead(&s, state, 2, 2, 4);
 	assert_true(at(&s, 0) == 1);
 	assert_int_equal(s.clock.n, 0);
 	assert_true(at(&s, 1) == 3);
@@ -244,9 +250,7 @@ static void is_cut(void **state)
 	char left[1024], *log;
 	struct scene s;
 
-	prepare(&s, state);
-	add_step(&s, "ahead", 5 * S, 1, 10, 3, 20);
-	begin(&s);
+	begin_ahead(&s, state, 10, 3, 20);
 	at(&s, 1);
 	assert_int_equal(clock_steps_cut(s.clock_steps), 0);
 	assert_int_equal(s.clock.reading, 100 * S);
@@ -264,9 +268,7 @@ static void is_taken_back_by_closing(void **state)
 	char left[1024];
 	struct scene s;
 
-	prepare(&s, state);
-	add_step(&s, "ahead", 5 * S, 1, 10, 1, 10);
-	begin(&s);
+	begin_ahead(&s, state, 10, 1, 10);
 	at(&s, 1);
 	free(end(&s, left));
 	assert_string_equal(left, "");
@@ -278,9 +280,7 @@ static void was_set_back_meanwhile(void **state)
 	char left[1024], *log;
 	struct scene s;
 
-	prepare(&s, state);
-	add_step(&s, "ahead", 5 * S, 1, 2, 1, 2);
-	begin(&s);
+	begin_ahead(&s, state, 2, 1, 2);
 	at(&s, 1);
 	s.clock.reading = 100 * S + 12345; /* NTP */
 	at(&s, 3);
@@ -299,9 +299,7 @@ static void is_never_opened_too_late(void **state)
 	char left[1024], *log;
 	struct scene s;
 
-	prepare(&s, state);
-	add_step(&s, "ahead", 5 * S, 1, 2, 2, 4);
-	begin(&s);
+	begin_ahead(&s, state, 2, 2, 4);
 	assert_true(at(&s, 4) == 5);
 	assert_int_equal(s.clock.n, 0);
 	assert_true(at(&s, 6) == 7);
@@ -319,9 +317,7 @@ static void may_fail(void **state)
 	struct scene s;
 	uint64_t next;
 
-	prepare(&s, state);
-	add_step(&s, "ahead", 5 * S, 1, 2, 1, 2);
-	begin(&s);
+	begin_ahead(&s, state, 2, 1, 2);
 	s.clock.fails = -EPERM;
 	assert_int_equal(clock_steps_run(s.clock_steps, ZERO + NS_PER_S, &next), -EPERM);
 	log = end(&s, left);
@@ -336,9 +332,7 @@ static void stays_in_the_journal_if_it_cannot_be_taken_back(void **state)
 	struct scene s;
 	uint64_t next;
 
-	prepare(&s, state);
-	add_step(&s, "ahead", 5 * S, 1, 2, 1, 2);
-	begin(&s);
+	begin_ahead(&s, state, 2, 1, 2);
 	at(&s, 1);
 	s.clock.fails = -EPERM;
 	assert_int_equal(clock_steps_run(s.clock_steps, ZERO + 3 * NS_PER_S, &next), -EPERM);

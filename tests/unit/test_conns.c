@@ -130,6 +130,7 @@ static void expect_window(struct scene *s, size_t target, uint64_t ns, const cha
 static void test_windows(void **state)
 {
 	struct scene *s = *state;
+	struct slot_window window;
 	struct windows *unset;
 
 	expect_window(s, 0, ZERO - 1, NULL, 0);
@@ -142,15 +143,21 @@ static void test_windows(void **state)
 	expect_window(s, 0, ZERO + 10 * S, "slow", 1);
 	expect_window(s, 1, ZERO + 10 * S, NULL, 0);
 	expect_window(s, 2, ZERO, NULL, 0);
-	assert_int_equal(windows_closes(s->windows, 3), ZERO + 4 * S);
-	assert_true(windows_closes(s->windows, 5) == UINT64_MAX);
+	assert_true(windows_of_slot(s->windows, 3, &window));
+	assert_int_equal(window.rule, 1);
+	assert_int_equal(window.opens_ns, ZERO + 3 * S);
+	assert_int_equal(window.closes_ns, ZERO + 4 * S);
+	assert_false(windows_of_slot(s->windows, 5, &window));
+	assert_true(windows_closes_later(s->windows, 3, 0) && !windows_closes_later(s->windows, 0, 3));
+	assert_false(windows_closes_later(s->windows, 3, 5) || windows_closes_later(s->windows, 5, 3));
 	tell(s, SP_EVENT_CONN_RETRANSMIT, 5001, 10, ZERO + 3 * S);
 	expect_log(s,
 		   "\"type\":\"conn.retransmit\",\"step\":\"cut\",\"instance\":2,\"target\":\"front\"," FLOW
 		   ",\"data\":{\"direction\":\"out\",\"opener\":\"out\",\"established_ns\":null}\n");
 	assert_int_equal(windows_open(&s->plan, NULL, &s->journal, NULL, &unset), 0);
 	assert_false(windows_at(unset, 0, ZERO, &(struct journal_where){0}));
-	assert_true(windows_closes(unset, 0) == UINT64_MAX);
+	assert_true(windows_of_slot(unset, 0, &window));
+	assert_true(window.opens_ns == UINT64_MAX && window.closes_ns == UINT64_MAX);
 	windows_close(unset);
 }
 

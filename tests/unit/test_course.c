@@ -55,6 +55,14 @@ static struct log *start_run(const struct run_dir *dir)
 	return log;
 }
 
+/* Both are met, at this time and a little later, and the run is over. */
+static struct results *finish_met(const struct run_dir *dir, struct log *log, uint64_t ms)
+{
+	decide(log, ms, true, 1);
+	decide(log, ms + 100, true, 2);
+	return finish(dir, log);
+}
+
 static void decisions_are_results(void **state)
 {
 	const struct run_dir *dir = *state;
@@ -85,6 +93,38 @@ static void decisions_are_results(void **state)
 	assert_int_equal(r->n_incomplete, 0);
 	assert_int_equal(r->n_disabled, 1);
 	assert_string_equal(r->disabled[0], "skipped step");
+	results_free(r);
+}
+
+static void each_value_is_seen_as_one(void **state)
+{
+	static const struct {
+		const char *condition, *words;
+	} cases[] = {
+		{"{\"log\":\"a.log\",\"matches\":\"state=\\\"?up\"}", "log=a.log matches='state=\"?up'"},
+		{"{\"exec\":[\"sh\",\"-c\",\"echo hi\"],\"expect_output\":\"all's\"}",
+		 "exec=[\"sh\",\"-c\",\"echo hi\"] expect_output=\"all's\""},
+		{"{\"file\":\"my file\",\"contains\":\"a\\tb\\n\",\"within\":\"1s\"}",
+		 "file='my file' contains=\"a\\tb\\n\" within=1s"},
+		{"{\"process\":{\"name\":\"a b\"},\"equals\":\"\",\"never\":true}",
+		 "process=name:'a b' equals='' never"},
+		{"{\"expect\":{\"where\":\".a[0]\",\"differs\":true,\"matches\":\"^\\\\d+$\"}}",
+		 "where=.a[0] differs=true matches=^\\d+$"},
+	};
+	const size_t n = sizeof(cases) / sizeof(*cases);
+	const struct run_dir *dir = *state;
+	struct log *log = start_run(dir);
+	struct results *r;
+	char data[300];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(data, sizeof(data), "{\"expectation\":%s}", cases[i].condition);
+		tell(log, 1500 + i, "expect.pass", "back", i + 1, data);
+	}
+	r = finish(dir, log);
+	assert_int_equal(r->n_expects, n);
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(r->expects[i].words, cases[i].words);
 	results_free(r);
 }
 
@@ -144,6 +184,35 @@ static void each_needs_one_decision(void **state)
 	results_free(r);
 }
 
+static void only_some_conditions_must_last(void **state)
+{
+	static const struct {
+		const char *condition;
+		bool lasting;
+	} cases[] = {
+		{"{\"file\":\"STOP.TXT\"}", false},
+		{"{\"probe_p95\":\"baseline +15%\"}", false},
+		{"{\"probe_p95\":\"baseline +15%\",\"for\":\"10m\"}", true},
+		{"{\"probe\":\"p\",\"unhealthy_for\":\"2s\"}", true},
+	};
+	const struct run_dir *dir = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct log *log = start_run(dir);
+		struct results *r;
+		char data[200];
+
+		snprintf(data, sizeof(data), "{\"reason\":\"x\",\"condition\":%s,\"since_ns\":1100000000}",
+			 cases[i].condition);
+		tell(log, 1400, "abort", NULL, 0, data);
+		r = finish_as(dir, log, "aborted");
+		assert_int_equal(r->abort->lasting, cases[i].lasting);
+		assert_int_equal(r->abort->since_ns, 1100 * MS);
+		results_free(r);
+		assert_int_equal(unlinkat(dir->fd, "events.jsonl", 0), 0);
+	}
+}
+
 static void without_its_data_it_is_no_decision(void **state)
 {
 	const struct run_dir *dir = *state;
@@ -197,9 +266,7 @@ static void a_wait_moves_the_zero(void **state)
 	tell(log, 1200, "step.start", "settled", 0, "{\"kind\":\"wait\"}");
 	tell(log, 1700, "step.end", "settled", 0, "{\"kind\":\"wait\",\"result\":\"fulfilled\"}");
 	tell(log, 1710, "zero", "settled", 0, "{\"zero_ns\":1510000000}");
-	decide(log, 1800, true, 1);
-	decide(log, 1900, true, 2);
-	r = finish(dir, log);
+	r = finish_met(dir, log, 1800);
 	assert_int_equal(r->n_waits, 1);
 	assert_int_equal(r->waits[0].from_ns, 1200 * MS);
 	assert_int_equal(r->waits[0].to_ns, 1700 * MS);
@@ -210,29 +277,32 @@ static void a_wait_moves_the_zero(void **state)
 	results_free(r);
 }
 
+static struct log *start_killed(const struct run_dir *dir)
+{
+	static const char killed[] = "{\"kind\":\"signal\",\"signal\":\"SIGKILL\",\"pid\":77,"
+				     "\"opens_ns\":1000000000,\"closes_ns\":1000000000,\"cut\":false}";
+	struct log *log = start_run(dir);
+
+	tell(log, 1000, "step.start", "kill", 1, killed);
+	tell(log, 1000, "step.end", "kill", 1, killed);
+	up(log, 1050);
+	return log;
+}
+
 /* Who is killed is back with the first healthy sample behind the first unhealthy one. */
 static void a_kill_has_a_recovery(void **state)
 {
 	const struct run_dir *dir = *state;
-	struct log *log = start_run(dir);
+	struct log *log = start_killed(dir);
 	const struct result_window *w;
 	struct results *r;
 
-	tell(log, 1000, "step.start", "kill", 1,
-	     "{\"kind\":\"signal\",\"signal\":\"SIGKILL\",\"pid\":77,\"opens_ns\":1000000000,\"closes_ns\":"
-	     "1000000000,"
-	     "\"cut\":false}");
-	tell(log, 1000, "step.end", "kill", 1,
-	     "{\"kind\":\"signal\",\"opens_ns\":1000000000,\"closes_ns\":1000000000,\"cut\":false}");
-	up(log, 1050);
 	up(log, 1100);
 	down(log, 1300);
 	down(log, 1500);
 	up(log, 1900);
 	up(log, 2100);
-	decide(log, 2200, true, 1);
-	decide(log, 2300, true, 2);
-	r = finish(dir, log);
+	r = finish_met(dir, log, 2200);
 	assert_int_equal(r->n_windows, 1);
 	w = r->windows[0];
 	assert_string_equal(w->kind, "signal");
@@ -251,15 +321,8 @@ static void a_kill_has_a_recovery(void **state)
 static void one_that_nobody_notices_is_recovered_at_once(void **state)
 {
 	const struct run_dir *dir = *state;
-	struct log *log = start_run(dir);
-	struct results *r;
+	struct results *r = finish_met(dir, start_killed(dir), 2200);
 
-	tell(log, 1000, "step.start", "kill", 1,
-	     "{\"kind\":\"signal\",\"opens_ns\":1000000000,\"closes_ns\":1000000000,\"cut\":false}");
-	up(log, 1050);
-	decide(log, 2200, true, 1);
-	decide(log, 2300, true, 2);
-	r = finish(dir, log);
 	assert_int_equal(r->windows[0]->probes[0].recovery_ns, 50 * MS);
 	assert_int_equal(r->windows[0]->probes[0].detection_ns, NO_NS);
 	results_free(r);
@@ -307,11 +370,13 @@ static const struct verify_check *check_named(const struct verification *v, cons
 	return NULL;
 }
 
-static struct verification *verify(const struct run_dir *dir)
+static struct verification *end_and_verify(const struct run_dir *dir, struct log *log, const char *outcome)
 {
 	struct verification *v = NULL;
 	char reason[160];
 
+	put_event(log, 9000, "run.end", 0, "{\"outcome\":\"%s\",\"balanced\":true,\"lost\":0}", outcome);
+	assert_int_equal(log_close(log), 0);
 	assert_int_equal(verify_run(dir->fd, &v, reason, sizeof(reason)), 0);
 	return v;
 }
@@ -326,24 +391,30 @@ static const char faults[] =
 	"ns\":0}],"
 	"\"slo\":[]}";
 
-/* What follows a wait is measured against the zero that it set. */
-static void verify_knows_the_zero_in_force(void **state)
+/* The first window is as planned. */
+static struct log *start_cut(const struct run_dir *dir)
 {
-	const struct run_dir *dir = *state;
 	struct log *log = start(dir, faults);
-	struct verification *v;
 
 	put_event(log, 1000, "baseline.end", 0, "{\"zero_ns\":1000000000}");
 	opens(log, 1, 1100, 2100);
 	closes(log, 1, 1100, 2100);
+	return log;
+}
+
+/* What follows a wait is measured against the zero that it set. */
+static void verify_knows_the_zero_in_force(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start_cut(dir);
+	struct verification *v;
+
 	tell(log, 6000, "zero", "settled", 0, "{\"zero_ns\":4000000000}");
 	opens(log, 2, 6100, 7100);
 	closes(log, 2, 6100, 7100);
 	decide(log, 7200, true, 1);
 	decide(log, 7300, false, 2);
-	put_event(log, 9000, "run.end", 0, "{\"outcome\":\"pass\",\"balanced\":true,\"lost\":0}");
-	assert_int_equal(log_close(log), 0);
-	v = verify(dir);
+	v = end_and_verify(dir, log, "pass");
 	assert_int_equal(check_named(v, "times")->result, VERIFY_PASS);
 	assert_int_equal(check_named(v, "expectations")->result, VERIFY_PASS);
 	verification_free(v);
@@ -352,20 +423,15 @@ static void verify_knows_the_zero_in_force(void **state)
 static void verify_finds_what_is_amiss(void **state)
 {
 	const struct run_dir *dir = *state;
-	struct log *log = start(dir, faults);
+	struct log *log = start_cut(dir);
 	struct verification *v;
 
-	put_event(log, 1000, "baseline.end", 0, "{\"zero_ns\":1000000000}");
-	opens(log, 1, 1100, 2100);
-	closes(log, 1, 1100, 2100);
 	opens(log, 2, 6100, 7100);
 	closes(log, 2, 6100, 7100);
 	decide(log, 7200, true, 1);
 	decide(log, 7300, true, 1);
 	decide(log, 7300, true, 3);
-	put_event(log, 9000, "run.end", 0, "{\"outcome\":\"pass\",\"balanced\":true,\"lost\":0}");
-	assert_int_equal(log_close(log), 0);
-	v = verify(dir);
+	v = end_and_verify(dir, log, "pass");
 	assert_int_equal(check_named(v, "times")->result, VERIFY_FAIL);
 	assert_int_equal(check_named(v, "times")->seq, 5);
 	assert_non_null(strstr(check_named(v, "times")->detail, "cut #2 opens at 6100000000 ns"));
@@ -383,9 +449,7 @@ static void an_aborted_run_may_lack_decisions(void **state)
 	struct log *log = start(dir, faults);
 	struct verification *v;
 
-	put_event(log, 9000, "run.end", 0, "{\"outcome\":\"aborted\",\"balanced\":true,\"lost\":0}");
-	assert_int_equal(log_close(log), 0);
-	v = verify(dir);
+	v = end_and_verify(dir, log, "aborted");
 	assert_null(check_named(v, "times"));
 	assert_int_equal(check_named(v, "expectations")->result, VERIFY_WARN);
 	verification_free(v);
@@ -395,8 +459,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_DIR(decisions_are_results),
+		IN_DIR(each_value_is_seen_as_one),
 		IN_DIR(a_failed_one_misses),
 		IN_DIR(each_needs_one_decision),
+		IN_DIR(only_some_conditions_must_last),
 		IN_DIR(without_its_data_it_is_no_decision),
 		IN_DIR(phases_follow_each_other),
 		IN_DIR(a_wait_moves_the_zero),

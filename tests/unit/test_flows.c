@@ -260,6 +260,28 @@ static void one_way_is_enough_for_a_feed(void **state)
 	}
 }
 
+/* It asks for what it wants in the window, on a new connection, and is silent from then on. */
+static void a_feed_reconnects(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(dir, flows_plan);
+	const struct result_flow *f;
+	struct results *r;
+
+	passes(log, 100, "conn.first_data", client(5000), "in", 0);
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	ends(log, 1011, "conn.reset", client(5000), "fault", 0);
+	works(log, 1500, client(5001));
+	closes(log, 1, 1000, 2000);
+	passes(log, 2010, "conn.data", client(5001), "in", 1501);
+	r = finish_observed(dir, log);
+	f = flow_of(r, 0, FRONT);
+	assert_int_equal(f->recovery_ns, 10 * MS);
+	assert_true(f->survived);
+	results_free(r);
+}
+
 /* A server here: the remote end opens the connections, and is whose notice counts. */
 static void connections_that_come_in(void **state)
 {
@@ -327,6 +349,34 @@ static void next_opening_censors(void **state)
 	results_free(r);
 }
 
+/* A step's windows in two phases are one step's. */
+static void next_phase_censors(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct log *log = start(
+		dir, "{\"version\":1,\"name\":\"t\",\"seed\":7,\"targets\":[{\"name\":\"front\"}],\"steps\":["
+		     "{\"name\":\"cut (some)\",\"phase\":\"some\",\"targets\":[\"front\"],\"for_ns\":1},"
+		     "{\"name\":\"cut (all)\",\"phase\":\"all\",\"targets\":[\"front\"],\"for_ns\":1}]}");
+	struct results *r;
+
+	works(log, 100, client(5000));
+	step_name = "cut (some)";
+	opens(log, 1, 1000, 2000);
+	hit(log, 1010, client(5000));
+	closes(log, 1, 1000, 2000);
+	step_name = "cut (all)";
+	opens(log, 1, 3000, 4000);
+	hit(log, 3010, client(5000));
+	closes(log, 1, 3000, 4000);
+	step_name = "cut";
+	works(log, 4010, client(5001));
+	r = finish_observed(dir, log);
+	assert_int_equal(r->n_windows, 2);
+	assert_true(flow_of(r, 0, FRONT)->censored);
+	assert_int_equal(flow_of(r, 1, FRONT)->recovery_ns, 14 * MS);
+	results_free(r);
+}
+
 /* The SYN that is hit first is no sign that anybody noticed; the next one is. */
 static void the_attempt_that_is_hit_is_no_notice(void **state)
 {
@@ -379,8 +429,10 @@ int main(void)
 		IN_DIR(an_older_connection_survives),
 		IN_DIR(both_ways_are_of_one_connection),
 		IN_DIR(one_way_is_enough_for_a_feed),
+		IN_DIR(a_feed_reconnects),
 		IN_DIR(connections_that_come_in),
 		IN_DIR(next_opening_censors),
+		IN_DIR(next_phase_censors),
 		IN_DIR(the_attempt_that_is_hit_is_no_notice),
 		IN_DIR(an_idle_connection_is_reset),
 	};

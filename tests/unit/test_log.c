@@ -310,24 +310,7 @@ static void packets_are_written_as_any_event(void **state)
 static void writes_the_documented_packet(void **state)
 {
 	const struct run_dir *dir = *state;
-	const struct log_packet packet = {
-		.mono_ns = 81230144551,
-		.step = "thin",
-		.target = "front",
-		.instance = 2,
-		.rule = 3,
-		.local = {0, 0, htonl(0xffff), htonl(0x0a010001)},
-		.remote = {htonl(0xfd000002), 0, 0, htonl(5)},
-		.local_port = 53122,
-		.remote_port = 40001,
-		.proto = 6,
-		.verdict = "dropped",
-		.hook = "tc-egress",
-		.direction = "out",
-		.index = 17,
-		.segments = 1,
-		.bytes = 60,
-	};
+	const struct log_packet packet = one_packet();
 	struct log *log;
 	char *text;
 

@@ -75,22 +75,7 @@ static void as_the_parser_has_it(void **state)
 /* A line that is another in one byte is read as the parser reads it, if it is read. */
 static void whatever_is_changed(void **state)
 {
-	const struct log_packet packet = {.mono_ns = 81230144551,
-					  .step = "thin",
-					  .target = "front",
-					  .instance = 2,
-					  .rule = 3,
-					  .local = {0, 0, htonl(0xffff), htonl(0x0a010001)},
-					  .remote = {0, 0, htonl(0xffff), htonl(0x0a010002)},
-					  .local_port = 53122,
-					  .remote_port = 40001,
-					  .proto = 6,
-					  .verdict = "dropped",
-					  .hook = "tc-egress",
-					  .direction = "out",
-					  .index = 17,
-					  .segments = 1,
-					  .bytes = 60};
+	const struct log_packet packet = one_packet();
 	const struct run_dir *dir = *state;
 	struct packet_line line;
 	struct event event = {0};

@@ -1,59 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The probes of programs, files and processes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit/work_dir.h"
 
-#include <cmocka.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/timeutil.h"
 #include "unit/one_probe.h"
 
 #define HOUR_NS (3600 * NS_PER_S)
 
-static char directory[] = "/tmp/shearpin-exec-XXXXXX";
-
-static int enter(void **state)
-{
-	(void)state;
-	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
-	return mkdtemp(directory) && !chdir(directory) ? 0 : -1;
-}
-
 static int leave(void **state)
 {
-	(void)state;
 	one_probe_stop();
 	unlink("file");
-	return chdir("/") || rmdir(directory);
+	return work_dir_leave(state);
 }
 
 static void put(const char *text)
 {
-	FILE *f = fopen("file", "we");
-
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-}
-
-static void check(bool healthy, const char *error, const char *detail)
-{
-	const struct seen *s = one_probe_next();
-
-	assert_string_equal(s->error, error);
-	assert_int_equal(s->good, healthy);
-	assert_string_equal(s->detail, detail);
+	write_text("file", "we", "%s", text);
 }
 
 /* ---- programs ---- */
@@ -75,11 +42,11 @@ static void test_exec(void **state)
 	(void)state;
 	put("3");
 	start_exec("echo first; echo second >&2; exit $(cat file)", (struct plan_probe){.expect_status = 3});
-	check(true, "", "first");
+	one_probe_expect(true, "", "first");
 	assert_true(one_probe_last()->value == 3);
 	assert_true(one_probe_last()->latency_ns != PROBE_NO_LATENCY);
 	put("0");
-	check(false, "status 0", "first");
+	one_probe_expect(false, "status 0", "first");
 	assert_true(one_probe_last()->has_value && one_probe_last()->value == 0);
 	assert_true(one_probe_last()->changed);
 }
@@ -89,16 +56,16 @@ static void test_exec_output(void **state)
 	(void)state;
 	put("PONG\n");
 	start_exec("echo +; cat file", (struct plan_probe){.expect_output = (char *)"^PONG$"});
-	check(true, "", "+");
+	one_probe_expect(true, "", "+");
 	put("PONGS\n");
-	check(false, "it did not say what it should", "+");
+	one_probe_expect(false, "it did not say what it should", "+");
 }
 
 static void test_exec_killed(void **state)
 {
 	(void)state;
 	start_exec("kill -KILL $$", (struct plan_probe){});
-	check(false, "status 137", "");
+	one_probe_expect(false, "status 137", "");
 }
 
 static void test_exec_timeout(void **state)
@@ -127,9 +94,9 @@ static void test_exec_no_program(void **state)
 
 	(void)state;
 	one_probe_start(&probe);
-	check(false, "there is no such program", "");
+	one_probe_expect(false, "there is no such program", "");
 	argv[0] = (char *)"/etc/passwd";
-	check(false, "it is no program that may be run", "");
+	one_probe_expect(false, "it is no program that may be run", "");
 }
 
 /* ---- files ---- */
@@ -145,24 +112,24 @@ static void test_file_exists(void **state)
 {
 	(void)state;
 	start_file((struct plan_probe){});
-	check(false, "it is not there", "");
+	one_probe_expect(false, "it is not there", "");
 	put("");
-	check(true, "", "");
+	one_probe_expect(true, "", "");
 	unlink("file");
 	assert_int_equal(symlink("nowhere", "file"), 0);
-	check(false, "it is not there", "");
+	one_probe_expect(false, "it is not there", "");
 }
 
 static void test_file_absent(void **state)
 {
 	(void)state;
 	start_file((struct plan_probe){.absent = true});
-	check(true, "", "");
+	one_probe_expect(true, "", "");
 	put("");
-	check(false, "it is there", "");
+	one_probe_expect(false, "it is there", "");
 	unlink("file");
 	assert_int_equal(symlink("file", "file"), 0);
-	check(false, "it can't be read: Too many levels of symbolic links", "");
+	one_probe_expect(false, "it can't be read: Too many levels of symbolic links", "");
 }
 
 static void test_file_fresh(void **state)
@@ -173,7 +140,7 @@ static void test_file_fresh(void **state)
 	(void)state;
 	start_file((struct plan_probe){.fresh_ns = HOUR_NS});
 	put("");
-	check(true, "", "");
+	one_probe_expect(true, "", "");
 	assert_int_equal(utimensat(AT_FDCWD, "file", times, 0), 0);
 	assert_false(one_probe_next()->good);
 	assert_int_equal(strncmp(one_probe_last()->error, "it is 24h", 9), 0);
@@ -184,14 +151,14 @@ static void test_file_contains(void **state)
 	(void)state;
 	start_file((struct plan_probe){.expect_output = (char *)"^status: (ok|idle)$"});
 	put("pid: 1\nstatus: idle\n");
-	check(true, "", "");
+	one_probe_expect(true, "", "");
 	put("pid: 1\nstatus: idler\n");
-	check(false, "it does not contain what it should", "");
+	one_probe_expect(false, "it does not contain what it should", "");
 	put("");
-	check(false, "it does not contain what it should", "");
+	one_probe_expect(false, "it does not contain what it should", "");
 	unlink("file");
 	assert_int_equal(mkfifo("file", 0600), 0);
-	check(false, "it is no regular file", "");
+	one_probe_expect(false, "it is no regular file", "");
 }
 
 /* It is looked for in the first MiB, which need not be all. */
@@ -203,12 +170,12 @@ static void test_large_file(void **state)
 	put("status: ok\n");
 	assert_int_equal(truncate("file", 3 << 20), 0);
 	start_file((struct plan_probe){.expect_output = (char *)"^status: ok$"});
-	check(true, "", "");
+	one_probe_expect(true, "", "");
 	put("");
 	fd = open("file", O_WRONLY | O_CLOEXEC);
 	assert_int_equal(pwrite(fd, "status: ok\n", 11, 2 << 20), 11);
 	close(fd);
-	check(false, "it does not contain what it should", "");
+	one_probe_expect(false, "it does not contain what it should", "");
 }
 
 /* ---- processes ---- */
@@ -240,7 +207,7 @@ static void check_process(bool healthy, const char *error, pid_t pid, const char
 	char detail[64];
 
 	snprintf(detail, sizeof(detail), "pid %d%s", pid, more);
-	check(healthy, error, pid ? detail : "");
+	one_probe_expect(healthy, error, pid ? detail : "");
 	assert_int_equal(one_probe_last()->has_value, pid != 0);
 	assert_true(one_probe_last()->value == pid);
 }
@@ -301,19 +268,19 @@ static void test_pid(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_exec, enter, leave),
-		cmocka_unit_test_setup_teardown(test_exec_output, enter, leave),
-		cmocka_unit_test_setup_teardown(test_exec_killed, enter, leave),
-		cmocka_unit_test_setup_teardown(test_exec_timeout, enter, leave),
-		cmocka_unit_test_setup_teardown(test_exec_no_program, enter, leave),
-		cmocka_unit_test_setup_teardown(test_file_exists, enter, leave),
-		cmocka_unit_test_setup_teardown(test_file_absent, enter, leave),
-		cmocka_unit_test_setup_teardown(test_file_fresh, enter, leave),
-		cmocka_unit_test_setup_teardown(test_file_contains, enter, leave),
-		cmocka_unit_test_setup_teardown(test_large_file, enter, leave),
-		cmocka_unit_test_setup_teardown(test_process, enter, leave),
-		cmocka_unit_test_setup_teardown(test_restarts_fail, enter, leave),
-		cmocka_unit_test_setup_teardown(test_pid, enter, leave),
+		cmocka_unit_test_setup_teardown(test_exec, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_exec_output, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_exec_killed, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_exec_timeout, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_exec_no_program, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_file_exists, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_file_absent, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_file_fresh, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_file_contains, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_large_file, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_process, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_restarts_fail, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_pid, work_dir_enter, leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

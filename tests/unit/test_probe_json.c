@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The json probe: values, ages, and files that are not there, not whole, or no files. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit/work_dir.h"
 
-#include <cmocka.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/timeutil.h"
 #include "unit/one_probe.h"
@@ -22,38 +12,15 @@
 	"\"probes\": {\"ws_stream\": {\"ok\": true, \"latency_ms\": 3.5}}, \"odd key\": \"idle\"}\n"
 #define HOUR_NS (3600 * NS_PER_S)
 
-static char directory[] = "/tmp/shearpin-json-XXXXXX";
-
-static int enter(void **state)
-{
-	(void)state;
-	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
-	return mkdtemp(directory) && !chdir(directory) ? 0 : -1;
-}
-
 static int leave(void **state)
 {
-	(void)state;
 	one_probe_stop();
 	unlink("health.json");
-	return chdir("/") || rmdir(directory);
+	return work_dir_leave(state);
 }
-
-static void put(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Replaced in one go, as its writer does. */
-static void put(const char *format, ...)
-{
-	FILE *f = fopen("new", "we");
-	va_list args;
-
-	assert_non_null(f);
-	va_start(args, format);
-	vfprintf(f, format, args);
-	va_end(args);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(rename("new", "health.json"), 0);
-}
+#define put(...) (write_text("new", "we", __VA_ARGS__), assert_int_equal(rename("new", "health.json"), 0))
 
 static void set_age(uint64_t age_ns)
 {
@@ -76,12 +43,8 @@ static void begin(const char *where, struct plan_compare compare)
 
 static void check(bool healthy, const char *error, const char *detail)
 {
-	const struct seen *s = one_probe_next();
-
-	assert_string_equal(s->error, error);
-	assert_int_equal(s->good, healthy);
-	assert_string_equal(s->detail, detail);
-	assert_true(s->latency_ns == PROBE_NO_LATENCY);
+	one_probe_expect(healthy, error, detail);
+	assert_true(one_probe_last()->latency_ns == PROBE_NO_LATENCY);
 }
 
 static void check_age(const char *words)
@@ -266,16 +229,16 @@ static void test_field(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_value, enter, leave),
-		cmocka_unit_test_setup_teardown(test_number, enter, leave),
-		cmocka_unit_test_setup_teardown(test_places, enter, leave),
-		cmocka_unit_test_setup_teardown(test_any_json, enter, leave),
-		cmocka_unit_test_setup_teardown(test_long_value, enter, leave),
-		cmocka_unit_test_setup_teardown(test_half_written, enter, leave),
-		cmocka_unit_test_setup_teardown(test_stopped_halfway, enter, leave),
-		cmocka_unit_test_setup_teardown(test_no_file, enter, leave),
-		cmocka_unit_test_setup_teardown(test_mtime, enter, leave),
-		cmocka_unit_test_setup_teardown(test_field, enter, leave),
+		cmocka_unit_test_setup_teardown(test_value, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_number, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_places, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_any_json, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_long_value, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_half_written, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_stopped_halfway, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_no_file, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_mtime, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(test_field, work_dir_enter, leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,19 +3,9 @@
  * The log probe: which lines are samples, and of which time. The clocks are the test's own: the time of reading is
  * what probes_run() is given, and the offset between the clocks what probe_loop points to.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit/work_dir.h"
 
-#include <cmocka.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/timeutil.h"
 #include "drill/probes.h"
@@ -26,7 +16,6 @@
 #define UNHEALTHY "state=\"?unhealthy"
 #define MOST_SAMPLES 4096
 
-static char directory[] = "/tmp/shearpin-probe-XXXXXX";
 static struct probe_sample samples[MOST_SAMPLES];
 static size_t n_samples, n_seen;
 static int64_t offset_ns;
@@ -41,35 +30,20 @@ static void on_sample(void *arg, const struct probe_sample *sample)
 
 static int enter(void **state)
 {
-	(void)state;
 	n_samples = n_seen = 0;
 	offset_ns = OFFSET;
-	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
-	return mkdtemp(directory) && !chdir(directory) ? 0 : -1;
+	return work_dir_enter(state);
 }
 
 static int leave(void **state)
 {
-	(void)state;
 	if (unlink("log"))
 		rmdir("log");
 	unlink("log.1");
-	return chdir("/") || rmdir(directory);
+	return work_dir_leave(state);
 }
 
-static void append(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void append(const char *format, ...)
-{
-	FILE *f = fopen("log", "ae");
-	va_list args;
-
-	assert_non_null(f);
-	va_start(args, format);
-	vfprintf(f, format, args);
-	va_end(args);
-	assert_int_equal(fclose(f), 0);
-}
+#define append(...) write_text("log", "ae", __VA_ARGS__)
 
 /* A line in the first form that is in use, `after` the probe's start by the clock that OFFSET tells. */
 static void say(bool healthy, int64_t after_ns)

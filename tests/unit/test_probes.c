@@ -3,21 +3,12 @@
  * What all kinds of probes have in common: thresholds, watches that are started and stopped, also by who hears of their samples, and
  * where a probe of a target goes to. Log probes give the samples where only their order matters; TCP probes connect to this process.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit/work_dir.h"
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/timeutil.h"
 #include "drill/probes.h"
@@ -31,7 +22,6 @@ struct told {
 	bool healthy, good, changed;
 };
 
-static char directory[] = "/tmp/shearpin-probes-XXXXXX";
 static struct told told[MOST_SAMPLES];
 static size_t n_told;
 static int64_t offset_ns;
@@ -52,29 +42,22 @@ static void on_sample(void *arg, const struct probe_sample *s)
 
 static int enter(void **state)
 {
-	(void)state;
 	n_told = 0;
 	reaction = LISTEN;
-	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
-	return mkdtemp(directory) && !chdir(directory) ? 0 : -1;
+	return work_dir_enter(state);
 }
 
 static int leave(void **state)
 {
-	(void)state;
 	probes_close(probes);
 	probes = NULL;
 	unlink("log");
-	return chdir("/") || rmdir(directory);
+	return work_dir_leave(state);
 }
 
 static void append(const char *text)
 {
-	FILE *f = fopen("log", "ae");
-
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
+	write_text("log", "ae", "%s", text);
 }
 
 /* What its log has at the start tells the first sample. */

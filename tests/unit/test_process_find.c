@@ -1,39 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which process a plan means, with real ones: copies of sleep(1) under names of their own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit/work_dir.h"
 
-#include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "drill/process_find.h"
 
-static char directory[] = "/tmp/shearpin-find-XXXXXX";
 static char name[32]; /* of nobody else: 15 bytes, as many as comm holds */
 
 static int enter(void **state)
 {
-	(void)state;
 	snprintf(name, sizeof(name), "find %08x", (unsigned)getpid());
-	return mkdtemp(directory) && !chdir(directory) ? 0 : -1;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	return chdir("/") || rmdir(directory);
+	return work_dir_enter(state);
 }
 
 /* It waits to be ended, and has that comm and argv[0] from before the call returns. */
@@ -71,11 +53,7 @@ static void end(pid_t pid)
 
 static void put(const char *path, const char *text)
 {
-	FILE *f = fopen(path, "we");
-
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
+	write_text(path, "we", "%s", text);
 }
 
 static int by_name(const char *wanted, struct process_found *ret)
@@ -234,5 +212,5 @@ int main(void)
 		cmocka_unit_test(test_not_by_name),
 	};
 
-	return cmocka_run_group_tests(tests, enter, leave);
+	return cmocka_run_group_tests(tests, enter, work_dir_leave);
 }

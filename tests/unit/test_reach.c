@@ -85,6 +85,23 @@ static void tells_silence(void **state)
 	close(fd);
 }
 
+/* An answer that is there when the time is over is one, even if nobody has looked before. */
+static void looks_before_it_gives_up(void **state)
+{
+	uint64_t deadline = clock_mono_ns() + LONG_NS;
+	uint16_t port;
+	int refuses = open_port(-1, &port);
+	struct reach item;
+
+	(void)state;
+	do {
+		item = at(port);
+		assert_int_equal(reach_try(&item, 1, 0, false, -1), 0);
+	} while (item.error == ETIMEDOUT && clock_mono_ns() < deadline);
+	assert_int_equal(item.error, ECONNREFUSED);
+	close(refuses);
+}
+
 static void is_cancelled(void **state)
 {
 	uint16_t port;
@@ -196,11 +213,9 @@ static void finds_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tells_accepted_from_refused),
-		cmocka_unit_test(tells_silence),
-		cmocka_unit_test(is_cancelled),
-		cmocka_unit_test(picks_the_first_that_is_reached),
-		cmocka_unit_test(finds_none),
+		cmocka_unit_test(tells_accepted_from_refused),     cmocka_unit_test(tells_silence),
+		cmocka_unit_test(looks_before_it_gives_up),        cmocka_unit_test(is_cancelled),
+		cmocka_unit_test(picks_the_first_that_is_reached), cmocka_unit_test(finds_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,34 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Files that others write are read in part, and never waited for. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit/work_dir.h"
 
-#include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "base/read_file.h"
-
-static char directory[] = "/tmp/shearpin-read-XXXXXX";
-
-static int enter(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) && !chdir(directory) ? 0 : -1;
-}
-
-static int leave(void **state)
-{
-	(void)state;
-	return chdir("/") || rmdir(directory);
-}
 
 static void put(const char *path, const void *data, size_t len)
 {
@@ -137,5 +115,5 @@ int main(void)
 		cmocka_unit_test(test_no_files),
 	};
 
-	return cmocka_run_group_tests(tests, enter, leave);
+	return cmocka_run_group_tests(tests, work_dir_enter, work_dir_leave);
 }

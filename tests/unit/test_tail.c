@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Following a file: what is appended, and whatever is done to the file meanwhile. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit/work_dir.h"
 
-#include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "drill/tail.h"
@@ -20,7 +10,6 @@
 #define ALL (64 * 1024 * 1024)
 #define GIB (1LL << 30)
 
-static char directory[] = "/tmp/shearpin-tail-XXXXXX";
 static struct buf got; /* "a|b|": the lines given so far */
 static size_t wanted;  /* of tail_open() */
 
@@ -76,13 +65,6 @@ static void go_on(struct tail *t, int result, const char *lines)
 	expect(lines);
 }
 
-static int enter(void **state)
-{
-	(void)state;
-	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
-	return mkdtemp(directory) && !chdir(directory) ? 0 : -1;
-}
-
 static int leave(void **state)
 {
 	static const char *const names[] = {"log", "log.1", "new"};
@@ -92,7 +74,7 @@ static int leave(void **state)
 		if (unlink(names[i]) && errno == EISDIR)
 			rmdir(names[i]);
 	buf_free(&got);
-	return chdir("/") || rmdir(directory);
+	return work_dir_leave(state);
 }
 
 static void lines_as_they_come(void **state)
@@ -364,19 +346,19 @@ static void a_writer_that_keeps_its_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(lines_as_they_come, enter, leave),
-		cmocka_unit_test_setup_teardown(a_part_in_one_go, enter, leave),
-		cmocka_unit_test_setup_teardown(no_more_than_wanted, enter, leave),
-		cmocka_unit_test_setup_teardown(long_lines_are_cut, enter, leave),
-		cmocka_unit_test_setup_teardown(replaced, enter, leave),
-		cmocka_unit_test_setup_teardown(replaced_at_once, enter, leave),
-		cmocka_unit_test_setup_teardown(truncated, enter, leave),
-		cmocka_unit_test_setup_teardown(written_anew, enter, leave),
-		cmocka_unit_test_setup_teardown(not_there, enter, leave),
-		cmocka_unit_test_setup_teardown(no_file, enter, leave),
-		cmocka_unit_test_setup_teardown(a_gibibyte, enter, leave),
-		cmocka_unit_test_setup_teardown(an_endless_line, enter, leave),
-		cmocka_unit_test_setup_teardown(a_writer_that_keeps_its_place, enter, leave),
+		cmocka_unit_test_setup_teardown(lines_as_they_come, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(a_part_in_one_go, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(no_more_than_wanted, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(long_lines_are_cut, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(replaced, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(replaced_at_once, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(truncated, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(written_anew, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(not_there, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(no_file, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(a_gibibyte, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(an_endless_line, work_dir_enter, leave),
+		cmocka_unit_test_setup_teardown(a_writer_that_keeps_its_place, work_dir_enter, leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static enum undo_result take(void *arg, const json_t *data, bool this_boot, char
 /* What was told, a line each. */
 static void note(void *arg, const struct undone *undone)
 {
-	static const char *const results[] = {"taken back", "not needed", "failed"};
+	static const char *const results[] = {"taken back", "not needed", "failed", "forgotten"};
 	char *text = arg;
 
 	snprintf(text + strlen(text), 1024 - strlen(text), "%s %d %s %s %s: %s\n", undone->run ?: "-",
@@ -66,12 +66,17 @@ static void note(void *arg, const struct undone *undone)
 		 undone->reason);
 }
 
-static void replay(const struct run_dir *dir, struct taken *taken, char told[1024])
+static void replay_or(bool forget, const struct run_dir *dir, struct taken *taken, char told[1024])
 {
 	const struct undo_kind kinds[] = {{"other", NULL, NULL}, {"number", take, taken}};
 
 	told[0] = '\0';
-	assert_int_equal(undo_replay(dir->path, kinds, 2, note, told), 0);
+	assert_int_equal(undo_replay(dir->path, kinds, 2, forget, note, told), 0);
+}
+
+static void replay(const struct run_dir *dir, struct taken *taken, char told[1024])
+{
+	replay_or(false, dir, taken, told);
 }
 
 static struct undo *begin(const struct run_dir *dir)
@@ -312,7 +317,7 @@ static void makes_its_directory(void **state)
 	struct undo *undo;
 
 	snprintf(path, sizeof(path), "%s/a/b", dir->path);
-	assert_int_equal(undo_replay(path, NULL, 0, note, told), 0);
+	assert_int_equal(undo_replay(path, NULL, 0, false, note, told), 0);
 	assert_int_equal(undo_open(path, &undo), 0);
 	undo_close(undo);
 	assert_int_equal(rmdir(path), 0);
@@ -321,7 +326,7 @@ static void makes_its_directory(void **state)
 	put(dir, "file", "", 0);
 	snprintf(path, sizeof(path), "%s/file/b", dir->path);
 	assert_int_equal(undo_open(path, &undo), -ENOTDIR);
-	assert_int_equal(undo_replay(path, NULL, 0, note, told), -ENOTDIR);
+	assert_int_equal(undo_replay(path, NULL, 0, false, note, told), -ENOTDIR);
 }
 
 /* A disk that is full in the middle of a line: the change is not made, and what was armed before can be marked. */
@@ -428,6 +433,103 @@ static void has_a_folder_that_goes_with_it(void **state)
 	assert_false(has_folder(dir));
 }
 
+static void has_file(const struct run_dir *dir, const char *name, const char *text)
+{
+	char *found = get_file(dir->fd, name, NULL);
+
+	assert_string_equal(found, text);
+	free(found);
+}
+
+/* Tried first; what is known of it stays, where nobody looks for it any more. */
+static void forgets_what_fails(void **state)
+{
+	static const char armed[] = SOON "{\"arm\":1,\"kind\":\"number\",\"data\":{\"value\":1}}\n"
+					 "{\"arm\":2,\"kind\":\"number\",\"data\":{\"value\":2}}\n"
+					 "{\"arm\":3,\"kind\":\"moon\",\"data\":{}}\n";
+	const struct run_dir *dir = *state;
+	struct taken taken = {.refuses = 2};
+	char told[1024], name[300], expected[1024];
+
+	put(dir, "run-a.jsonl", armed, strlen(armed));
+	assert_int_equal(mkdirat(dir->fd, "run-a.d", 0700), 0);
+	put(dir, "run-a.d/1", "copy", 4);
+	for (int again = 0; again < 2; again++) {
+		replay_or(true, dir, &taken, told);
+		assert_string_equal(
+			told,
+			again ? ""
+			      : "/runs/a 77 moon {} forgotten: this version knows no change of that kind\n"
+				"/runs/a 77 number {\"value\":2} forgotten: 2 it is\n"
+				"/runs/a 77 number {\"value\":1} taken back: 1 it is\n");
+		assert_int_equal(taken.n, 2);
+		snprintf(expected, sizeof(expected),
+			 "%s{\"done\":3,\"forgotten\":true}\n{\"done\":2,\"forgotten\":true}\n{\"done\":1}\n",
+			 armed);
+		has_file(dir, "run-a.forgotten", expected);
+		has_file(dir, "run-a.d/1", "copy");
+		assert_int_equal(journals(dir, name), 2);
+	}
+	assert_int_equal(unlinkat(dir->fd, "run-a.d/1", 0), 0);
+	assert_int_equal(unlinkat(dir->fd, "run-a.d", AT_REMOVEDIR), 0);
+}
+
+/* Killed when it had marked a change as forgotten: the copies don't go with those that are done. */
+static void sets_aside_what_was_forgotten(void **state)
+{
+	static const char armed[] = SOON "{\"arm\":1,\"kind\":\"number\",\"data\":{\"value\":1}}\n"
+					 "{\"arm\":2,\"kind\":\"number\",\"data\":{\"value\":2}}\n"
+					 "{\"done\":2,\"forgotten\":true}\n";
+	struct taken taken = {.refuses = 1};
+	char told[1024], name[300];
+
+	put(*state, "run-a.jsonl", armed, strlen(armed));
+	replay(*state, &taken, told);
+	assert_string_equal(told, "/runs/a 77 number {\"value\":1} failed: 1 it is\n");
+	assert_int_equal(journals(*state, name), 1);
+	assert_string_equal(name, "run-a.jsonl");
+	taken = (struct taken){0};
+	replay(*state, &taken, told);
+	assert_string_equal(told, "/runs/a 77 number {\"value\":1} taken back: 1 it is\n");
+	assert_int_equal(journals(*state, name), 1);
+	assert_string_equal(name, "run-a.forgotten");
+}
+
+static void forgets_what_it_can_not_read(void **state)
+{
+	struct taken taken = {0};
+	char told[1024], name[300];
+
+	put(*state, "run-a.jsonl", "rubbish\n", 8);
+	put(*state, "run-a.forgotten", "an older one", 12);
+	replay_or(true, *state, &taken, told);
+	assert_string_equal(told, "- 0 - - failed: it is no undo journal\n");
+	has_file(*state, "run-a.forgotten", "an older one");
+	has_file(*state, "run-a.jsonl", "rubbish\n");
+	assert_int_equal(unlinkat(((const struct run_dir *)*state)->fd, "run-a.forgotten", 0), 0);
+	replay_or(true, *state, &taken, told);
+	assert_string_equal(told, "- 0 - - forgotten: it is no undo journal\n");
+	assert_int_equal(journals(*state, name), 1);
+	has_file(*state, "run-a.forgotten", "rubbish\n");
+}
+
+static void forgets_nothing_of_a_live_run_or_what_succeeds(void **state)
+{
+	const struct run_dir *dir = *state;
+	struct undo *undo = begin(dir);
+	struct taken taken = {.refuses = 1};
+	char told[1024], name[300];
+
+	arm(undo, "{\"value\":1}");
+	replay_or(true, dir, &taken, told);
+	assert_string_equal(told, "");
+	undo_close(undo);
+	taken = (struct taken){0};
+	replay_or(true, dir, &taken, told);
+	assert_int_equal(taken.n, 1);
+	assert_int_equal(journals(dir, name), 0);
+}
+
 /* While the run lives and writes: half a line stays, and so does the lock. */
 static void gives_one_change(void **state)
 {
@@ -477,6 +579,10 @@ int main(void)
 		IN_DIR(survives_a_full_disk),
 		IN_DIR(may_be_armed_again),
 		IN_DIR(has_a_folder_that_goes_with_it),
+		IN_DIR(forgets_what_fails),
+		IN_DIR(sets_aside_what_was_forgotten),
+		IN_DIR(forgets_what_it_can_not_read),
+		IN_DIR(forgets_nothing_of_a_live_run_or_what_succeeds),
 		IN_DIR(gives_one_change),
 	};
 

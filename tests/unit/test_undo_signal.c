@@ -3,6 +3,7 @@
 #include "unit/run_dir.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "drill/leftovers.h"
@@ -71,9 +72,39 @@ static void does_not_stop_later(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* The name stands before the state. */
+static void goes_on_whatever_it_is_called(void **state)
+{
+	static const char *const names[] = {"x) S 1 (y", "two\nlines"};
+	char why[200];
+	pid_t pid;
+	int status;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		pid = fork();
+		assert_true(pid >= 0);
+		if (!pid) {
+			alarm(60);
+			prctl(PR_SET_NAME, names[i]);
+			raise(SIGSTOP);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+		assert_true(WIFSTOPPED(status));
+		assert_true(undo_signal_is_stopped(pid));
+		assert_int_equal(take_back(pid, why), UNDO_TAKEN_BACK);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(does_not_stop_later)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(does_not_stop_later),
+		cmocka_unit_test(goes_on_whatever_it_is_called),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,10 +23,14 @@
 #define GUARD_PATIENCE_S 60 /* for the guard of a killed run: it may have programs to run */
 
 struct clear_args {
-	bool json;
+	bool json, forget;
 };
 
 static const struct option_spec options[] = {
+	{"forget", 0, OPTION_FLAG, offsetof(struct clear_args, forget), NULL, NULL,
+	 "give up what can't be taken back, after having tried: it stays as it is on this host, nobody tries "
+	 "again, and other runs may change the host; what is known of it is kept in " UNDO_DIRECTORY
+	 "/*" UNDO_SET_ASIDE},
 	{"json", 0, OPTION_FLAG, offsetof(struct clear_args, json), NULL, NULL,
 	 "one JSON document on standard output; messages go to standard error"},
 };
@@ -41,15 +45,18 @@ static const struct command_spec command = {
 		"end\n"
 		"(SIGTERM; it writes its report), and killed if it has not done so within 5 s. Touches\n"
 		"nothing else, and may be run at any time.\n\n"
-		"Exit status: 0 this host is clean, 3 refused (not root), 5 something could not be removed.",
+		"Exit status: 0 this host is clean (but for what was forgotten), 3 refused (not root), 5 "
+		"something\n"
+		"could not be removed.",
 	.options = options,
 	.n_options = sizeof(options) / sizeof(*options),
 };
 
 /* What was done, said as it happens and kept for the document. */
 struct clear {
-	bool json;
+	bool json, forget;
 	unsigned done, failed;
+	unsigned not_undone, forgotten; /* changes, and journals that can't be read */
 	struct buf text;
 	struct json document;
 };
@@ -207,7 +214,11 @@ static void clear_stubs(struct clear *c)
 static void note_undone(struct clear *c, const struct undone *undone)
 {
 	static const char *const results[] = {
-		[UNDO_TAKEN_BACK] = "taken back", [UNDO_NOT_NEEDED] = "not needed", [UNDO_FAILED] = "failed"};
+		[UNDO_TAKEN_BACK] = "taken back",
+		[UNDO_NOT_NEEDED] = "not needed",
+		[UNDO_FAILED] = "failed",
+		[UNDO_FORGOTTEN] = "forgotten",
+	};
 
 	json_object(&c->document, NULL);
 	json_string(&c->document, "journal", undone->path);
@@ -221,6 +232,8 @@ static void note_undone(struct clear *c, const struct undone *undone)
 	json_end_object(&c->document);
 	c->done += undone->result != UNDO_FAILED;
 	c->failed += undone->result == UNDO_FAILED;
+	c->not_undone += undone->result == UNDO_FAILED;
+	c->forgotten += undone->result == UNDO_FORGOTTEN;
 }
 
 static void on_undone(void *arg, const struct undone *undone)
@@ -234,6 +247,8 @@ static void on_undone(void *arg, const struct undone *undone)
 		say(c, "took back what run %d left: %s", (int)undone->pid, what);
 	else if (undone->result == UNDO_NOT_NEEDED)
 		say(c, "nothing to take back of run %d: %s: %s", (int)undone->pid, what, undone->reason);
+	else if (undone->result == UNDO_FORGOTTEN)
+		say(c, "forgot %s, which can't be taken back: %s", what, undone->reason);
 	else
 		say(c, "can't take back %s: %s", what, undone->reason);
 }
@@ -252,7 +267,8 @@ static void clear_journals(struct clear *c)
 		}
 	}
 	json_array(&c->document, "undo");
-	err = leftovers_take_back(UNDO_DIRECTORY, on_undone, c);
+	err = c->forget ? leftovers_take_back_or_forget(UNDO_DIRECTORY, on_undone, c)
+			: leftovers_take_back(UNDO_DIRECTORY, on_undone, c);
 	json_end_array(&c->document);
 	if (err) {
 		say(c, "can't look into " UNDO_DIRECTORY ": %s", strerror(-err));
@@ -271,6 +287,12 @@ static int conclude(struct clear *c)
 		    c->failed == 1 ? "thing" : "things");
 	else if (!c->done)
 		say(c, "nothing to clear");
+	if (c->not_undone && !c->forget)
+		say(c, "what was not taken back keeps other runs from changing this host; `shearpin clear "
+		       "--forget` gives it up");
+	if (c->forgotten)
+		say(c, "what was forgotten stays as it is on this host; " UNDO_DIRECTORY "/*" UNDO_SET_ASIDE
+		       " tell of it");
 	if (c->json && c->text.failed)
 		status = STATUS_HOST_FAILED;
 	else if (c->json)
@@ -292,6 +314,7 @@ int cmd_clear(int argc, char **argv)
 		return STATUS_REFUSED;
 	}
 	clear.json = args.json;
+	clear.forget = args.forget;
 	json_begin(&clear.document, &clear.text);
 	json_object(&clear.document, NULL);
 	clear_runs(&clear);

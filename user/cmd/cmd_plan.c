@@ -9,6 +9,7 @@
 #include "base/timeutil.h"
 #include "cmd/delay_backend.h"
 #include "cmd/drill_command.h"
+#include "cmd/output.h"
 #include "cmd/plan_step.h"
 #include "cmd/plan_target.h"
 #include "cmd/plan_time.h"
@@ -56,15 +57,20 @@ static const struct command_spec command = {
 static void print_head(const struct plan *plan)
 {
 	printf("%s", plan->name);
-	if (plan->description)
-		printf(": %.*s", (int)strcspn(plan->description, "\n"), plan->description);
-	printf("\n\n  scenario   %s\n", plan->source);
+	if (plan->description) {
+		printf(": ");
+		output_text(stdout, plan->description, strcspn(plan->description, "\n"));
+	}
+	plan_print_word("\n\n  scenario   ", plan->source);
+	putchar('\n');
 	if (plan->seed_given)
 		printf("  seed       %" PRIu64 "\n", plan->seed);
 	else
 		printf("  seed       none given: each run draws its own and records it\n");
-	if (plan->netns)
-		printf("  namespace  %s\n", plan->netns);
+	if (plan->netns) {
+		plan_print_word("  namespace  ", plan->netns);
+		putchar('\n');
+	}
 	if (plan->container)
 		printf("  container  %s: in its network namespace\n", plan->container);
 	printf("  interface ");
@@ -75,9 +81,12 @@ static void print_head(const struct plan *plan)
 	       plan_duration(plan->length_ns), plan_duration(plan->recovery_ns));
 	printf("  evidence   %s%s\n", plan->packet_evidence ? "flows, and each packet that is hit" : "flows",
 	       plan->capture ? "; the packets that are hit are captured" : "");
-	for (size_t i = 0; i < plan->n_meta; i++)
-		printf("%s%s=%s%s", i ? " " : "  meta       ", plan->meta[i].key, plan->meta[i].value,
-		       i + 1 == plan->n_meta ? "\n" : "");
+	for (size_t i = 0; i < plan->n_meta; i++) {
+		plan_print_word(i ? " " : "  meta       ", plan->meta[i].key);
+		plan_print_word("=", plan->meta[i].value);
+	}
+	if (plan->n_meta)
+		putchar('\n');
 }
 
 static int width_of(const struct plan *plan)
@@ -208,8 +217,11 @@ static void print_variants(const char *path, const struct scenario_options *scen
 
 	if (text_read(path, SCENARIO_MAX_BYTES, &text, &len))
 		return;
-	if (!scenario_variants(path, text, len, scenario, &variants, &n, &errors) && *variants[0].suffix)
-		printf("The first of %zu combinations: %s\n\n", n, variants[0].suffix);
+	if (!scenario_variants(path, text, len, scenario, &variants, &n, &errors) && *variants[0].suffix) {
+		printf("The first of %zu combinations", n);
+		plan_print_text(": ", variants[0].suffix);
+		printf("\n\n");
+	}
 	scenario_variants_free(variants, n);
 	free(errors.text);
 	free(text);

@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/colour.h"
 #include "cmd/drill_command.h"
+#include "cmd/output.h"
 #include "cmd/preflight.h"
 
 struct preflight_args {
@@ -67,10 +68,14 @@ static void print_check(const struct preflight *p, enum check_result result, con
 					      [CHECK_FAIL] = COLOUR_RED,
 					      [CHECK_SKIP] = COLOUR_DIM};
 
-	printf("[%s%s%s] %s: %s\n", colour_code(p->colour, colours[result]), result_words[result],
-	       colour_code(p->colour, COLOUR_PLAIN), name, detail);
-	if (remedy)
-		printf("       remedy: %s\n", remedy);
+	printf("[%s%s%s] %s: ", colour_code(p->colour, colours[result]), result_words[result],
+	       colour_code(p->colour, COLOUR_PLAIN), name);
+	output_text(stdout, detail, strlen(detail));
+	if (remedy) {
+		printf("\n       remedy: ");
+		output_text(stdout, remedy, strlen(remedy));
+	}
+	putchar('\n');
 	fflush(stdout);
 }
 

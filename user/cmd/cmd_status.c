@@ -148,12 +148,9 @@ static int show(const struct status_args *args, uint64_t netns)
 int cmd_status(int argc, char **argv)
 {
 	struct status_args args = {0};
-	struct words words;
 	uint64_t netns;
 	int status;
 
-	if (!options_parse(&command, argc, argv, &args, &words, &status))
-		return status;
-	status = place_inode(&command, &args.place, &netns);
-	return status ?: show(&args, netns);
+	return place_parse(&command, argc, argv, &args, &args.place, &netns, &status) ? show(&args, netns)
+										      : status;
 }

@@ -264,10 +264,9 @@ int cmd_watch(int argc, char **argv)
 {
 	struct watch_args args = {0};
 	struct watch w = {0};
-	struct words words;
 	int status, err;
 
-	if (!options_parse(&command, argc, argv, &args, &words, &status))
+	if (!place_parse(&command, argc, argv, &args, &args.place, &w.netns, &status))
 		return status;
 	if (parse_duration(args.every, &w.every_ns) || w.every_ns < EVERY_LEAST || w.every_ns > EVERY_MOST)
 		return usage_error(&command, "--every is `%s`, expected a duration from 100ms to 60s",
@@ -275,9 +274,6 @@ int cmd_watch(int argc, char **argv)
 	if (!isatty(STDOUT_FILENO))
 		return usage_error(&command,
 				   "standard output is no terminal; `shearpin status` tells it once");
-	status = place_inode(&command, &args.place, &w.netns);
-	if (status)
-		return status;
 	w.colour = colour_wanted(stdout);
 	err = run(&w);
 	if (err)

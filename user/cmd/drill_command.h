@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What `run` and `inject` share: the options of a run, carrying it out, judging it, and saying how it went. */
+/* What `run`, `rehearse` and `inject` share: the options of a run, carrying it out, judging it, and saying how it went. */
 #ifndef SHEARPIN_DRILL_COMMAND_H
 #define SHEARPIN_DRILL_COMMAND_H
 
@@ -120,13 +120,6 @@ void scenario_options_free(struct scenario_options *options);
 bool parse_hook(const struct command_spec *command, const char *text, enum hook_mode *ret_mode);
 bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode);
 bool parse_line(const struct command_spec *command, const char *text, enum line_choice *ret_choice);
-
-/*
- * Read a scenario file, compile it with these settings (--set), change the plan (NULL: don't), and carry it out. Returns the exit
- * status.
- */
-int drill_file(const struct command_spec *command, const struct drill_args *args, const struct words *set,
-	       const char *path, void (*change)(struct plan *plan), int argc, char **argv);
 
 struct metrics;
 

@@ -11,12 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <microhttpd.h>
-
 #include "base/timeutil.h"
 #include "base/write.h"
 #include "cmd/metrics_feed.h"
 #include "cmd/metrics_listen.h"
+#include "drill/libmicrohttpd.h"
 
 #define WRITE_EVERY_S 5
 #define CONNECTIONS 16U
@@ -57,15 +56,15 @@ void metrics_text(struct metrics *m, struct buf *out)
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
 			      struct buf *text)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer(
+	struct MHD_Response *response = mhd.create_response_from_buffer(
 		text->len, text->data ? text->data : "", MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result result = MHD_NO;
 
 	buf_free(text);
-	if (response && MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES)
-		result = MHD_queue_response(connection, status, response);
+	if (response && mhd.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES)
+		result = mhd.queue_response(connection, status, response);
 	if (response)
-		MHD_destroy_response(response);
+		mhd.destroy_response(response);
 	return result;
 }
 
@@ -121,7 +120,7 @@ static int serve(struct metrics *m, const char *address, char *reason, size_t si
 
 	if (fd < 0)
 		return fd;
-	m->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
+	m->daemon = mhd.start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
 				     NULL, on_request, m, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	if (m->daemon)
 		return 0;
@@ -229,7 +228,10 @@ int metrics_open(const char *address, const char *path, struct metrics **ret, ch
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (address)
-		err = serve(m, address, ret_reason, size);
+		err = libmicrohttpd_load()
+			      ? fail(ret_reason, size, -ELIBACC,
+				     "the metrics' server needs libmicrohttpd, which can't be loaded")
+			      : serve(m, address, ret_reason, size);
 	if (!err && path)
 		err = start_writer(m, path, ret_reason, size);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -254,7 +256,7 @@ void metrics_close(struct metrics *m)
 	if (!m)
 		return;
 	if (m->daemon)
-		MHD_stop_daemon(m->daemon);
+		mhd.stop_daemon(m->daemon);
 	if (m->writes)
 		stop_writer(m);
 	metrics_feed_free(&m->feed);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "base/write.h"
 
 int output_file(int dirfd, const char *name, const struct buf *text)
@@ -114,4 +115,80 @@ void output_plain(FILE *out, const char *text)
 	for (; *text; text++)
 		putc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
 	putc('\n', out);
+}
+
+/*
+ * The length of what stands at s, where a terminal would not show it: control characters (C0, DEL, C1), characters without
+ * width, line separators, marks that turn the direction of writing, and bytes that are no UTF-8. 0: it shows.
+ */
+static size_t hidden(const unsigned char *s)
+{
+	size_t len = utf8_len(s);
+
+	if (!len || *s < 0x20 || *s == 0x7f)
+		return 1;
+	if (len == 2 && *s == 0xc2 && s[1] < 0xa0)
+		return len;
+	if (len < 3 || *s != 0xe2)
+		return 0;
+	if (s[1] == 0x80) /* U+200B to 200F, U+2028 to 202E */
+		return (s[2] >= 0x8b && s[2] <= 0x8f) || (s[2] >= 0xa8 && s[2] <= 0xae) ? len : 0;
+	return s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9 ? len : 0; /* U+2066 to 2069 */
+}
+
+static void put_escape(FILE *out, unsigned char c)
+{
+	if (c == '\t' || c == '\n' || c == '\r')
+		fprintf(out, "\\%c", c == '\t' ? 't' : c == '\n' ? 'n' : 'r');
+	else
+		fprintf(out, "\\%03o", c);
+}
+
+void output_text(FILE *out, const char *text, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)text, *end = s + len;
+
+	while (s < end) {
+		size_t hides = hidden(s);
+
+		for (size_t n = hides ?: utf8_len(s); n; n--, s++)
+			if (hides)
+				put_escape(out, *s);
+			else
+				putc(*s, out);
+	}
+}
+
+static bool all_shows(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	while (*s && !hidden(s))
+		s += utf8_len(s);
+	return !*s;
+}
+
+void output_word(FILE *out, const char *word)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-";
+	bool shows = all_shows(word);
+
+	if (*word && !word[strspn(word, plain)]) {
+		fputs(word, out);
+		return;
+	}
+	fputs(shows ? "'" : "$'", out);
+	while (*word) {
+		size_t n = strcspn(word, "'\\");
+
+		output_text(out, word, n);
+		word += n;
+		if (*word == '\'')
+			fputs(shows ? "'\\''" : "\\'", out);
+		else if (*word)
+			fputs(shows ? "\\" : "\\\\", out);
+		word += *word != 0;
+	}
+	putc('\'', out);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Documents into files, and words of a log onto a terminal. */
+/* Documents into files, and words of a log or a scenario onto a terminal. */
 #ifndef SHEARPIN_OUTPUT_H
 #define SHEARPIN_OUTPUT_H
 
@@ -25,5 +25,14 @@ int output_documents(const char *directory, const char *folder, const struct doc
 
 /* A line with words that come from a log: whoever changed it may have put a terminal's control characters there. */
 void output_plain(FILE *out, const char *text);
+
+/* `len` bytes of a text, where what a terminal would not show is told: \n, \033. No byte of it acts on the terminal. */
+void output_text(FILE *out, const char *text, size_t len);
+
+/*
+ * A word as a POSIX shell reads it: in quotation marks where it needs them, and where output_text() would tell of something in
+ * $'...' (POSIX.1-2024, 2.2.4; dash lacks it).
+ */
+void output_word(FILE *out, const char *word);
 
 #endif

@@ -51,7 +51,8 @@ int place_path(const struct command_spec *command, const struct place *place, ch
 	return STATUS_OK;
 }
 
-int place_inode(const struct command_spec *command, const struct place *place, uint64_t *ret_inode)
+/* STATUS_OK, or the status to leave with, when all is said. */
+static int find_inode(const struct command_spec *command, const struct place *place, uint64_t *ret_inode)
 {
 	char path[512];
 	struct stat st;
@@ -67,6 +68,17 @@ int place_inode(const struct command_spec *command, const struct place *place, u
 	}
 	*ret_inode = st.st_ino;
 	return STATUS_OK;
+}
+
+bool place_parse(const struct command_spec *command, int argc, char **argv, void *values,
+		 const struct place *place, uint64_t *ret_inode, int *ret_status)
+{
+	struct words words;
+
+	if (!options_parse(command, argc, argv, values, &words, ret_status))
+		return false;
+	*ret_status = find_inode(command, place, ret_inode);
+	return !*ret_status;
 }
 
 int place_enter(const struct command_spec *command, const struct place *place)

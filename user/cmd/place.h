@@ -3,6 +3,7 @@
 #ifndef SHEARPIN_PLACE_H
 #define SHEARPIN_PLACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cmd/options.h"
@@ -35,8 +36,12 @@ struct place place_choose(const struct place *given, const struct plan *plan);
  * or STATUS_REFUSED for a container that is not there.
  */
 int place_path(const struct command_spec *command, const struct place *place, char *ret_path, size_t size);
-/* The inode of the namespace, as of host_netns(); 0: none was named. The result is as above. */
-int place_inode(const struct command_spec *command, const struct place *place, uint64_t *ret_inode);
+/*
+ * The command line of a command that looks at what is there: options_parse(), and then the inode of `place`, which is among the
+ * values, as of host_netns(); 0: none was named.
+ */
+bool place_parse(const struct command_spec *command, int argc, char **argv, void *values,
+		 const struct place *place, uint64_t *ret_inode, int *ret_status);
 /* Go there, for good. The result is as above. */
 int place_enter(const struct command_spec *command, const struct place *place);
 

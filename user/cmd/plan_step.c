@@ -44,41 +44,21 @@ static void print_clock(const struct plan_step *s)
 	printf(", and returns at the closing");
 }
 
-static void print_process(const struct plan_process *p)
-{
-	if (p->pidfile)
-		printf("the process of %s", p->pidfile);
-	else if (p->pid)
-		printf("the process %u", p->pid);
-	else
-		printf("the process named %s", p->name);
-}
-
 static void print_signal(const struct plan_signal *s)
 {
 	const char *name = sigabbrev_np(s->number);
 
 	printf("SIG%s to ", name ?: "?");
-	print_process(&s->process);
+	plan_print_process(&s->process);
 	if (s->number == SIGSTOP)
 		printf(", SIGCONT at the closing");
-}
-
-static void print_command(const struct plan_command *c)
-{
-	for (size_t i = 0; i < c->n; i++) {
-		bool word = *c->argv[i] && !strpbrk(c->argv[i], " \t\n\"'\\$`|&;<>()*?[]#~");
-
-		printf(word ? "%s%s" : "%s'%s'", i ? " " : "", c->argv[i]);
-	}
 }
 
 static void print_exec(const struct plan_step *s)
 {
 	const struct plan_exec *e = &s->exec;
 
-	printf("runs ");
-	print_command(&e->command);
+	plan_print_command("runs ", &e->command);
 	plan_print_duration(", at most ", e->timeout_ns);
 	if (e->expect_status > 0)
 		printf(", which must end with %d", e->expect_status);
@@ -86,40 +66,41 @@ static void print_exec(const struct plan_step *s)
 		printf(", whatever comes of it");
 	if (!e->undo.n)
 		return;
-	printf("; %s ", end_of(s));
-	print_command(&e->undo);
+	printf("; %s", end_of(s));
+	plan_print_command(" ", &e->undo);
 }
 
 static void print_file(const struct plan_step *s)
 {
 	const struct plan_file *f = &s->file;
 
-	if (f->change == FILE_REMOVE)
-		printf("removes %s", f->path);
-	else if (f->change == FILE_TRUNCATE)
-		printf("cuts %s to %" PRIu64 " bytes", f->path, f->size);
-	else if (f->change == FILE_REPLACE && f->from)
-		printf("replaces %s by what %s holds", f->path, f->from);
-	else if (f->change == FILE_REPLACE)
-		printf("replaces %s by %zu bytes", f->path, strlen(f->text));
-	else if (f->text)
-		printf("adds %zu bytes to %s", strlen(f->text), f->path);
-	else
-		printf("adds %" PRIu64 " bytes of garbage to %s", f->size, f->path);
+	switch (f->change) {
+	case FILE_REMOVE:
+		plan_print_word("removes ", f->path);
+		break;
+	case FILE_TRUNCATE:
+		plan_print_word("cuts ", f->path);
+		printf(" to %" PRIu64 " bytes", f->size);
+		break;
+	case FILE_REPLACE:
+		plan_print_word("replaces ", f->path);
+		if (f->from) {
+			plan_print_word(" by what ", f->from);
+			printf(" holds");
+		} else {
+			printf(" by %zu bytes", strlen(f->text));
+		}
+		break;
+	case FILE_APPEND:
+		printf("adds %" PRIu64 " bytes%s", f->text ? strlen(f->text) : f->size,
+		       f->text ? "" : " of garbage");
+		plan_print_word(" to ", f->path);
+		break;
+	}
 	printf(", and restores it %s%s", end_of(s), f->always ? ", whoever has written it meanwhile" : "");
 }
 
 /* ---- conditions ---- */
-
-static void print_place(const struct plan *plan, const struct plan_probe *p)
-{
-	bool v6 = p->host && strchr(p->host, ':');
-
-	if (p->target >= 0)
-		printf("the target %s", plan->targets[p->target].name);
-	else
-		printf("%s%s%s:%u", v6 ? "[" : "", p->host, v6 ? "]" : "", p->port);
-}
 
 static void print_answer(const struct plan_probe *p)
 {
@@ -129,39 +110,42 @@ static void print_answer(const struct plan_probe *p)
 
 static void print_content(const struct plan_probe *p)
 {
+	if (p->where)
+		plan_print_text("", p->where);
+	plan_print_word(p->where ? " of " : "", p->path);
 	if (p->kind == PROBE_FILE)
-		printf("%s is %sthere", p->path, p->absent ? "not " : "");
-	else if (p->where)
-		printf("%s of %s", p->where, p->path);
-	else
-		printf("%s is JSON", p->path);
+		printf(" is %sthere", p->absent ? "not " : "");
+	else if (!p->where)
+		printf(" is JSON");
 	plan_print_compare(&p->compare);
 	if (p->expect_output)
-		printf(" with %s", p->expect_output);
+		plan_print_word(" with ", p->expect_output);
 	if (p->fresh_ns)
 		plan_print_duration(", not older than ", p->fresh_ns);
 }
 
 static void print_output(const struct plan_probe *p)
 {
-	print_command(&p->command);
+	plan_print_command("", &p->command);
 	printf(" ends with %d", p->expect_status);
 	if (p->expect_output)
-		printf(" and says %s", p->expect_output);
+		plan_print_word(" and says ", p->expect_output);
 }
 
 static void print_watch(const struct plan *plan, const struct plan_probe *p, uint32_t count)
 {
 	switch (p->kind) {
 	case PROBE_TCP:
-		print_place(plan, p);
+		plan_print_place(plan, p->target, p->host, p->port);
 		printf(" accepts a connection");
 		break;
 	case PROBE_LOG:
+		plan_print_word("", p->path);
 		if (count > 1)
-			printf("%s gets %u lines with %s", p->path, count, p->healthy);
+			printf(" gets %u lines", count);
 		else
-			printf("%s gets a line with %s", p->path, p->healthy);
+			printf(" gets a line");
+		plan_print_word(" with ", p->healthy);
 		break;
 	case PROBE_HTTP:
 		print_answer(p);
@@ -174,16 +158,17 @@ static void print_watch(const struct plan *plan, const struct plan_probe *p, uin
 		print_output(p);
 		break;
 	case PROBE_PROCESS:
-		print_process(&p->process);
+		plan_print_process(&p->process);
 		printf(" lives%s", p->restarts_fail ? ", and is the same" : "");
 		break;
 	case PROBE_STREAM:
 		printf("the stream of ");
-		print_place(plan, p);
+		plan_print_place(plan, p->target, p->host, p->port);
 		printf(" is whole");
 		break;
 	case PROBE_PROMETHEUS:
-		printf("%s at %s is", p->query, p->url);
+		plan_print_word("", p->query);
+		printf(" at %s is", p->url);
 		plan_print_compare(&p->compare);
 		break;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/timeutil.h"
+#include "cmd/plan_watch.h"
 
 #define SHOWN_PORTS 12 /* and addresses, and names, of a target */
 
@@ -90,9 +91,9 @@ static void print_hosts(const struct plan_target *t)
 static void print_owner(const struct plan_target *t)
 {
 	if (t->cgroup)
-		printf(", only of cgroup %s", t->cgroup);
+		plan_print_word(", only of cgroup ", t->cgroup);
 	if (t->unit)
-		printf(", only of unit %s", t->unit);
+		plan_print_word(", only of unit ", t->unit);
 	if (t->pid)
 		printf(", only of process %u", t->pid);
 }
@@ -150,14 +151,19 @@ void plan_print_targets(const struct plan *plan, int width)
 static void print_answer(const struct plan_answer *a)
 {
 	printf("status %u", a->status);
-	for (size_t i = 0; i < a->n_headers; i++)
-		printf(", %s: %s", a->headers[i].name, a->headers[i].value);
+	for (size_t i = 0; i < a->n_headers; i++) {
+		printf(", %s: ", a->headers[i].name);
+		plan_print_word("", a->headers[i].value);
+	}
 	if (a->body)
 		printf(", a body of %zu bytes", strlen(a->body));
-	if (a->certificate)
-		printf("; in TLS, with %s and %s\n", a->certificate, a->key);
-	else
+	if (a->certificate) {
+		plan_print_word("; in TLS, with ", a->certificate);
+		plan_print_word(" and ", a->key);
+		putchar('\n');
+	} else {
 		printf("; in plain HTTP\n");
+	}
 }
 
 void plan_print_answers(const struct plan *plan, int width)

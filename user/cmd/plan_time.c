@@ -8,6 +8,7 @@
 
 #include "base/timeutil.h"
 #include "cmd/plan_step.h"
+#include "cmd/plan_watch.h"
 
 #define COLUMNS 64      /* of the picture */
 #define SHOWN_WINDOWS 6 /* of a step with many, before the ellipsis */
@@ -189,7 +190,7 @@ static void print_phase(const struct plan_phase *p)
 	if (p->shadow)
 		printf(", in which nothing is touched");
 	if (strcmp(p->text, "{}") != 0)
-		printf(", with %s", p->text);
+		plan_print_text(", with ", p->text);
 	putchar('\n');
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/timeutil.h"
+#include "cmd/output.h"
 
 void plan_print_duration(const char *before, uint64_t ns)
 {
@@ -15,11 +16,42 @@ void plan_print_duration(const char *before, uint64_t ns)
 	printf("%s%s", before, text);
 }
 
-static void print_place(const char *host, uint16_t port)
+void plan_print_word(const char *before, const char *word)
 {
-	bool v6 = strchr(host, ':');
+	fputs(before, stdout);
+	output_word(stdout, word);
+}
 
-	printf("%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port);
+void plan_print_command(const char *before, const struct plan_command *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		plan_print_word(i ? " " : before, c->argv[i]);
+}
+
+void plan_print_text(const char *before, const char *text)
+{
+	fputs(before, stdout);
+	output_text(stdout, text, strlen(text));
+}
+
+void plan_print_place(const struct plan *plan, int target, const char *host, uint16_t port)
+{
+	bool v6 = host && strchr(host, ':');
+
+	if (target >= 0)
+		printf("the target %s", plan->targets[target].name);
+	else
+		printf("%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+void plan_print_process(const struct plan_process *p)
+{
+	if (p->pidfile)
+		plan_print_word("the process of ", p->pidfile);
+	else if (p->pid)
+		printf("the process %u", p->pid);
+	else
+		plan_print_word("the process named ", p->name);
 }
 
 void plan_print_compare(const struct plan_compare *c)
@@ -33,25 +65,25 @@ void plan_print_compare(const struct plan_compare *c)
 
 	if (c->op == COMPARE_NONE)
 		return;
-	if (c->json || c->text)
-		printf(" %s %s", words[c->op], c->json ?: c->text);
+	printf(" %s ", words[c->op]);
+	if (c->json)
+		plan_print_text("", c->json);
+	else if (c->text)
+		plan_print_word("", c->text);
 	else
-		printf(" %s %.10g", words[c->op], c->number);
+		printf("%.10g", c->number);
 }
 
 static void print_tcp(const struct plan *plan, const struct plan_probe *p)
 {
 	printf("connects to ");
-	if (p->target >= 0)
-		printf("the target %s", plan->targets[p->target].name);
-	else
-		print_place(p->host, p->port);
+	plan_print_place(plan, p->target, p->host, p->port);
 }
 
 static void print_log(const struct plan *plan, const struct plan_probe *p)
 {
 	(void)plan;
-	printf("reads %s", p->path);
+	plan_print_word("reads ", p->path);
 }
 
 void plan_print_answer(const struct plan_probe *p)
@@ -61,7 +93,7 @@ void plan_print_answer(const struct plan_probe *p)
 	else
 		printf("a status from 200 to 399");
 	if (p->expect_body)
-		printf(" and %s", p->expect_body);
+		plan_print_word(" and ", p->expect_body);
 }
 
 static void print_http(const struct plan *plan, const struct plan_probe *p)
@@ -76,7 +108,9 @@ static void print_http(const struct plan *plan, const struct plan_probe *p)
 static void print_json(const struct plan *plan, const struct plan_probe *p)
 {
 	(void)plan;
-	printf("reads %s%s%s", p->path, p->where ? ", where " : "", p->where ?: "");
+	plan_print_word("reads ", p->path);
+	if (p->where)
+		plan_print_text(", where ", p->where);
 	plan_print_compare(&p->compare);
 	if (p->fresh_ns)
 		plan_print_duration(", not older than ", p->fresh_ns);
@@ -85,42 +119,35 @@ static void print_json(const struct plan *plan, const struct plan_probe *p)
 static void print_exec(const struct plan *plan, const struct plan_probe *p)
 {
 	(void)plan;
-	printf("runs");
-	for (size_t i = 0; i < p->command.n; i++)
-		printf(" %s", p->command.argv[i]);
+	plan_print_command("runs ", &p->command);
 	printf(" for exit status %d", p->expect_status);
 	if (p->expect_output)
-		printf(" and %s", p->expect_output);
+		plan_print_word(" and ", p->expect_output);
 }
 
 static void print_file(const struct plan *plan, const struct plan_probe *p)
 {
 	(void)plan;
-	printf("looks at %s, which %s", p->path, p->absent ? "must not be there" : "must be there");
+	plan_print_word("looks at ", p->path);
+	printf(", which must %sbe there", p->absent ? "not " : "");
 	if (p->fresh_ns)
 		plan_print_duration(", not older than ", p->fresh_ns);
 	if (p->expect_output)
-		printf(", with %s", p->expect_output);
+		plan_print_word(", with ", p->expect_output);
 }
 
 static void print_process(const struct plan *plan, const struct plan_probe *p)
 {
-	const struct plan_process *process = &p->process;
-
 	(void)plan;
-	printf("looks whether the process ");
-	if (process->pid)
-		printf("%u", process->pid);
-	else
-		printf("%s%s", process->pidfile ? "of " : "", process->pidfile ?: process->name);
+	printf("looks whether ");
+	plan_print_process(&p->process);
 	printf(" lives%s", p->restarts_fail ? ", and is the same" : "");
 }
 
 static void print_stream(const struct plan *plan, const struct plan_probe *p)
 {
-	(void)plan;
 	printf(p->listen ? "listens on " : "follows ");
-	print_place(p->host, p->port);
+	plan_print_place(plan, p->target, p->host, p->port);
 	printf("/%s", p->udp ? "udp" : "tcp");
 	plan_print_duration(", silent for at most ", p->silence_ns);
 	if (p->complete_least > 0)
@@ -130,7 +157,8 @@ static void print_stream(const struct plan *plan, const struct plan_probe *p)
 static void print_prometheus(const struct plan *plan, const struct plan_probe *p)
 {
 	(void)plan;
-	printf("asks %s for %s", p->url, p->query);
+	printf("asks %s for ", p->url);
+	plan_print_word("", p->query);
 	plan_print_compare(&p->compare);
 }
 
@@ -159,8 +187,10 @@ static void print_probe(const struct plan *plan, const struct plan_probe *p)
 		plan_print_duration(", waits ", p->timeout_ns);
 	if (p->rising > 1 || p->falling > 1)
 		printf(", healthy after %u, unhealthy after %u", p->rising, p->falling);
-	if (p->kind == PROBE_LOG)
-		printf("; unhealthy: %s; healthy: %s", p->unhealthy, p->healthy);
+	if (p->kind != PROBE_LOG)
+		return;
+	plan_print_word("; unhealthy: ", p->unhealthy);
+	plan_print_word("; healthy: ", p->healthy);
 }
 
 void plan_print_probes(const struct plan *plan, int width)
@@ -248,8 +278,9 @@ static void print_query(const struct plan_probe *watch)
 		[COMPARE_ABOVE] = "at most", [COMPARE_DIFFERS] = "equal to",
 	};
 
-	printf("%s says of %s: %s %.10g", watch->url, watch->query, words[watch->compare.op],
-	       watch->compare.number);
+	printf("%s says of ", watch->url);
+	plan_print_word("", watch->query);
+	printf(": %s %.10g", words[watch->compare.op], watch->compare.number);
 }
 
 static void print_abort(const struct plan *plan, const struct plan_abort *a)
@@ -259,7 +290,8 @@ static void print_abort(const struct plan *plan, const struct plan_abort *a)
 		printf("the probe %s is unhealthy", plan->probes[a->index].name);
 		break;
 	case ABORT_FILE:
-		printf("the file %s is there", a->path);
+		plan_print_word("the file ", a->path);
+		printf(" is there");
 		break;
 	case ABORT_PROMETHEUS:
 		print_query(&plan->watches[a->index]);
@@ -288,10 +320,7 @@ static void print_check(const struct plan *plan, const struct plan_check *c)
 {
 	switch (c->kind) {
 	case CHECK_REACHABLE:
-		if (c->target >= 0)
-			printf("the target %s", plan->targets[c->target].name);
-		else
-			print_place(c->host, c->port);
+		plan_print_place(plan, c->target, c->host, c->port);
 		plan_print_duration(" accepts connections within ", c->timeout_ns);
 		break;
 	case CHECK_ENV:
@@ -301,13 +330,18 @@ static void print_check(const struct plan *plan, const struct plan_check *c)
 		printf("the clock is synchronised");
 		break;
 	case CHECK_DISK:
-		printf("%" PRIu64 " bytes are free in %s", c->bytes, c->path ?: "the run directory");
+		printf("%" PRIu64 " bytes are free in ", c->bytes);
+		if (c->path)
+			plan_print_word("", c->path);
+		else
+			printf("the run directory");
 		break;
 	case CHECK_FILE:
-		printf("%s is there", c->path);
+		plan_print_word("", c->path);
+		printf(" is there");
 		break;
 	case CHECK_COMMAND:
-		printf("there is a program %s", c->name);
+		plan_print_word("there is a program ", c->name);
 		break;
 	case CHECK_PROBE:
 		printf("the probe %s is healthy", plan->probes[c->index].name);

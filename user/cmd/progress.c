@@ -56,6 +56,7 @@ static const struct {
 	{"probe.down", {"probe", "error", "source", "value", "detail"}, false},
 	{"target.resolved", {"host", "addresses", "added", "gone", "left_out", "error"}, false},
 	{"step.start", {"kind", "offset_ns", "pid", "comm", "signal", "argv", "path", "interface"}, false},
+	{"step.exit", {"kind", "status", "error"}, false},
 	{"step.end", {"kind", "status", "error", "cut"}, false},
 	{"step.undo", {"kind", "offset_ns", "path", "interface", "result", "reason"}, false},
 	{"expect.pass", {"how", "samples", "seen", "value"}, false},

@@ -66,9 +66,12 @@ static bool wants_probe(const struct abort_slo *a, size_t probe)
 	return a->slo->probe < 0 || (size_t)a->slo->probe == probe;
 }
 
+/* A shadow touches nothing: its windows are no samples of availability or recovery. */
 static bool wants_step(const struct abort_slo *a, size_t step)
 {
-	return (a->slo->step < 0 || (size_t)a->slo->step == step) && timetable_acts(&a->plan->steps[step]);
+	const struct plan_step *s = &a->plan->steps[step];
+
+	return (a->slo->step < 0 || (size_t)a->slo->step == step) && timetable_acts(s) && !s->shadow;
 }
 
 /* Whose recovery it is about: enum plan_by. */
@@ -282,6 +285,14 @@ static uint64_t late_since(const struct abort_slo *a, const struct timed_window 
 	return window_end(window) + a->slo->limit + (p->kind == PROBE_LOG ? p->every_ns : 0);
 }
 
+/* The same by the flows of the target. */
+static uint64_t paths_late_since(const struct abort_slo *a, const struct timed_window *window, uint64_t now)
+{
+	uint64_t since = window_end(window) + a->slo->limit;
+
+	return since < now && !a->ops->recovered(a->ops->arg, window, a->slo->target, now) ? since : NEVER;
+}
+
 /* *ret_probe: n_probes where it is by flow. */
 static uint64_t slowest(const struct abort_slo *a, uint64_t now, const struct timed_window **ret_window,
 			size_t *ret_probe)
@@ -297,7 +308,7 @@ static uint64_t slowest(const struct abort_slo *a, uint64_t now, const struct ti
 			continue;
 		for (size_t p = 0; p < (by_flow ? 1 : a->plan->n_probes); p++) {
 			if (by_flow)
-				since = window_end(window) + a->slo->limit;
+				since = paths_late_since(a, window, now);
 			else
 				since = wants_probe(a, p) ? late_since(a, window, p) : NEVER;
 			if (since >= now || since >= earliest)
@@ -307,8 +318,6 @@ static uint64_t slowest(const struct abort_slo *a, uint64_t now, const struct ti
 			*ret_probe = by_flow ? a->plan->n_probes : p;
 		}
 	}
-	if (earliest != NEVER && is_by_flow(a) && a->ops->recovered(a->ops->arg, now))
-		return NEVER;
 	return earliest;
 }
 
@@ -317,13 +326,16 @@ static uint64_t slowest(const struct abort_slo *a, uint64_t now, const struct ti
 /* In the windows, and until the paths that they hit are back. */
 static bool counts_attempts(const struct abort_slo *a, uint64_t now)
 {
-	bool any = false;
+	const struct timed_window *window;
 
 	if (timetable_any_at(a->timetable, a->slo->step, now))
 		return true;
-	for (size_t i = 0; i < a->plan->n_steps; i++)
-		any |= wants_step(a, i) && timetable_last(a->timetable, i, now);
-	return any && !a->ops->recovered(a->ops->arg, now);
+	for (size_t i = 0; i < a->plan->n_steps; i++) {
+		window = wants_step(a, i) ? timetable_last(a->timetable, i, now) : NULL;
+		if (window && !a->ops->recovered(a->ops->arg, window, -1, now))
+			return true;
+	}
+	return false;
 }
 
 static uint64_t most_attempts(const struct abort_slo *a, uint64_t now, size_t *ret_target)

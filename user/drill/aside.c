@@ -70,7 +70,8 @@ int aside_begin(struct aside *a)
 	int err = leftovers_take_back(UNDO_DIRECTORY, on_undone, &b);
 
 	hosts_tell(a->hosts, a->journal);
-	a->what = "take back what a dead run left (`shearpin clear` tells more)";
+	a->what = "take back what a dead run left (`shearpin clear` tells more, `shearpin clear --forget` "
+		  "gives it up)";
 	if (!err && b.failed)
 		err = -EBUSY;
 	return a->clock || a->changes ? err : 0;

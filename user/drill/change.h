@@ -26,6 +26,7 @@ struct change {
 	unsigned number;          /* what its copies are called */
 	atomic_bool is_cancelled; /* whoever is at it gives up, with -ECANCELED */
 	uint64_t done_ns;         /* CLOCK_MONOTONIC: when it was made, and when it was taken back */
+	uint64_t begun_ns;        /* the same: when that was begun, of a kind that has poll() */
 	struct buf undo;          /* for the journal: a JSON object; empty: there is nothing to take back */
 	enum undo_result result;  /* of taking it back */
 	char why[320];            /* it can't be made or taken back; or why that was not needed; "" */
@@ -44,7 +45,8 @@ struct change {
 };
 
 enum change_event {
-	CHANGE_MADE,
+	CHANGE_MADE, /* of a kind that has poll(): begun */
+	CHANGE_RAN,  /* of such a kind: what apply() began is over */
 	CHANGE_TAKEN_BACK,
 	CHANGE_ENDED, /* what it was about, no more */
 };
@@ -61,8 +63,8 @@ struct change_kind {
 	/* Look, keep what is to be put back, compose `undo`. 0, or a negative errno and c->why: nothing has changed. */
 	int (*prepare)(struct change *c);
 	/*
-	 * Make it. `undo` may be composed anew. 0; -EINPROGRESS: ask poll() until that says otherwise; or a negative errno and
-	 * c->why: then there may be a part of it.
+	 * Make it. `undo` may be composed anew. 0; -EINPROGRESS (and c->begun_ns): ask poll() until that says otherwise; or a negative
+	 * errno and c->why: then there may be a part of it.
 	 */
 	int (*apply)(struct change *c);
 	int (*poll)(struct change *c);

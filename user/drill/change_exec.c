@@ -84,10 +84,13 @@ static int prepare(struct change *c)
 
 static int start(struct change *c, const struct plan_command *command, const struct child_place *place)
 {
-	int err = child_start_at(command, place, &c->exec.child);
+	int err;
 
+	c->begun_ns = clock_mono_ns();
+	err = child_start_at(command, place, &c->exec.child);
 	c->exec.status = -1;
 	c->exec.len = 0;
+	c->exec.output[0] = '\0';
 	c->exec.until_ns = clock_mono_ns() + c->step->exec.timeout_ns;
 	c->done_ns = clock_mono_ns();
 	return err ? say(err, command->argv[0], c->why, sizeof(c->why)) : -EINPROGRESS;
@@ -180,18 +183,20 @@ static int take_back(struct change *c)
 	return 0;
 }
 
+/* What became of an `undo` that the guard has run is not known here. */
 static void tell(const struct change *c, struct json *data, enum change_event event)
 {
 	const struct plan_exec *e = &c->step->exec;
 
 	put_argv(data, event == CHANGE_TAKEN_BACK ? &e->undo : &e->command);
-	if (event == CHANGE_ENDED)
+	if (event != CHANGE_RAN && !(event == CHANGE_TAKEN_BACK && c->exec.is_undo))
 		return;
 	if (c->exec.status >= 0)
 		json_i64(data, "status", c->exec.status);
 	else
 		json_null(data, "status");
 	json_string(data, "output", c->exec.output);
+	json_u64(data, "duration_ns", c->done_ns - c->begun_ns);
 }
 
 const struct change_kind change_exec = {

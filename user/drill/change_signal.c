@@ -11,42 +11,23 @@
 #include "drill/change.h"
 #include "drill/undo_kinds.h"
 #include "drill/undo_signal.h"
-
-#define MAX_ANCESTORS 64
-
-static pid_t parent_of(pid_t pid)
-{
-	char path[64], line[512], *after;
-	pid_t parent = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (fgets(line, sizeof(line), file) && (after = strrchr(line, ')')) &&
-	    sscanf(after, ") %*c %d", &parent) != 1)
-		parent = 0;
-	fclose(file);
-	return parent;
-}
+#include "kernel/ancestors.h"
 
 /* Without init the host goes down, without the others there is nobody to take anything back. NULL: it may be hit. */
 static const char *why_not(pid_t pid)
 {
-	pid_t ancestor = getpid();
+	pid_t ancestors[ANCESTORS_MOST];
+	size_t n = ancestors_find(ancestors);
 
 	if (pid == 1)
 		return "which is init";
-	if (pid == ancestor)
+	if (pid == getpid())
 		return "which is this run itself";
-	if (parent_of(pid) == ancestor)
+	if (ancestors_parent(pid) == getpid())
 		return "which belongs to this run";
-	for (int i = 0; i < MAX_ANCESTORS && ancestor > 0; i++) {
-		ancestor = parent_of(ancestor);
-		if (ancestor == pid)
+	for (size_t i = 0; i < n; i++)
+		if (ancestors[i] == pid)
 			return "from which this run was started";
-	}
 	return NULL;
 }
 

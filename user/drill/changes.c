@@ -35,6 +35,7 @@ struct change_window {
 	uint64_t opens, closes; /* absolute, once it has opened; closes is UINT64_MAX: when the run ends */
 	unsigned order, tries;
 	bool is_armed, is_cut;
+	bool is_told; /* that it has opened */
 	unsigned armed;
 };
 
@@ -125,6 +126,24 @@ static int tell_narrow(struct changes *s, const struct change_window *w, uint64_
 			       mono_ns + s->journal->offset_ns, tell);
 }
 
+static int tell_opening(struct changes *s, struct change_window *w, uint64_t mono_ns)
+{
+	w->is_told = true;
+	tell_window(s, w, mono_ns, "step.start", NULL);
+	return tell_narrow(s, w, mono_ns, fault_events_apply);
+}
+
+/* Of what opened when it was begun. */
+static void tell_exit(struct changes *s, const struct change_window *w)
+{
+	struct journal_where at = where(w);
+	struct json *data = tell_begin(s, w, CHANGE_RAN);
+
+	if (w->task.result)
+		json_string(data, "error", w->change.why);
+	journal_write(s->journal, w->change.done_ns, "step.exit", &at);
+}
+
 /* ---- the windows ---- */
 
 static int fail(struct changes *s, const struct change_window *w, const char *what)
@@ -168,7 +187,7 @@ static int end_window(struct changes *s, struct change_window *w, uint64_t mono_
 	tell_window(s, w, mono_ns, "step.end", error);
 	w->state = CHANGE_IS_CLOSED;
 	buf_free(&w->change.undo);
-	return error ? 0 : tell_narrow(s, w, mono_ns, fault_events_clear);
+	return w->is_told ? tell_narrow(s, w, mono_ns, fault_events_clear) : 0;
 }
 
 static int watch(struct changes *s, const struct change_window *w)
@@ -223,7 +242,9 @@ static int prepared(struct changes *s, struct change_window *w)
 	err = arm(s, w);
 	if (!err) {
 		begin(w, CHANGE_APPLIES);
-		return 0;
+		return w->kind->poll && w->task.result == -EINPROGRESS
+			       ? tell_opening(s, w, w->change.begun_ns)
+			       : 0;
 	}
 	snprintf(w->change.why, sizeof(w->change.why), "%s", strerror(-err));
 	(void)give_up(s, w);
@@ -245,7 +266,8 @@ static int not_applied(struct changes *s, struct change_window *w)
 		return give_up(s, w);
 	(void)fail(s, w, "done");
 	w->is_cut = true;
-	tell_window(s, w, w->change.done_ns, "step.start", w->change.why);
+	if (!w->is_told)
+		tell_window(s, w, w->change.done_ns, "step.start", w->change.why);
 	(void)start_taking_back(s, w);
 	return -ECANCELED;
 }
@@ -255,6 +277,8 @@ static int applied(struct changes *s, struct change_window *w)
 	struct change *c = &w->change;
 	int err = 0;
 
+	if (w->is_told)
+		tell_exit(s, w);
 	if (w->task.result)
 		return not_applied(s, w);
 	w->state = CHANGE_IS_OPEN;
@@ -262,8 +286,7 @@ static int applied(struct changes *s, struct change_window *w)
 		err = undo_arm_again(s->undo, w->kind->name, c->undo.data, w->armed) ?: watch(s, w);
 	else if (w->is_armed)
 		err = watch(s, w);
-	tell_window(s, w, c->done_ns, "step.start", NULL);
-	return err ?: tell_narrow(s, w, c->done_ns, fault_events_apply);
+	return w->is_told ? err : tell_opening(s, w, c->done_ns) ?: err;
 }
 
 static int taken_back(struct changes *s, struct change_window *w, bool guarded)

@@ -151,9 +151,12 @@ static bool find_along_path(const char *name, char ret[PATH_MAX])
 	const char *s = getenv("PATH") ?: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 	for (; *s; s += strcspn(s, ":"), s += *s == ':') {
-		int len = strcspn(s, ":");
+		size_t len = strcspn(s, ":");
 
-		if (snprintf(ret, PATH_MAX, "%.*s/%s", len, s, name) < PATH_MAX && len && is_program(ret))
+		if (!len || len + 1 + strlen(name) >= PATH_MAX)
+			continue;
+		snprintf(mempcpy(ret, s, len), PATH_MAX - len, "/%s", name);
+		if (is_program(ret))
 			return true;
 	}
 	return false;

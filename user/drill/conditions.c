@@ -26,9 +26,12 @@ static uint64_t attempts(void *arg, size_t target, uint64_t now)
 	return target < n ? view[target].attempts : 0;
 }
 
-static bool recovered(void *arg, uint64_t now)
+static bool recovered(void *arg, const struct timed_window *window, int target, uint64_t now)
 {
-	return conns_recovered(((struct conditions *)arg)->conns, now, true);
+	const struct conditions *c = arg;
+	size_t step = window->step - c->timetable.plan->steps;
+
+	return conns_back(c->conns, now, &(struct conn_paths_of){step, window->closes, target});
 }
 
 static void on_watch(void *arg, const struct probe_sample *sample)

@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+#include "base/timeutil.h"
+
+/* A resolver waits for an answer 30 s at most, twice that at the second try: resolv.conf(5), glibc's resolv/res_send.c. */
+#define LOOKUP_NS (60 * NS_PER_S)
 #define FIRST_ROOM 256
 _Static_assert(CONN_ENDED_MOST % FIRST_ROOM == 0, "doubling gets there");
 
@@ -46,4 +50,23 @@ void conn_ended_free(struct conn_ended_queue *queue)
 {
 	free(queue->ring);
 	*queue = (struct conn_ended_queue){0};
+}
+
+static uint64_t longest_timeout(const struct plan_probe *probes, size_t n)
+{
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (probes[i].timeout_ns > longest)
+			longest = probes[i].timeout_ns;
+	return longest;
+}
+
+uint64_t conn_ended_own_linger(const struct plan *plan)
+{
+	uint64_t probes = longest_timeout(plan->probes, plan->n_probes);
+	uint64_t watches = longest_timeout(plan->watches, plan->n_watches);
+	uint64_t longest = probes > watches ? probes : watches;
+
+	return plan_sends_datagrams(plan) && longest < LOOKUP_NS ? LOOKUP_NS : longest;
 }

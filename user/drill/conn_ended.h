@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "scenario/plan.h"
 
 #define CONN_ENDED_MOST SP_MAX_CONNS
 
@@ -28,5 +29,8 @@ bool conn_ended_add(struct conn_ended_queue *queue, const struct conn_ended *end
 const struct conn_ended *conn_ended_first(const struct conn_ended_queue *queue); /* NULL: empty */
 void conn_ended_drop_first(struct conn_ended_queue *queue);
 void conn_ended_free(struct conn_ended_queue *queue);
+
+/* So long a SYN of the plan's probes may be sent again, or the answer to a look-up may come; ns. */
+uint64_t conn_ended_own_linger(const struct plan *plan);
 
 #endif

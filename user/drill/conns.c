@@ -11,23 +11,24 @@
 #include "drill/conn_ended.h"
 #include "drill/conn_events.h"
 #include "drill/conn_paths.h"
+#include "drill/conn_rate.h"
 #include "drill/target_sets.h"
+#include "kernel/vectors.h"
 
 /* The kernel's table forgets first. */
 #define KEPT (2 * SP_MAX_CONNS)
 #define MOST_DELETES 2048 /* at a time */
-#define SLICE_NS (100 * NS_PER_MS)
-#define SLICES 10
 
 /* The last connection of a flow that was told of. There are as many as KEPT: each byte of it takes 128 KiB. */
 struct known {
 	uint64_t first_ns;
 	uint64_t end_ns; /* 0: it goes on */
 	union {
-		uint64_t data_ns[SP_DIRS]; /* of its last conn.first_data or conn.data; 0: none */
+		uint64_t data_ns[SP_DIRS]; /* of the last payload, or segment sent again, told of; 0: none */
 		/* While is_hit: any payload was before it, and doesn't tell of a recovery. */
 		struct {
-			uint64_t ns, closes_ns; /* the first; when the last of its windows closes */
+			uint64_t ns;   /* the first */
+			uint32_t slot; /* of the window that closes last */
 		} hit;
 	};
 	uint32_t targets; /* their set's number */
@@ -40,12 +41,6 @@ struct known {
 	bool is_own : 1;       /* a probe's: not told of */
 };
 _Static_assert(sizeof(struct known) == 40, "as small as it can be");
-
-/* Attempts of the last second, in slices of it. */
-struct rate {
-	uint64_t slice[SLICES]; /* which it is, counted from 0 ns on */
-	uint64_t count[SLICES];
-};
 
 struct conns {
 	const struct plan *plan;
@@ -64,7 +59,7 @@ struct conns {
 	void *held_arg;
 	uint64_t deleted, replaced, own;
 	struct drill_target *view; /* by target */
-	struct rate *rates;
+	struct conn_rate *rates;
 };
 
 static void note_evicted(void *arg, const void *key, void *value);
@@ -78,23 +73,6 @@ static void read_targets(struct conns *c)
 	}
 	for (size_t i = 0; i < c->plan->n_targets; i++)
 		c->view[i].name = c->plan->targets[i].name;
-}
-
-/* A resolver waits for an answer 30 s at most, twice that at the second try: resolv.conf(5), glibc's resolv/res_send.c. */
-#define LOOKUP_NS (60 * NS_PER_S)
-
-/* So long a probe's SYN may be sent again, or the answer to a look-up may come. */
-static uint64_t own_linger(const struct plan *plan)
-{
-	uint64_t longest = plan_sends_datagrams(plan) ? LOOKUP_NS : 0;
-
-	for (size_t i = 0; i < plan->n_probes; i++)
-		if (plan->probes[i].timeout_ns > longest)
-			longest = plan->probes[i].timeout_ns;
-	for (size_t i = 0; i < plan->n_watches; i++)
-		if (plan->watches[i].timeout_ns > longest)
-			longest = plan->watches[i].timeout_ns;
-	return longest + CONNS_LINGER_NS;
 }
 
 int conns_open(const struct plan *plan, const struct windows *windows, const struct conns_kernel *kernel,
@@ -119,12 +97,12 @@ int conns_open(const struct plan *plan, const struct windows *windows, const str
 	if (!err)
 		err = processes_open(kernel->owners_walk, kernel->arg, &c->processes);
 	if (!err)
-		err = conn_paths_open(&c->paths);
+		err = conn_paths_open(plan, &c->paths);
 	if (err) {
 		conns_close(c);
 		return err;
 	}
-	c->own_linger_ns = own_linger(plan);
+	c->own_linger_ns = conn_ended_own_linger(plan) + CONNS_LINGER_NS;
 	table_on_evict(c->known, note_evicted, c);
 	read_targets(c);
 	*ret = c;
@@ -183,15 +161,33 @@ static void set_open(struct conns *c, struct known *k, bool is_open)
 static void count_attempt(struct conns *c, const struct known *k, uint64_t ns)
 {
 	int target = first_target(c, k);
-	uint64_t slice = ns / SLICE_NS;
-	struct rate *r = target >= 0 ? &c->rates[target] : NULL;
 
-	if (!r || slice < r->slice[slice % SLICES])
+	if (target >= 0)
+		conn_rate_add(&c->rates[target], ns);
+}
+
+/* of_hit: the target of a rule that hit it, if the observer has not told of it. */
+static unsigned opener_of(const struct conns *c, const struct known *k, const struct sp_flow_key *flow,
+			  int of_hit)
+{
+	int target = k->opener < SP_DIRS ? -1 : k->is_seen ? first_target(c, k) : of_hit;
+
+	return target < 0 ? k->opener : conn_paths_opener(&c->plan->targets[target], flow);
+}
+
+static void hit_path(struct conns *c, const struct known *k, const struct sp_flow_key *flow, uint64_t ns,
+		     uint32_t slot)
+{
+	struct sp_bits left = *target_sets_get(c->sets, k->targets);
+	struct conn_paths_hit hit = {.ns = ns};
+	int target;
+
+	if (!windows_of_slot(c->windows, slot, &hit.window))
 		return;
-	if (slice > r->slice[slice % SLICES])
-		r->count[slice % SLICES] = 0;
-	r->slice[slice % SLICES] = slice;
-	r->count[slice % SLICES]++;
+	while ((target = take_target(c, &left)) >= 0)
+		bits_set(&hit.targets, target);
+	target = c->plan->rules[hit.window.rule].target;
+	conn_paths_hit(c->paths, flow, opener_of(c, k, flow, target), &hit);
 }
 
 static void settle_hit(struct conns *c, struct known *k, const struct sp_flow_key *flow)
@@ -199,7 +195,7 @@ static void settle_hit(struct conns *c, struct known *k, const struct sp_flow_ke
 	if (!k->is_hit)
 		return;
 	if (!k->is_own)
-		conn_paths_hit(c->paths, flow, k->opener, k->hit.ns, k->hit.closes_ns);
+		hit_path(c, k, flow, k->hit.ns, k->hit.slot);
 	k->is_hit = false;
 	memset(k->data_ns, 0, sizeof(k->data_ns));
 	c->unsettled--;
@@ -218,9 +214,15 @@ static bool is_end(const struct sp_conn_event *e)
 	return e->type >= SP_EVENT_CONN_REFUSED;
 }
 
+/* New, or sent again. */
+static bool has_payload(const struct sp_conn_event *e)
+{
+	return e->type >= SP_EVENT_CONN_FIRST_DATA && e->type <= SP_EVENT_CONN_STALL;
+}
+
 static bool is_payload(const struct sp_conn_event *e)
 {
-	return e->type == SP_EVENT_CONN_FIRST_DATA || e->type == SP_EVENT_CONN_DATA;
+	return has_payload(e) && e->type != SP_EVENT_CONN_RETRANSMIT;
 }
 
 /* One that the observer has not told of has no known opener. NULL: out of memory. */
@@ -348,19 +350,29 @@ static void follow_state(struct conns *c, struct known *k, const struct sp_conn_
 		set_open(c, k, true);
 }
 
+static void follow_path(struct conns *c, struct known *k, const struct sp_flow_key *flow,
+			const struct sp_conn_event *e)
+{
+	unsigned opener = opener_of(c, k, flow, -1);
+
+	conn_paths_tried(c->paths, flow, opener, e->ns);
+	if (e->type == SP_EVENT_CONN_ESTABLISHED)
+		conn_paths_greeted(c->paths, flow, opener, e->ns);
+	if (has_payload(e))
+		k->data_ns[e->dir == SP_DIR_OUT] = e->ns;
+	if (is_payload(e))
+		conn_paths_data(c->paths, flow, opener, k->data_ns);
+}
+
 /* Before it is written down. */
 static void follow(struct conns *c, struct known *k, const struct sp_flow_key *flow,
 		   const struct sp_conn_event *e)
 {
 	follow_state(c, k, e);
 	if (!is_end(e) && e->type != SP_EVENT_CONN_FIN)
-		conn_paths_tried(c->paths, flow, k->opener, e->ns);
+		follow_path(c, k, flow, e);
 	if (e->type == SP_EVENT_CONN_ATTEMPT)
 		count_attempt(c, k, e->ns);
-	if (is_payload(e)) {
-		k->data_ns[e->dir == SP_DIR_OUT] = e->ns;
-		conn_paths_data(c->paths, flow, k->opener, k->data_ns);
-	}
 	/* A server gets the socket with the handshake's end. */
 	if (e->conn.pid || k->is_asked_for || (e->type != SP_EVENT_CONN_ESTABLISHED && !is_payload(e)))
 		return;
@@ -467,7 +479,6 @@ void conns_event(struct conns *c, const struct sp_conn_event *event)
  */
 void conns_hit(struct conns *c, const struct sp_event *event)
 {
-	uint64_t closes = windows_closes(c->windows, event->flow.slot);
 	struct sp_flow_key flow = event->flow;
 	struct known *k;
 
@@ -478,19 +489,18 @@ void conns_hit(struct conns *c, const struct sp_event *event)
 	if (!k || (k->is_own && flow.proto == IPPROTO_TCP))
 		return;
 	if (k->is_seen && !k->end_ns) {
-		conn_paths_hit(c->paths, &flow, k->opener, event->ns, closes);
+		hit_path(c, k, &flow, event->ns, event->flow.slot);
 		return;
 	}
 	if (k->is_own)
 		settle_hit(c, k, &flow);
-	if (!k->is_hit) {
-		c->unsettled++;
-		k->is_hit = true;
-		k->hit.ns = event->ns;
-		k->hit.closes_ns = closes;
-	}
-	if (closes > k->hit.closes_ns)
-		k->hit.closes_ns = closes;
+	if (!k->is_hit || windows_closes_later(c->windows, event->flow.slot, k->hit.slot))
+		k->hit.slot = event->flow.slot;
+	if (k->is_hit)
+		return;
+	c->unsettled++;
+	k->is_hit = true;
+	k->hit.ns = event->ns;
 }
 
 bool conns_is_own(const struct conns *c, const struct sp_flow_key *key)
@@ -518,14 +528,25 @@ int conns_run(struct conns *c, uint64_t now, uint64_t until)
 	return err ?: delete_older(c, &c->own_ended, now, c->own_linger_ns);
 }
 
-bool conns_recovered(struct conns *c, uint64_t now, bool tried_only)
+static void settle_hits(struct conns *c)
 {
 	struct known *k = NULL;
 	const void *key;
 
 	while (c->unsettled && (k = table_next(c->known, k, &key)))
 		settle_hit(c, k, key);
+}
+
+bool conns_recovered(struct conns *c, uint64_t now, bool tried_only)
+{
+	settle_hits(c);
 	return conn_paths_recovered(c->paths, now, tried_only);
+}
+
+bool conns_back(struct conns *c, uint64_t now, const struct conn_paths_of *of)
+{
+	settle_hits(c);
+	return conn_paths_back(c->paths, now, of);
 }
 
 struct census {
@@ -572,14 +593,8 @@ int conns_tell(struct conns *c, const uint64_t stats[SP_STATS], uint64_t now)
 
 const struct drill_target *conns_view(struct conns *c, uint64_t now, size_t *ret_n)
 {
-	uint64_t slice = now / SLICE_NS;
-
-	for (size_t i = 0; i < c->plan->n_targets; i++) {
-		c->view[i].attempts = 0;
-		for (int k = 0; k < SLICES; k++)
-			if (c->rates[i].slice[k] + SLICES > slice)
-				c->view[i].attempts += c->rates[i].count[k];
-	}
+	for (size_t i = 0; i < c->plan->n_targets; i++)
+		c->view[i].attempts = conn_rate_count(&c->rates[i], now);
 	*ret_n = c->plan->n_targets;
 	return c->view;
 }

@@ -8,6 +8,7 @@
 #ifndef SHEARPIN_CONNS_H
 #define SHEARPIN_CONNS_H
 
+#include "drill/conn_paths.h"
 #include "drill/processes.h"
 #include "drill/windows.h"
 
@@ -57,6 +58,8 @@ int conns_run(struct conns *conns, uint64_t now, uint64_t until);
  * path that never had payload, or gave no sign of life after it was hit, is not waited for.
  */
 bool conns_recovered(struct conns *conns, uint64_t now, bool tried_only);
+/* conn_paths_back() */
+bool conns_back(struct conns *conns, uint64_t now, const struct conn_paths_of *of);
 
 /*
  * At the end of the run, with the observer switched off: conn.open for each that is still there, and `conns`. 0 or a negative

@@ -39,7 +39,7 @@ void drill_stop(struct drill *d, enum drill_outcome outcome, const char *format,
 {
 	va_list args;
 
-	if (d->stop)
+	if (d->stop && (outcome != DRILL_HOST_FAILED || d->result->outcome == DRILL_HOST_FAILED))
 		return;
 	d->stop = true;
 	d->result->outcome = outcome;
@@ -433,10 +433,8 @@ static void close_all(struct drill *d)
 	packets_close(d->packets);
 	err_capture = capture_close(d->capture);
 	err = err_log ?: err ?: err_capture;
-	if (err && d->result->outcome != DRILL_HOST_FAILED) {
-		d->stop = false;
+	if (err)
 		drill_stop(d, DRILL_HOST_FAILED, "can't write the event logs: %s", strerror(-err));
-	}
 	buf_free(&d->journal.data);
 	free(d->probe_view);
 	setup_close(&d->setup);

@@ -41,7 +41,7 @@ struct drill {
 	bool stop;        /* result says why */
 };
 
-/* End the run as soon as may be; the first reason is the one that counts. */
+/* End the run as soon as may be. The first reason counts, but that the host failed outdoes the others: not everything is cleared. */
 void drill_stop(struct drill *d, enum drill_outcome outcome, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -87,14 +87,23 @@ bool expect_counter_holds(const struct plan *plan, const struct plan_expect *wha
 	return *ret_known && compares(&what->compare, (double)*ret_value) == what->healthy;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
 void expect_words(const struct plan_expect *what, const struct probe_sample *sample, char *text, size_t size)
 {
-	static const char *const states[2][2] = {{"unhealthy", "healthy"}, {"not so", "so"}};
-	const char *state = states[what->what == EXPECT_WATCH][sample->healthy];
-	const char *why = sample->error && !sample->healthy ? sample->error : NULL;
+	static const char *const states[2][2] = {{"unhealthy", "healthy"}, {"it does not hold", "it holds"}};
+	bool watch = what->what == EXPECT_WATCH;
+	const char *state = states[watch][sample->healthy];
+	const char *why = sample->healthy ? NULL : sample->error;
+	const char *detail = is_same(sample->detail, why) ? NULL : sample->detail;
 
-	snprintf(text, size, "%s%s%s%s%s", state, why ? ": " : "", why ?: "",
-		 sample->detail ? (why ? ", " : ": ") : "", sample->detail ?: "");
+	if (is_same(why, state))
+		why = NULL;
+	snprintf(text, size, "%s%s%s%s%s", watch && why ? "" : state, why && !watch ? ": " : "", why ?: "",
+		 detail ? (why ? ", " : ": ") : "", detail ?: "");
 }
 
 /* ---- decisions ---- */

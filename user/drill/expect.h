@@ -19,8 +19,8 @@ struct condition_ops {
 	bool (*counter)(void *arg, const struct plan_step *step, const char *name, uint64_t *ret);
 	/* New connections to a target in the last second. */
 	uint64_t (*attempts)(void *arg, size_t target, uint64_t now);
-	/* Every path that a fault has hit is back. */
-	bool (*recovered)(void *arg, uint64_t now);
+	/* Every path of the target (index; -1: any) that the window has hit is back since it closed. */
+	bool (*recovered)(void *arg, const struct timed_window *window, int target, uint64_t now);
 };
 
 /* The parts that expectations and waits share. */
@@ -39,7 +39,7 @@ uint64_t expect_grace(const struct plan *plan, const struct plan_expect *what);
 /* Does the counter's value, compared, say what is expected? False also where it can't be read; then *ret_known is false. */
 bool expect_counter_holds(const struct plan *plan, const struct plan_expect *what,
 			  const struct condition_ops *ops, uint64_t *ret_value, bool *ret_known);
-/* "healthy", "unhealthy: refused", of a watch "so", "not so: ...". */
+/* "healthy", "unhealthy: refused", of a watch "it holds: pid 24", "refused"; what a kind says twice stands there once. */
 void expect_words(const struct plan_expect *what, const struct probe_sample *sample, char *text, size_t size);
 
 struct expect;

@@ -2,7 +2,6 @@
 #include "drill/fetch.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "base/buf.h"
 #include "base/timeutil.h"
 #include "drill/fetch_error.h"
+#include "drill/libcurl.h"
 #include "drill/lookup.h"
 #include "drill/probe.h"
 
@@ -45,11 +45,11 @@ struct fetch {
 static void end_transfer(struct fetch *f)
 {
 	if (f->easy) {
-		curl_multi_remove_handle(f->multi, f->easy);
-		curl_easy_cleanup(f->easy);
+		curl.multi_remove_handle(f->multi, f->easy);
+		curl.easy_cleanup(f->easy);
 	}
 	f->easy = NULL;
-	curl_slist_free_all(f->resolve);
+	curl.slist_free_all(f->resolve);
 	f->resolve = NULL;
 }
 
@@ -76,8 +76,8 @@ static void finish_transfer(struct fetch *f, CURLcode code)
 
 	if (code == CURLE_WRITE_ERROR && f->cut)
 		code = CURLE_OK;
-	curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &error);
+	curl.easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl.easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &error);
 	if (code == CURLE_OK && !f->body.failed) {
 		answer.status = status;
 		answer.body = f->body.data ?: "";
@@ -95,7 +95,7 @@ static void collect(struct fetch *f)
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(f->multi, &left))) {
+	while ((message = curl.multi_info_read(f->multi, &left))) {
 		if (message->msg != CURLMSG_DONE || message->easy_handle != f->easy)
 			continue;
 		finish_transfer(f, message->data.result);
@@ -125,41 +125,41 @@ static bool set_all(struct fetch *f, CURL *e)
 	long verify = !p->insecure;
 	CURLcode err = 0;
 
-	err |= curl_easy_setopt(e, CURLOPT_CURLU, f->url);
-	err |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-	err |= curl_easy_setopt(e, CURLOPT_USERAGENT, "shearpin/" SHEARPIN_VERSION);
-	err |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, f->headers);
-	err |= curl_easy_setopt(e, CURLOPT_RESOLVE, f->resolve);
-	err |= curl_easy_setopt(e, CURLOPT_PROXY, "");
-	err |= curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-	err |= curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
-	err |= curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
-	err |= curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-	err |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify);
-	err |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2 * verify);
+	err |= curl.easy_setopt(e, CURLOPT_CURLU, f->url);
+	err |= curl.easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	err |= curl.easy_setopt(e, CURLOPT_USERAGENT, "shearpin/" SHEARPIN_VERSION);
+	err |= curl.easy_setopt(e, CURLOPT_HTTPHEADER, f->headers);
+	err |= curl.easy_setopt(e, CURLOPT_RESOLVE, f->resolve);
+	err |= curl.easy_setopt(e, CURLOPT_PROXY, "");
+	err |= curl.easy_setopt(e, CURLOPT_NOPROXY, "*");
+	err |= curl.easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+	err |= curl.easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+	err |= curl.easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	err |= curl.easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify);
+	err |= curl.easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2 * verify);
 	/* With a file alone libcurl keeps what it has read of it (CURLOPT_CA_CACHE_TIMEOUT(3)). */
-	err |= curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	err |= curl.easy_setopt(e, CURLOPT_CAPATH, NULL);
 	if (p->ca)
-		err |= curl_easy_setopt(e, CURLOPT_CAINFO, p->ca);
-	err |= curl_easy_setopt(e, CURLOPT_ERRORBUFFER, f->words);
-	err |= curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
-	err |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-	err |= curl_easy_setopt(e, CURLOPT_WRITEDATA, f);
+		err |= curl.easy_setopt(e, CURLOPT_CAINFO, p->ca);
+	err |= curl.easy_setopt(e, CURLOPT_ERRORBUFFER, f->words);
+	err |= curl.easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	err |= curl.easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+	err |= curl.easy_setopt(e, CURLOPT_WRITEDATA, f);
 	return !err;
 }
 
 static void start_transfer(struct fetch *f)
 {
-	CURL *easy = curl_easy_init();
+	CURL *easy = curl.easy_init();
 
 	buf_clear(&f->body);
 	f->cut = false;
 	f->words[0] = '\0';
-	if (easy && set_all(f, easy) && curl_multi_add_handle(f->multi, easy) == CURLM_OK) {
+	if (easy && set_all(f, easy) && curl.multi_add_handle(f->multi, easy) == CURLM_OK) {
 		f->easy = easy;
 		return;
 	}
-	curl_easy_cleanup(easy);
+	curl.easy_cleanup(easy);
 	fail(f, probe_error(ENOMEM));
 }
 
@@ -178,7 +178,7 @@ static void resolve(struct fetch *f, const struct answer *answer)
 		inet_ntop(p->family, p->addr, address, sizeof(address));
 		buf_printf(&line, p->family == AF_INET6 ? "%s[%s]" : "%s%s", i ? "," : "", address);
 	}
-	f->resolve = line.failed ? NULL : curl_slist_append(NULL, line.data);
+	f->resolve = line.failed ? NULL : curl.slist_append(NULL, line.data);
 	buf_free(&line);
 }
 
@@ -248,14 +248,16 @@ uint64_t fetch_run(struct fetch *f, uint64_t now)
 
 	if (now >= f->wake) {
 		f->wake = UINT64_MAX;
-		curl_multi_socket_action(f->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		curl.multi_socket_action(f->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 		collect(f);
 	}
 	if (!f->busy)
 		return f->wake;
 	deadline = f->started + f->probe->timeout_ns;
 	if (now >= deadline) {
-		fail(f, probe_error(ETIMEDOUT));
+		fetch_ready(f); /* the answer may be there, and nobody has looked */
+		if (f->busy)
+			fail(f, probe_error(ETIMEDOUT));
 		return f->wake;
 	}
 	return f->wake < deadline ? f->wake : deadline;
@@ -274,7 +276,7 @@ void fetch_ready(struct fetch *f)
 		bits = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
 		       (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 		       (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-		curl_multi_socket_action(f->multi, events[i].data.fd, bits, &running);
+		curl.multi_socket_action(f->multi, events[i].data.fd, bits, &running);
 	}
 	collect(f);
 }
@@ -293,7 +295,7 @@ static int on_socket(CURL *easy, curl_socket_t s, int what, void *arg, void *kno
 		epoll_ctl(f->epoll_fd, EPOLL_CTL_DEL, s, NULL);
 		return 0;
 	}
-	curl_multi_assign(f->multi, s, f);
+	curl.multi_assign(f->multi, s, f);
 	return epoll_ctl(f->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, s, &event) ? -1 : 0;
 }
 
@@ -310,13 +312,13 @@ static int open_multi(struct fetch *f)
 {
 	CURLMcode err = 0;
 
-	f->multi = curl_multi_init();
+	f->multi = curl.multi_init();
 	if (!f->multi)
 		return -ENOMEM;
-	err |= curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	err |= curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
-	err |= curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	err |= curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
+	err |= curl.multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	err |= curl.multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
+	err |= curl.multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	err |= curl.multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
 	return err ? -EINVAL : 0;
 }
 
@@ -326,7 +328,7 @@ static CURLUcode ask(CURLU *url, const char *query)
 	struct buf path = {0}, pair = {0};
 	char *before = NULL;
 	size_t len;
-	CURLUcode err = curl_url_get(url, CURLUPART_PATH, &before, 0);
+	CURLUcode err = curl.url_get(url, CURLUPART_PATH, &before, 0);
 
 	if (err)
 		return err;
@@ -337,10 +339,10 @@ static CURLUcode ask(CURLU *url, const char *query)
 	buf_puts(&path, "/api/v1/query");
 	buf_printf(&pair, "query=%s", query);
 	err = path.failed || pair.failed ? CURLUE_OUT_OF_MEMORY
-					 : curl_url_set(url, CURLUPART_PATH, path.data, 0);
+					 : curl.url_set(url, CURLUPART_PATH, path.data, 0);
 	if (!err)
-		err = curl_url_set(url, CURLUPART_QUERY, pair.data, CURLU_URLENCODE | CURLU_APPENDQUERY);
-	curl_free(before);
+		err = curl.url_set(url, CURLUPART_QUERY, pair.data, CURLU_URLENCODE | CURLU_APPENDQUERY);
+	curl.free(before);
 	buf_free(&path);
 	buf_free(&pair);
 	return err;
@@ -357,20 +359,20 @@ static int read_url(struct fetch *f, const char *query)
 {
 	CURLUcode err;
 
-	f->url = curl_url();
+	f->url = curl.url();
 	if (!f->url)
 		return -ENOMEM;
-	err = curl_url_set(f->url, CURLUPART_URL, f->probe->url, CURLU_NON_SUPPORT_SCHEME);
+	err = curl.url_set(f->url, CURLUPART_URL, f->probe->url, CURLU_NON_SUPPORT_SCHEME);
 	if (!err && query)
 		err = ask(f->url, query);
 	if (!err)
-		err = curl_url_get(f->url, CURLUPART_HOST, &f->host, 0);
+		err = curl.url_get(f->url, CURLUPART_HOST, &f->host, 0);
 	if (!err)
-		err = curl_url_get(f->url, CURLUPART_PORT, &f->port, CURLU_DEFAULT_PORT);
+		err = curl.url_get(f->url, CURLUPART_PORT, &f->port, CURLU_DEFAULT_PORT);
 	if (err)
 		return err == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 	if (is_address(f->host)) {
-		curl_free(f->host);
+		curl.free(f->host);
 		f->host = NULL;
 	}
 	return 0;
@@ -383,7 +385,7 @@ static int add_header(struct fetch *f, const struct plan_header *h)
 	struct curl_slist *list;
 
 	buf_printf(&line, *h->value ? "%s: %s" : "%s;%s", h->name, h->value);
-	list = line.failed ? NULL : curl_slist_append(f->headers, line.data);
+	list = line.failed ? NULL : curl.slist_append(f->headers, line.data);
 	buf_free(&line);
 	if (!list)
 		return -ENOMEM;
@@ -416,9 +418,12 @@ static int open_epoll(struct fetch *f)
 int fetch_open(const struct plan_probe *probe, const char *query, fetch_done *done, void *arg,
 	       struct fetch **ret)
 {
-	struct fetch *f = calloc(1, sizeof(*f));
-	int err;
+	struct fetch *f;
+	int err = libcurl_load();
 
+	if (err)
+		return err;
+	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	*f = (struct fetch){.probe = probe,
@@ -427,7 +432,7 @@ int fetch_open(const struct plan_probe *probe, const char *query, fetch_done *do
 			    .epoll_fd = -1,
 			    .lookup_fd = -1,
 			    .wake = UINT64_MAX};
-	f->has_curl = !curl_global_init(CURL_GLOBAL_DEFAULT);
+	f->has_curl = !curl.global_init(CURL_GLOBAL_DEFAULT);
 	err = f->has_curl ? open_epoll(f) : -ENOMEM;
 	if (!err)
 		err = read_url(f, query);
@@ -447,11 +452,11 @@ void fetch_close(struct fetch *f)
 	if (!f)
 		return;
 	end_transfer(f);
-	curl_multi_cleanup(f->multi);
-	curl_slist_free_all(f->headers);
-	curl_free(f->host);
-	curl_free(f->port);
-	curl_url_cleanup(f->url);
+	curl.multi_cleanup(f->multi);
+	curl.slist_free_all(f->headers);
+	curl.free(f->host);
+	curl.free(f->port);
+	curl.url_cleanup(f->url);
 	lookup_drop(f->lookup);
 	buf_free(&f->body);
 	if (f->lookup_fd >= 0)
@@ -459,6 +464,6 @@ void fetch_close(struct fetch *f)
 	if (f->epoll_fd >= 0)
 		close(f->epoll_fd);
 	if (f->has_curl)
-		curl_global_cleanup();
+		curl.global_cleanup();
 	free(f);
 }

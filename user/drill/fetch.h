@@ -33,7 +33,7 @@ typedef void fetch_done(void *arg, const struct fetch_answer *answer);
 
 /*
  * What is used of the probe: url, headers, ca, insecure, timeout_ns; it must outlive the client. `query`: the url is the one of a
- * Prometheus server, and this is what it is asked. 0; -EINVAL: no URL of http or https, -ENOMEM, or of system calls.
+ * Prometheus server, and this is what it is asked. 0; -EINVAL: no URL of http or https, -ENOMEM, -ELIBACC: there is no libcurl, or of system calls.
  */
 int fetch_open(const struct plan_probe *probe, const char *query, fetch_done *done, void *arg,
 	       struct fetch **ret);
@@ -44,7 +44,7 @@ int fetch_fd(const struct fetch *fetch);
 /* Begin a request, in place of one that is under way. `done` is called once for each that is not ended by fetch_stop(). */
 void fetch_start(struct fetch *fetch);
 bool fetch_is_busy(const struct fetch *fetch);
-/* What is due; the time of the next call (UINT64_MAX: none). */
+/* What is due; the time of the next call (UINT64_MAX: none). A request whose response is there has not timed out. */
 uint64_t fetch_run(struct fetch *fetch, uint64_t now);
 void fetch_ready(struct fetch *fetch);
 void fetch_stop(struct fetch *fetch);

@@ -25,6 +25,6 @@ const char *fetch_error(CURLcode code, long error)
 	case CURLE_WEIRD_SERVER_REPLY:
 		return "no HTTP";
 	default:
-		return error ? probe_error(error) : curl_easy_strerror(code);
+		return error ? probe_error(error) : curl.easy_strerror(code);
 	}
 }

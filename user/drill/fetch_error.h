@@ -3,7 +3,7 @@
 #ifndef SHEARPIN_FETCH_ERROR_H
 #define SHEARPIN_FETCH_ERROR_H
 
-#include <curl/curl.h>
+#include "drill/libcurl.h"
 
 /* error: the number that the system gave (CURLINFO_OS_ERRNO(3)); 0: none. Static text. */
 const char *fetch_error(CURLcode code, long error);

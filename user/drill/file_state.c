@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,17 +12,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/write.h"
+#include "drill/file_sink.h"
 #include "drill/file_xattrs.h"
 
-#define PIECE 65536
 #define ROOM_LEFT (16ULL * 1024 * 1024) /* that a copy leaves free */
 #define NEW_MODE 0644
-
-static bool is_cancelled(const atomic_bool *cancelled)
-{
-	return cancelled && atomic_load(cancelled);
-}
 
 /* ---- what there is ---- */
 
@@ -89,153 +82,6 @@ int file_state_stat(const char *path, struct file_state *ret)
 	return err == -ENOENT ? 0 : err;
 }
 
-/* ---- bytes, one piece after the other ---- */
-
-struct sink {
-	int (*take)(struct sink *s, const void *data, size_t len);
-	const atomic_bool *cancelled;
-	EVP_MD_CTX *hash; /* NULL: it takes none */
-	int fd;
-	uint64_t at, size;
-};
-
-static int sink_open(struct sink *s)
-{
-	s->hash = EVP_MD_CTX_new();
-	return s->hash && EVP_DigestInit_ex(s->hash, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
-}
-
-static void sink_close(struct sink *s, char *ret_hex)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-
-	if (s->hash && ret_hex && EVP_DigestFinal_ex(s->hash, digest, &len) == 1)
-		for (unsigned i = 0; i < len && i < FILE_STATE_HEX / 2; i++)
-			sprintf(ret_hex + 2 * i, "%02x", digest[i]);
-	EVP_MD_CTX_free(s->hash);
-	s->hash = NULL;
-}
-
-static int give(struct sink *s, const void *data, size_t len)
-{
-	int err = is_cancelled(s->cancelled) ? -ECANCELED : 0;
-
-	if (!err && s->hash && EVP_DigestUpdate(s->hash, data, len) != 1)
-		err = -ENOMEM;
-	if (!err && s->take)
-		err = s->take(s, data, len);
-	s->at += len;
-	s->size += len;
-	return err;
-}
-
-static int write_at(struct sink *s, const void *data, size_t len)
-{
-	const char *from = data;
-	uint64_t at = s->at;
-
-	while (len) {
-		ssize_t n = pwrite(s->fd, from, len, at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		from += n;
-		at += n;
-		len -= n;
-	}
-	return 0;
-}
-
-static int write_end(struct sink *s, const void *data, size_t len)
-{
-	return write_all(s->fd, data, len);
-}
-
-/* Where there are zeros alone a copy has a hole. */
-static int write_sparse(struct sink *s, const void *data, size_t len)
-{
-	static const char zeros[PIECE];
-
-	return len <= sizeof(zeros) && !memcmp(data, zeros, len) ? 0 : write_at(s, data, len);
-}
-
-/* Behind the end that a file has there are zeros already. */
-static int write_over(struct sink *s, const void *data, size_t len)
-{
-	struct stat st;
-
-	if (fstat(s->fd, &st))
-		return -errno;
-	return s->at >= (uint64_t)st.st_size ? write_sparse(s, data, len) : write_at(s, data, len);
-}
-
-/* Up to `most` bytes of a file from its beginning. */
-static int give_file(struct sink *s, int fd, uint64_t most)
-{
-	char piece[PIECE];
-	uint64_t at = 0;
-	int err = 0;
-
-	while (!err && at < most) {
-		size_t want = most - at < sizeof(piece) ? most - at : sizeof(piece);
-		ssize_t n = pread(fd, piece, want, at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : 0;
-		err = at + n > FILE_STATE_MOST ? -EFBIG : give(s, piece, n);
-		at += n;
-	}
-	return err;
-}
-
-static int give_zeros(struct sink *s, uint64_t n)
-{
-	static const char zeros[PIECE];
-	int err = 0;
-
-	for (; !err && n; n -= n < PIECE ? n : PIECE)
-		err = give(s, zeros, n < PIECE ? n : PIECE);
-	return err;
-}
-
-/* splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
-static uint64_t next_word(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
-}
-
-static int give_garbage(struct sink *s, uint64_t n, uint64_t seed)
-{
-	uint64_t words[512];
-	int err = 0;
-
-	for (size_t len; !err && n; n -= len) {
-		for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-			words[i] = next_word(&seed);
-		len = n < sizeof(words) ? n : sizeof(words);
-		err = give(s, words, len);
-	}
-	return err;
-}
-
-static int give_tail(struct sink *s, const struct file_content *c)
-{
-	if (c->text)
-		return give(s, c->text, c->len);
-	if (c->source >= 0)
-		return give_file(s, c->source, UINT64_MAX);
-	return give_garbage(s, c->garbage, c->seed);
-}
-
 /* ---- looking and keeping ---- */
 
 int file_state_look(const char *path, struct file_state *ret, const atomic_bool *cancelled)
@@ -248,7 +94,7 @@ int file_state_look(const char *path, struct file_state *ret, const atomic_bool 
 	if (fd == -ENOENT)
 		return 0;
 	if (!err)
-		err = give_file(&hash, fd, UINT64_MAX);
+		err = sink_give_file(&hash, fd, UINT64_MAX);
 	if (!err) {
 		take_stat(&st, ret);
 		ret->size = hash.size;
@@ -291,14 +137,14 @@ static int check_room(int folder, uint64_t size)
 static int copy_bytes(int from, int to, const struct stat *before, struct file_state *ret,
 		      const atomic_bool *cancelled)
 {
-	struct sink copy = {.take = write_sparse, .cancelled = cancelled, .fd = to};
+	struct sink copy = {.take = sink_write_sparse, .cancelled = cancelled, .fd = to};
 	struct stat after = {0};
 	int err = sink_open(&copy);
 
 	if (!err)
 		err = check_room(to, before->st_size);
 	if (!err)
-		err = give_file(&copy, from, UINT64_MAX);
+		err = sink_give_file(&copy, from, UINT64_MAX);
 	if (!err && (ftruncate(to, copy.size) || fstat(from, &after)))
 		err = -errno;
 	take_stat(before, ret);
@@ -390,6 +236,15 @@ static void draft_close(struct draft *d)
 
 /* ---- changing ---- */
 
+static int give_tail(struct sink *s, const struct file_content *c)
+{
+	if (c->text)
+		return sink_give(s, c->text, c->len);
+	if (c->source >= 0)
+		return sink_give_file(s, c->source, UINT64_MAX);
+	return sink_give_garbage(s, c->garbage, c->seed);
+}
+
 int file_content_state(const struct file_content *content, const char *copy, struct file_state *ret,
 		       const atomic_bool *cancelled)
 {
@@ -399,9 +254,9 @@ int file_content_state(const struct file_content *content, const char *copy, str
 	    err = copy && fd < 0 ? -errno : sink_open(&hash);
 
 	if (!err && fd >= 0)
-		err = give_file(&hash, fd, keep);
+		err = sink_give_file(&hash, fd, keep);
 	if (!err && !content->keep_all && hash.size < keep)
-		err = give_zeros(&hash, keep - hash.size);
+		err = sink_give_zeros(&hash, keep - hash.size);
 	if (!err)
 		err = give_tail(&hash, content);
 	if (!err && hash.size > FILE_STATE_MOST)
@@ -426,7 +281,7 @@ static bool is_as_before(const struct stat *st, const struct file_state *before,
 static int write_content(int fd, const struct file_content *c, struct file_state *ret_after,
 			 const atomic_bool *cancelled)
 {
-	struct sink out = {.take = c->keep_all ? write_end : write_at,
+	struct sink out = {.take = c->keep_all ? sink_write_end : sink_write_at,
 			   .cancelled = cancelled,
 			   .fd = fd,
 			   .at = c->keep_all ? 0 : c->keep};
@@ -536,11 +391,11 @@ static int put_back_rest(int fd, const char *copy, const struct file_state *befo
 
 static int put_back(int fd, const char *copy, const struct file_state *before)
 {
-	struct sink out = {.take = write_over, .fd = fd};
+	struct sink out = {.take = sink_write_over, .fd = fd};
 	int from = open(copy, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), err = from < 0 ? -errno : 0;
 
 	if (!err)
-		err = give_file(&out, from, before->size);
+		err = sink_give_file(&out, from, before->size);
 	if (!err && out.size != before->size)
 		err = -EBADMSG;
 	if (!err && ftruncate(fd, before->size))

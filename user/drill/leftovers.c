@@ -49,7 +49,13 @@ static const struct undo_kind kinds[] = {
 int leftovers_take_back(const char *directory, void (*call)(void *arg, const struct undone *undone),
 			void *arg)
 {
-	return undo_replay(directory, kinds, N_KINDS, call, arg);
+	return undo_replay(directory, kinds, N_KINDS, false, call, arg);
+}
+
+int leftovers_take_back_or_forget(const char *directory, void (*call)(void *arg, const struct undone *undone),
+				  void *arg)
+{
+	return undo_replay(directory, kinds, N_KINDS, true, call, arg);
 }
 
 int leftovers_take_one(const char *journal, unsigned id, enum undo_result *ret)

@@ -8,6 +8,9 @@
 /* undo_replay() of the directory with every kind. */
 int leftovers_take_back(const char *directory, void (*call)(void *arg, const struct undone *undone),
 			void *arg);
+/* The same, and what can't be taken back is forgotten. */
+int leftovers_take_back_or_forget(const char *directory, void (*call)(void *arg, const struct undone *undone),
+				  void *arg);
 /* undo_replay_one(). */
 int leftovers_take_one(const char *journal, unsigned id, enum undo_result *ret);
 /* A change of this run, from what its journal has of it; from any thread. */

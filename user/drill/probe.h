@@ -51,6 +51,8 @@ extern const struct probe_kind probe_tcp, probe_log, probe_http, probe_stream, p
  * `falling`. Who hears of it may stop the probe, or start it anew; the kind's stop() is called later.
  */
 void probe_tell(struct probe *p, struct probe_sample *sample);
+/* A sample of this moment, which took no time; `error` is what it has unless it is healthy. The probe rests until it is due again. */
+void probe_tell_now(struct probe *p, struct probe_sample *sample, const char *error);
 /*
  * Where a probe of the kinds _TCP and _STREAM goes to: host and port, or the first of its target. 0; -EDESTADDRREQ: the target has
  * no single address, or no port (yet); -EINVAL: the host is no address.
@@ -65,5 +67,10 @@ void probe_rest(struct probe *p, uint64_t now);
  * that. 0 or a negative errno.
  */
 int probe_watch(const struct probe *p, int fd, uint32_t events);
+/*
+ * Call ready() if what is watched is ready for these (POLLOUT and the like) by now. Asked before a sample has timed out: it may be the
+ * caller's loop that is late, and has not come to say so.
+ */
+void probe_look(struct probe *p, int fd, short events);
 
 #endif

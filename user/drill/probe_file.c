@@ -109,15 +109,12 @@ static bool is_healthy(struct probe *p)
 static uint64_t file_run(struct probe *p, uint64_t now)
 {
 	struct file_probe *s = p->state;
-	struct probe_sample sample = {.latency_ns = PROBE_NO_LATENCY};
+	struct probe_sample sample = {};
 
 	if (now < p->due)
 		return p->due;
 	sample.healthy = is_healthy(p);
-	sample.error = sample.healthy ? NULL : s->error;
-	sample.mono_ns = clock_mono_ns();
-	probe_rest(p, sample.mono_ns);
-	probe_tell(p, &sample);
+	probe_tell_now(p, &sample, s->error);
 	return p->due;
 }
 

@@ -127,12 +127,8 @@ static void tell(struct probe *p, struct probe_sample *sample)
 {
 	struct json_probe *s = p->state;
 
-	sample->mono_ns = clock_mono_ns();
-	sample->latency_ns = PROBE_NO_LATENCY;
-	sample->error = sample->healthy ? NULL : s->error;
 	sample->detail = s->detail[0] ? s->detail : NULL;
-	probe_rest(p, sample->mono_ns);
-	probe_tell(p, sample);
+	probe_tell_now(p, sample, s->error);
 }
 
 static void judge(struct probe *p, const json_t *document, const struct stat *st)

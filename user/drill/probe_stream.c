@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -437,6 +438,8 @@ static uint64_t stream_run(struct probe *p, uint64_t now)
 {
 	struct stream *s = p->state;
 
+	if (s->connecting && now >= next_call(p))
+		probe_look(p, s->fd, POLLOUT); /* the connection may be there, and nobody has looked */
 	if (s->connecting && now >= s->started + p->plan->timeout_ns)
 		hang_up(p, probe_error(ETIMEDOUT));
 	if (now < p->due)

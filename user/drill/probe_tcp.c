@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A probe that connects and hangs up. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -88,8 +89,11 @@ static uint64_t tcp_run(struct probe *p, uint64_t now)
 {
 	struct tcp *tcp = p->state;
 
-	if (tcp->fd >= 0 && now >= tcp->started + p->plan->timeout_ns)
-		finish(p, ETIMEDOUT);
+	if (tcp->fd >= 0 && now >= tcp->started + p->plan->timeout_ns) {
+		probe_look(p, tcp->fd, POLLOUT); /* the answer may be there, and nobody has looked */
+		if (tcp->fd >= 0)
+			finish(p, ETIMEDOUT);
+	}
 	if (tcp->fd < 0 && now >= p->due)
 		start(p);
 	return tcp->fd >= 0 ? tcp->started + p->plan->timeout_ns : p->due;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -242,6 +243,15 @@ void probe_tell(struct probe *p, struct probe_sample *sample)
 	p->loop->call(p->loop->arg, sample);
 }
 
+void probe_tell_now(struct probe *p, struct probe_sample *sample, const char *error)
+{
+	sample->mono_ns = clock_mono_ns();
+	sample->latency_ns = PROBE_NO_LATENCY;
+	sample->error = sample->healthy ? NULL : error;
+	probe_rest(p, sample->mono_ns);
+	probe_tell(p, sample);
+}
+
 void probe_rest(struct probe *p, uint64_t now)
 {
 	uint64_t every = p->plan->every_ns;
@@ -249,6 +259,14 @@ void probe_rest(struct probe *p, uint64_t now)
 	p->due += every;
 	if (p->due < now)
 		p->due = now - (now - p->due) % every + every;
+}
+
+void probe_look(struct probe *p, int fd, short events)
+{
+	struct pollfd one = {.fd = fd, .events = events};
+
+	if (poll(&one, 1, 0) > 0)
+		p->kind->ready(p);
 }
 
 int probe_watch(const struct probe *p, int fd, uint32_t events)

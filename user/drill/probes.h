@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Probes: how the health of the system under test is seen. A TCP probe connects and hangs up; its sample has the time at
- * which the answer was there. A log probe reads what the system itself writes; its samples are lines, at the time that
+ * which the answer was read. A log probe reads what the system itself writes; its samples are lines, at the time that
  * stands in them (docs/definitions.md says which lines and times count). Probes run side by side on the caller's epoll and
  * never block it.
  */
@@ -56,7 +56,7 @@ int probes_open(const struct plan *plan, const struct plan_probe *list, size_t n
 		const struct probe_loop *loop, struct probes **ret);
 void probes_close(struct probes *probes);
 
-/* Start what is due, end what has timed out; returns the time of the next call (UINT64_MAX: none). */
+/* Start what is due, end what has timed out (what has its answer by now has not); returns the time of the next call (UINT64_MAX: none). */
 uint64_t probes_run(struct probes *probes, uint64_t now);
 /* What a probe watches is ready. */
 void probes_ready(struct probes *probes, size_t index);

@@ -125,11 +125,13 @@ static bool is_decided(const struct reach *items, const struct pollfd *fds, size
 static int follow(struct reach *items, struct pollfd *fds, size_t n, uint64_t timeout_ns, bool first)
 {
 	uint64_t began = clock_mono_ns(), took = 0;
+	bool last = false; /* a look at what is there once the time is over: this thread may be late */
 
-	while (took < timeout_ns && !is_decided(items, fds, n, first)) {
-		uint64_t left = timeout_ns - took;
+	while (!last && !is_decided(items, fds, n, first)) {
+		uint64_t left = took < timeout_ns ? timeout_ns - took : 0;
 		const struct timespec wait = {left / NS_PER_S, left % NS_PER_S};
 
+		last = !left;
 		if (ppoll(fds, n + 1, &wait, NULL) < 0 && errno != EINTR)
 			return -errno;
 		took = clock_mono_ns() - began;

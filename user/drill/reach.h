@@ -31,7 +31,7 @@ int reach_address(const char *host, uint16_t port, struct reach *ret);
 
 /*
  * Ask them all. Returns once each has answered, or one has accepted and `first` is set (then the others' error is EINPROGRESS), or the
- * time is over, or cancel_fd (-1: none) is readable: -ECANCELED. 0 or a negative errno otherwise, where nothing could be asked.
+ * time is over (what has come by then is an answer, however late it is looked at), or cancel_fd (-1: none) is readable: -ECANCELED. 0 or a negative errno otherwise, where nothing could be asked.
  */
 int reach_try(struct reach *items, size_t n, uint64_t timeout_ns, bool first, int cancel_fd);
 

@@ -11,9 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <microhttpd.h>
-
 #include "drill/credentials.h"
+#include "drill/libmicrohttpd.h"
 
 #define FAMILIES 2
 #define IDLE_S 75U /* that a connection is kept alive without a request, as nginx does */
@@ -84,7 +83,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		return MHD_YES;
 	}
 	r->gate.answered(r->gate.arg);
-	return MHD_queue_response(connection, r->status, r->response);
+	return mhd.queue_response(connection, r->status, r->response);
 }
 
 /* Under the lock: a connection that comes while the others are dropped finds the gate closed, or is dropped, too. */
@@ -115,7 +114,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 			  enum MHD_ConnectionNotificationCode code)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct connection *c = *context;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
@@ -138,11 +137,11 @@ static int make_response(struct responder *r, const struct plan_answer *answer, 
 	const char *body = answer->body ?: "";
 
 	r->status = answer->status;
-	r->response = MHD_create_response_from_buffer(strlen(body), (void *)body, MHD_RESPMEM_MUST_COPY);
+	r->response = mhd.create_response_from_buffer(strlen(body), (void *)body, MHD_RESPMEM_MUST_COPY);
 	if (!r->response)
 		return fail(reason, size, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < answer->n_headers; i++)
-		if (MHD_add_response_header(r->response, answer->headers[i].name, answer->headers[i].value) !=
+		if (mhd.add_response_header(r->response, answer->headers[i].name, answer->headers[i].value) !=
 		    MHD_YES)
 			return fail(
 				reason, size, -EINVAL,
@@ -200,7 +199,7 @@ static struct MHD_Daemon *start_daemon(struct responder *r, int fd)
 		{MHD_OPTION_END, 0, NULL},
 	};
 
-	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+	return mhd.start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
 					(tls ? MHD_USE_TLS : 0),
 				0, NULL, NULL, on_request, r, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
@@ -232,9 +231,13 @@ static int open_side(struct responder *r, int family, bool may_lack, char *reaso
 int responder_open(const struct plan_answer *answer, unsigned families, unsigned may_lack,
 		   const struct responder_gate *gate, struct responder **ret, char *ret_reason, size_t size)
 {
-	struct responder *r = calloc(1, sizeof(*r));
-	int err;
+	struct responder *r;
+	int err = libmicrohttpd_load();
 
+	if (err)
+		return fail(ret_reason, size, err,
+			    "the responder needs libmicrohttpd, which can't be loaded");
+	r = calloc(1, sizeof(*r));
 	if (!r)
 		return fail(ret_reason, size, -ENOMEM, "out of memory");
 	pthread_mutex_init(&r->lock, NULL);
@@ -287,9 +290,9 @@ void responder_close(struct responder *responder)
 		return;
 	for (int i = 0; i < FAMILIES; i++)
 		if (responder->sides[i].daemon)
-			MHD_stop_daemon(responder->sides[i].daemon);
+			mhd.stop_daemon(responder->sides[i].daemon);
 	if (responder->response)
-		MHD_destroy_response(responder->response);
+		mhd.destroy_response(responder->response);
 	credentials_free(&responder->credentials);
 	pthread_mutex_destroy(&responder->lock);
 	free(responder);

@@ -419,6 +419,8 @@ enum drill_outcome setup_open(struct setup *s, struct plan *plan, const struct d
 		outcome = read_policies(s, options, &r);
 	s->interfaces_given = plan->n_interfaces > 0;
 	if (outcome == DRILL_DONE)
+		outcome = setup_libraries(plan, ret_reason, size);
+	if (outcome == DRILL_DONE)
 		outcome = setup_changes(s, plan, ret_reason, size);
 	if (outcome == DRILL_DONE)
 		outcome = setup_names(s, plan, cancel_fd, ret_reason, size);

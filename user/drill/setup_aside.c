@@ -11,6 +11,7 @@
 #include "drill/checks.h"
 #include "drill/clock_step.h"
 #include "drill/leftovers.h"
+#include "drill/libcurl.h"
 
 static void ignore(void *arg, const struct undone *undone)
 {
@@ -57,6 +58,24 @@ static void explain(int err, const struct plan_step *step, char *ret_reason, siz
 			 "itself, "
 			 "which containers don't give",
 			 strerror(-err));
+}
+
+static bool fetches(const struct plan_probe *probes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (probes[i].kind == PROBE_HTTP || probes[i].kind == PROBE_PROMETHEUS)
+			return true;
+	return false;
+}
+
+enum drill_outcome setup_libraries(const struct plan *plan, char *ret_reason, size_t size)
+{
+	bool needed = fetches(plan->probes, plan->n_probes) || fetches(plan->watches, plan->n_watches);
+
+	if (!needed || !libcurl_load())
+		return DRILL_DONE;
+	snprintf(ret_reason, size, "probes over HTTP need libcurl, which can't be loaded");
+	return DRILL_REFUSED;
 }
 
 enum drill_outcome setup_changes(struct setup *s, const struct plan *plan, char *ret_reason, size_t size)

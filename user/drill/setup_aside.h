@@ -5,6 +5,9 @@
 
 #include "drill/setup.h"
 
+/* Are the libraries there that only its probes need? */
+enum drill_outcome setup_libraries(const struct plan *plan, char *ret_reason, size_t size);
+
 /*
  * May the plan's clock steps be made, and its changes? Then there is an undo journal, and its guard. To be called before there are
  * threads.

@@ -15,8 +15,6 @@
 #include "base/json.h"
 #include "base/write.h"
 
-#define SUFFIX ".jsonl"
-
 struct undo {
 	int fd, dirfd;
 	char *path, *folder; /* NULL: there is no folder */
@@ -115,11 +113,11 @@ static int make_file(const char *directory, char **ret_path)
 	int fd, err;
 
 	for (;;) {
-		if (asprintf(ret_path, "%s/run-XXXXXX" SUFFIX, directory) < 0) {
+		if (asprintf(ret_path, "%s/run-XXXXXX" UNDO_SUFFIX, directory) < 0) {
 			*ret_path = NULL;
 			return -ENOMEM;
 		}
-		fd = mkostemps(*ret_path, strlen(SUFFIX), O_APPEND | O_CLOEXEC);
+		fd = mkostemps(*ret_path, strlen(UNDO_SUFFIX), O_APPEND | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
 		if (flock(fd, LOCK_EX) || fstat(fd, &st)) {
@@ -237,7 +235,7 @@ const char *undo_path(const struct undo *undo)
 static char *folder_of(const char *journal)
 {
 	char *path;
-	int len = strlen(journal) - strlen(SUFFIX);
+	int len = strlen(journal) - strlen(UNDO_SUFFIX);
 
 	return len < 0 || asprintf(&path, "%.*s.d", len, journal) < 0 ? NULL : path;
 }

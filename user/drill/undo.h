@@ -19,6 +19,7 @@
 
 #define UNDO_DIRECTORY "/var/lib/shearpin/undo"
 #define UNDO_VERSION 1
+#define UNDO_SUFFIX ".jsonl"
 #define UNDO_BOOT_ID_SIZE 64
 
 struct undo;

@@ -24,6 +24,7 @@
 struct replay {
 	const struct undo_kind *kinds;
 	size_t n;
+	bool forget; /* what can't be taken back */
 	void (*call)(void *arg, const struct undone *undone);
 	void *arg;
 	char boot_id[UNDO_BOOT_ID_SIZE];
@@ -31,7 +32,8 @@ struct replay {
 
 struct journal_file {
 	int fd;
-	bool is_live; /* its run writes into it */
+	bool is_live;   /* its run writes into it */
+	bool forgotten; /* something in it was */
 	char path[512];
 	json_t *header;
 	json_t **armed; /* by id, from 1; NULL: done, or never armed */
@@ -103,6 +105,7 @@ static int take_line(struct journal_file *f, const char *text, size_t len)
 		err = take_armed(f, line, json_integer_value(arm));
 	} else if (json_is_integer(done)) {
 		err = take_done(f, json_integer_value(done));
+		f->forgotten |= json_is_true(json_object_get(line, "forgotten"));
 	}
 	json_decref(line);
 	return err;
@@ -144,10 +147,11 @@ static int read_file(struct journal_file *f)
 	return err;
 }
 
-static int mark_done(const struct journal_file *f, size_t id)
+static int mark_done(const struct journal_file *f, size_t id, bool forgotten)
 {
 	char line[64];
-	int len = snprintf(line, sizeof(line), "{\"done\":%zu}\n", id);
+	int len = snprintf(line, sizeof(line), "{\"done\":%zu%s}\n", id,
+			   forgotten ? ",\"forgotten\":true" : "");
 
 	if (write(f->fd, line, len) != len)
 		return -EIO;
@@ -164,23 +168,52 @@ static const struct undo_kind *find_kind(const struct replay *r, const json_t *e
 	return NULL;
 }
 
-/* False: it is still to be taken back. */
-static bool replay_entry(const struct replay *r, const struct journal_file *f, size_t id)
+static enum undo_result take_back(const struct replay *r, const struct journal_file *f, size_t id,
+				  char *ret_reason, size_t size)
 {
 	const char *boot_id = json_string_value(json_object_get(f->header, "boot_id"));
 	const struct undo_kind *kind = find_kind(r, f->armed[id]);
-	enum undo_result result;
-	char reason[256] = "";
 
-	if (!kind) {
-		tell(r, f, f->armed[id], UNDO_FAILED, "this version knows no change of that kind");
-		return false;
+	if (kind)
+		return kind->take_back(kind->arg, json_object_get(f->armed[id], "data"),
+				       boot_id && !strcmp(boot_id, r->boot_id), ret_reason, size);
+	snprintf(ret_reason, size, "this version knows no change of that kind");
+	return UNDO_FAILED;
+}
+
+/* False: it is still to be taken back. */
+static bool replay_entry(const struct replay *r, struct journal_file *f, size_t id)
+{
+	char reason[256] = "";
+	enum undo_result result = take_back(r, f, id, reason, sizeof(reason));
+
+	if (result == UNDO_FAILED && r->forget && !mark_done(f, id, true)) {
+		f->forgotten = true;
+		result = UNDO_FORGOTTEN;
 	}
-	result = kind->take_back(kind->arg, json_object_get(f->armed[id], "data"),
-				 boot_id && !strcmp(boot_id, r->boot_id), reason, sizeof(reason));
 	tell(r, f, f->armed[id], result, reason);
 	/* Unmarked, it is found not to be needed the next time. */
-	return result != UNDO_FAILED && !mark_done(f, id);
+	return result == UNDO_FORGOTTEN || (result != UNDO_FAILED && !mark_done(f, id, false));
+}
+
+/* "run-abc.jsonl" -> "run-abc.forgotten"; its folder stays where it is. */
+static int set_aside(const struct journal_file *f)
+{
+	char path[sizeof(f->path) + sizeof(UNDO_SET_ASIDE)];
+
+	snprintf(path, sizeof(path), "%.*s" UNDO_SET_ASIDE, (int)(strlen(f->path) - strlen(UNDO_SUFFIX)),
+		 f->path);
+	return renameat2(AT_FDCWD, f->path, AT_FDCWD, path, RENAME_NOREPLACE) ? -errno : 0;
+}
+
+static void replay_unreadable(const struct replay *r, const struct journal_file *f, int err)
+{
+	tell(r, f, NULL, r->forget && !set_aside(f) ? UNDO_FORGOTTEN : UNDO_FAILED,
+	     err == -EPROTONOSUPPORT ? "another version of shearpin has written it"
+	     : err == -EBADMSG && f->header
+		     ? "it is damaged; what a line of it says is not known, so nothing was taken back"
+	     : err == -EBADMSG ? "it is no undo journal"
+			       : strerror(-err));
 }
 
 static void replay_locked(const struct replay *r, struct journal_file *f)
@@ -189,18 +222,15 @@ static void replay_locked(const struct replay *r, struct journal_file *f)
 	bool clean = true;
 
 	if (err) {
-		tell(r, f, NULL, UNDO_FAILED,
-		     err == -EPROTONOSUPPORT ? "another version of shearpin has written it"
-		     : err == -EBADMSG && f->header
-			     ? "it is damaged; what a line of it says is not known, so nothing was taken back"
-		     : err == -EBADMSG ? "it is no undo journal"
-				       : strerror(-err));
+		replay_unreadable(r, f, err);
 		return;
 	}
 	for (size_t id = f->n; id-- > 1;)
 		if (f->armed[id])
 			clean &= replay_entry(r, f, id);
-	if (clean) {
+	if (clean && f->forgotten) {
+		(void)set_aside(f);
+	} else if (clean) {
 		undo_remove_folder(f->path);
 		unlink(f->path);
 	}
@@ -261,7 +291,8 @@ static bool is_journal(const char *name)
 {
 	size_t len = strlen(name);
 
-	return name[0] != '.' && len > 6 && !strcmp(name + len - 6, ".jsonl");
+	return name[0] != '.' && len > strlen(UNDO_SUFFIX) &&
+	       !strcmp(name + len - strlen(UNDO_SUFFIX), UNDO_SUFFIX);
 }
 
 /* Somebody has a lock on it, and it is not the run that wrote it. */
@@ -313,10 +344,10 @@ int undo_await(const char *directory, uint64_t until_ns)
 	return err;
 }
 
-int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n,
+int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n, bool forget,
 		void (*call)(void *arg, const struct undone *undone), void *arg)
 {
-	struct replay r = {.kinds = kinds, .n = n, .call = call, .arg = arg};
+	struct replay r = {.kinds = kinds, .n = n, .forget = forget, .call = call, .arg = arg};
 	const struct dirent *entry;
 	DIR *dir = opendir(directory);
 	int err;

@@ -3,6 +3,9 @@
  * What dead runs left in their undo journals (undo.h), taken back: of each journal the changes that are armed and not done,
  * last in, first out. A journal of which everything is done is removed, and its folder. Whoever lives holds the lock on his journal, and
  * it is left alone. May be called at any time, any number of times, also by several processes at once.
+ *
+ * What can't be taken back may be forgotten: nobody tries again. Its journal is set aside, with the folder and the copies in it:
+ * run-abc.jsonl is called run-abc.forgotten from then on. In it such a change has {"done":1,"forgotten":true}.
  */
 #ifndef SHEARPIN_UNDO_REPLAY_H
 #define SHEARPIN_UNDO_REPLAY_H
@@ -17,7 +20,10 @@ enum undo_result {
 	UNDO_TAKEN_BACK,
 	UNDO_NOT_NEEDED, /* it is back already; the reason says why */
 	UNDO_FAILED,     /* stays in the journal */
+	UNDO_FORGOTTEN,  /* the same, but nobody tries again; of undo_replay() alone */
 };
+
+#define UNDO_SET_ASIDE ".forgotten"
 
 struct undo_kind {
 	const char *name;
@@ -37,8 +43,9 @@ struct undone {
 	const char *reason;
 };
 
-/* 0, also where there is no such directory; or a negative errno if it could not be looked into. */
-int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n,
+/* forget: what fails, and a journal that can't be read. 0, also where there is no such directory; or a negative errno if it could not be
+ * looked into. */
+int undo_replay(const char *directory, const struct undo_kind *kinds, size_t n, bool forget,
 		void (*call)(void *arg, const struct undone *undone), void *arg);
 
 /*

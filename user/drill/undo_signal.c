@@ -35,14 +35,16 @@ static bool is_pending(pid_t pid)
 /* 'T' in proc(5). */
 static bool is_stopped_thread(pid_t pid, const char *thread)
 {
-	char path[320], line[512], state = 0, *after;
+	char path[320], text[512], state = 0, *after;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", pid, thread);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
-	if (fgets(line, sizeof(line), file) && (after = strrchr(line, ')')))
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	after = strrchr(text, ')');
+	if (after)
 		sscanf(after, ") %c", &state);
 	fclose(file);
 	return state == 'T';

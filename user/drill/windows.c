@@ -390,9 +390,20 @@ bool windows_at(const struct windows *windows, size_t target, uint64_t ns, struc
 	return false;
 }
 
-uint64_t windows_closes(const struct windows *windows, uint32_t slot)
+bool windows_of_slot(const struct windows *windows, uint32_t slot, struct slot_window *ret)
 {
-	return slot < windows->n ? windows->items[slot].closes : UINT64_MAX;
+	const struct window *w;
+
+	if (slot >= windows->n)
+		return false;
+	w = &windows->items[slot];
+	*ret = (struct slot_window){w->rule_index, w->opens, w->closes};
+	return true;
+}
+
+bool windows_closes_later(const struct windows *ws, uint32_t slot, uint32_t than)
+{
+	return slot < ws->n && than < ws->n && ws->items[slot].closes > ws->items[than].closes;
 }
 
 bool windows_all_done(const struct windows *windows)

@@ -57,8 +57,15 @@ bool windows_at(const struct windows *windows, size_t target, uint64_t ns, struc
  */
 bool windows_counter(const struct windows *windows, const struct plan_step *step, const char *name,
 		     uint64_t *ret);
-/* When the window of a slot closes, or has closed; UINT64_MAX before the zero is set. */
-uint64_t windows_closes(const struct windows *windows, uint32_t slot);
+struct slot_window {
+	size_t rule;                  /* index */
+	uint64_t opens_ns, closes_ns; /* UINT64_MAX before the zero is set */
+};
+
+/* False: the slot is no window's. */
+bool windows_of_slot(const struct windows *windows, uint32_t slot, struct slot_window *ret);
+/* Of two slots' windows, does the first close later? False also where one is no window's. */
+bool windows_closes_later(const struct windows *windows, uint32_t slot, uint32_t than);
 
 /* For the display; reads the counters of open windows. */
 const struct drill_window *windows_view(struct windows *windows, size_t *ret_n);

@@ -17,12 +17,12 @@
 
 #include <linux/if_ether.h>
 
+#include "kernel/ancestors.h"
 #include "kernel/netdev.h"
 #include "kernel/rehearse.h"
 
 #define ANY_PORT 40000 /* stands for a port that nothing names */
 #define TCP_STATE_ESTABLISHED 1
-#define MAX_ANCESTORS 64
 
 struct guarded {
 	struct in6_addr local, remote;    /* IPv4-mapped for IPv4 */
@@ -132,24 +132,6 @@ static int add_sockets_of(pid_t pid, struct inodes *set)
 	return err;
 }
 
-static pid_t parent_of(pid_t pid)
-{
-	char path[64], line[512], *after;
-	pid_t parent = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	/* The name in brackets may hold anything; what follows the last bracket does not. */
-	if (fgets(line, sizeof(line), file) && (after = strrchr(line, ')')) &&
-	    sscanf(after, ") %*c %d", &parent) != 1)
-		parent = 0;
-	fclose(file);
-	return parent;
-}
-
 /* An address of /proc/net/tcp, tcp6: words in host order, as hexadecimal numbers. */
 static bool read_proc_address(const char *hex, struct in6_addr *ret)
 {
@@ -200,14 +182,14 @@ static int add_connections(struct lifeline *l, const char *table, const struct i
 static int add_ancestors(struct lifeline *l)
 {
 	struct inodes set = {0};
-	pid_t pid = getppid();
+	pid_t all[ANCESTORS_MOST];
+	size_t n = ancestors_find(all);
 	int err = 0;
 
-	for (int i = 0; !err && pid > 0 && i < MAX_ANCESTORS; i++) {
-		err = add_sockets_of(pid, &set);
+	for (size_t i = 0; !err && i < n; i++) {
+		err = add_sockets_of(all[i], &set);
 		if (!err)
-			err = add_ssh_of(pid, l);
-		pid = parent_of(pid);
+			err = add_ssh_of(all[i], l);
 	}
 	if (!err)
 		err = add_connections(l, "/proc/self/net/tcp", &set);

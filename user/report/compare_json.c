@@ -9,10 +9,7 @@ static void put_run(struct json *j, const struct results *r)
 	json_object(j, NULL);
 	json_string(j, "run", r->run);
 	json_string(j, "name", r->name);
-	json_string(j, "outcome", result_outcome_name(r->outcome));
-	json_i64(j, "exit", r->exit);
-	json_string(j, "reason", r->reason);
-	json_bool(j, "complete", r->n_incomplete == 0);
+	json_outcome(j, r);
 	json_ns(j, "start_ts_ns", r->start_ts_ns);
 	json_ns(j, "end_ts_ns", r->end_ts_ns);
 	json_u64(j, "slos", r->n_slos);

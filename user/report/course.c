@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/course.h"
 
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/timeutil.h"
+
+#define DIGITS 6
+#define WHOLE_DIGITS 15 /* of a number without a fraction */
 
 uint64_t expects_met(const struct results *r)
 {
@@ -21,6 +29,33 @@ uint64_t slos_met(const struct results *r)
 	return met;
 }
 
+/* Is one of the numbers in the text this one? */
+static bool says_number(const char *text, double value)
+{
+	char *end;
+
+	for (const char *s = text; *s; s = end) {
+		end = (char *)s + 1;
+		if (isdigit((unsigned char)*s) || (*s == '-' && isdigit((unsigned char)s[1]))) {
+			if (strtod(s, &end) == value)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A value, where the words before it don't say it already. */
+static void put_value(const char *before, const char *words, const char *json, struct buf *out)
+{
+	char *end;
+	double value = strtod(json, &end);
+
+	if (*end)
+		buf_printf(out, "%s%s", before, json);
+	else if (!words || !says_number(words, value))
+		buf_printf(out, "%s%.*g", before, value == floor(value) ? WHOLE_DIGITS : DIGITS, value);
+}
+
 void expect_seen(const struct result_expect *e, struct buf *out)
 {
 	char after[32];
@@ -34,7 +69,7 @@ void expect_seen(const struct result_expect *e, struct buf *out)
 		buf_printf(out, ", after %s", after);
 	}
 	if (e->value)
-		buf_printf(out, ", value %s", e->value);
+		put_value(", value ", e->seen, e->value, out);
 }
 
 void expect_failure(const struct result_expect *e, struct buf *out)
@@ -45,10 +80,23 @@ void expect_failure(const struct result_expect *e, struct buf *out)
 		buf_printf(out, " (%s)", e->words);
 }
 
+bool slo_has_value(const struct result_slo *slo)
+{
+	return slo->value_words && strcmp(slo->value_words, "-") != 0;
+}
+
+void slo_value(const struct result_slo *slo, struct buf *out)
+{
+	bool has_value = slo_has_value(slo);
+
+	buf_printf(out, "%s%s, expected %s", has_value ? "is " : "has no value",
+		   has_value ? slo->value_words : "", slo->limit_words ? slo->limit_words : "-");
+}
+
 void slo_failure(const struct result_slo *slo, struct buf *out)
 {
-	buf_printf(out, "%s is %s, expected %s", slo->key, slo->value_words ? slo->value_words : "-",
-		   slo->limit_words ? slo->limit_words : "-");
+	buf_printf(out, "%s ", slo->key);
+	slo_value(slo, out);
 	if (slo->worst)
 		buf_printf(out, "; %s decides", slo->worst);
 }
@@ -72,8 +120,8 @@ void abort_condition(const struct results *r, struct buf *out)
 		return;
 	buf_puts(out, a->condition);
 	if (a->value)
-		buf_printf(out, "; value %s", a->value);
-	if (a->since_ns == NO_NS || a->since_ns > a->at_ns)
+		put_value("; value ", NULL, a->value, out);
+	if (!a->lasting || a->since_ns == NO_NS || a->since_ns > a->at_ns)
 		return;
 	format_duration(a->at_ns - a->since_ns, since, sizeof(since));
 	buf_printf(out, "; for %s", since);

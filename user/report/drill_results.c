@@ -196,9 +196,8 @@ static uint64_t put_errors(struct json *j, const struct results *r, const struct
 		slo = &r->slos[i];
 		if (!window_misses(r, w, slo))
 			continue;
-		buf_printf(&l.text, "%s is %s, expected %s", slo->key,
-			   slo->value_words ? slo->value_words : "-",
-			   slo->limit_words ? slo->limit_words : "-");
+		buf_printf(&l.text, "%s ", slo->key);
+		slo_value(slo, &l.text);
 		list_add(&l);
 	}
 	for (i = 0; i < r->n_expects; i++) {

@@ -65,7 +65,7 @@ static void missed_objective(const struct result_slo *slo, struct buf *out)
 		buf_printf(out, "has %" PRIu64 " of %" PRIu64 " samples without a value", slo->missing,
 			   slo->samples);
 	else
-		html_text(out, slo->value_words);
+		html_text(out, slo_has_value(slo) ? slo->value_words : "has no value");
 	buf_puts(out, " (asked ");
 	html_text(out, slo->limit_words);
 	buf_puts(out, ")");
@@ -86,6 +86,7 @@ static void missed_objectives(const struct results *r, uint64_t missed, struct b
 	buf_puts(out, ".");
 }
 
+/* Without the conditions, which may be long: the section Expectations has them. */
 static void failed_expectations(const struct results *r, uint64_t failed, struct buf *out)
 {
 	struct buf words = {0};
@@ -95,7 +96,8 @@ static void failed_expectations(const struct results *r, uint64_t failed, struct
 	for (size_t i = 0; i < r->n_expects && named < MAX_NAMED_FAILURES; i++) {
 		if (r->expects[i].pass)
 			continue;
-		expect_failure(&r->expects[i], &words);
+		buf_printf(&words, "%s #%u: ", r->expects[i].step, r->expects[i].instance);
+		expect_seen(&r->expects[i], &words);
 		buf_puts(out, named++ ? "; " : " ");
 		html_text(out, words.data);
 		buf_clear(&words);

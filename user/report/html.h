@@ -94,6 +94,7 @@ struct html_lanes {
 	bool unmarked;   /* a lane has marks only where something was not recovered from */
 };
 
+/* In one line, which ends in an ellipsis where it is too long. */
 void html_lane_label(struct html_lanes *l, const char *name, const char *more);
 /* "12.345 s": from the end of the baseline. */
 void html_lane_time(struct html_lanes *l, uint64_t ns);

@@ -146,11 +146,12 @@ static void phase_bar(struct html_lanes *l, const struct result_phase *p)
 	stretch_title(l, p->name, from, to, p->result);
 	stretch(l, p->shadow ? "stage shadow" : "stage", from, to, BAR_PX);
 	if (width > 4) {
-		buf_printf(l->out, "<text class=\"%s\" x=\"%.4f%%\" dx=\"4\" y=\"%u\">",
-			   width > 10 ? "in-stage" : "in-stage wide-only", html_place(&l->scale, from),
-			   l->y + 12);
+		buf_printf(l->out,
+			   "<foreignObject x=\"%.4f%%\" width=\"%.4f%%\" y=\"%u\" height=\"%d\">"
+			   "<div class=\"label in-stage%s\">",
+			   html_place(&l->scale, from), width, l->y, BAR_PX, width > 10 ? "" : " wide-only");
 		html_text(l->out, p->name);
-		buf_puts(l->out, "</text>");
+		buf_puts(l->out, "</div></foreignObject>");
 	}
 	buf_puts(l->out, "</g>\n");
 }

@@ -20,15 +20,24 @@
 
 void html_lane_label(struct html_lanes *l, const char *name, const char *more)
 {
-	buf_printf(l->out, "<text y=\"%u\">", l->y + 12);
+	bool has_more = more && *more;
+	struct buf whole = {0};
+
+	buf_printf(&whole, "%s%s%s", name, has_more ? ": " : "", has_more ? more : "");
+	buf_printf(l->out, "<foreignObject y=\"%u\" width=\"100%%\" height=\"%d\"><div class=\"label\"",
+		   l->y - 1, LABEL_PX);
+	html_attribute(l->out, "title", whole.data);
+	buf_puts(l->out, ">");
 	html_text(l->out, name);
-	if (more && *more) {
-		buf_puts(l->out, "<tspan class=\"dim wide-only\" dx=\"8\">");
+	if (has_more) {
+		buf_puts(l->out, " <span class=\"dim wide-only\">");
 		html_text(l->out, more);
-		buf_puts(l->out, "</tspan>");
+		buf_puts(l->out, "</span>");
 	}
-	buf_puts(l->out, "</text>\n");
+	buf_puts(l->out, "</div></foreignObject>\n");
 	l->y += LABEL_PX;
+	l->out->failed |= whole.failed;
+	buf_free(&whole);
 }
 
 void html_lane_time(struct html_lanes *l, uint64_t ns)

@@ -86,7 +86,7 @@ static void slo_name(const struct result_slo *slo, struct buf *out)
 /* "is 11.204 s, expected <= 10 s; disconnect #2, gateway decides (event 1204); 0 of 6 samples without a value" */
 static void slo_text(const struct result_slo *slo, struct buf *out)
 {
-	buf_printf(out, "is %s, expected %s", if_any(slo->value_words), if_any(slo->limit_words));
+	slo_value(slo, out);
 	if (slo->worst)
 		buf_printf(out, "; %s decides", slo->worst);
 	if (slo->worst && slo->worst_seq != NO_NS)

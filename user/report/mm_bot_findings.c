@@ -75,8 +75,8 @@ static void put_slo(struct findings *f, const struct results *r, const struct re
 			break;
 		}
 	}
-	buf_printf(&f->text, "%s is %s, expected %s", slo->key, slo->value_words ? slo->value_words : "-",
-		   slo->limit_words ? slo->limit_words : "-");
+	buf_printf(&f->text, "%s ", slo->key);
+	slo_value(slo, &f->text);
 	if (slo->worst)
 		buf_printf(&f->text, " (%s)", slo->worst);
 	put_finding(f, slo->step ? slo->step : r->name, severity, advice);

@@ -12,15 +12,20 @@ static void put_pairs(struct json *j, const char *key, const struct result_pair 
 	json_end_object(j);
 }
 
+void json_outcome(struct json *j, const struct results *r)
+{
+	json_string(j, "outcome", result_outcome_name(r->outcome));
+	json_i64(j, "exit", r->exit);
+	json_string(j, "reason", r->reason);
+	json_bool(j, "complete", r->n_incomplete == 0);
+}
+
 static void put_head(struct json *j, const struct results *r)
 {
 	json_u64(j, "version", 1);
 	json_string(j, "name", r->name);
 	json_string(j, "run", r->run);
-	json_string(j, "outcome", result_outcome_name(r->outcome));
-	json_i64(j, "exit", r->exit);
-	json_string(j, "reason", r->reason);
-	json_bool(j, "complete", r->n_incomplete == 0);
+	json_outcome(j, r);
 	json_bool(j, "balanced", r->balanced);
 	json_u64(j, "seed", r->seed);
 	json_ns(j, "start_ts_ns", r->start_ts_ns);

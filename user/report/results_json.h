@@ -6,6 +6,9 @@
 #include "base/json.h"
 #include "slo/results.h"
 
+/* "outcome", "exit", "reason", "complete" */
+void json_outcome(struct json *j, const struct results *r);
+
 /* `missing`: what a sample without a value is called. */
 void json_samples(struct json *j, const char *key, const char *missing, const struct result_samples *s);
 

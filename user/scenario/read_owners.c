@@ -43,13 +43,6 @@ void read_hosts(struct reader *r, const struct node *n, void *into)
 		check_host(r, &hosts->items[i]);
 }
 
-static bool is_printable(const char *s)
-{
-	while (*s && !iscntrl((unsigned char)*s))
-		s++;
-	return !*s;
-}
-
 void read_cgroup(struct reader *r, const struct node *n, void *into)
 {
 	static const char expected[] = "a path such as /system.slice/feeder.service";

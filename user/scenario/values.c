@@ -376,15 +376,19 @@ void read_plain_text(struct reader *r, const struct node *n, void *into)
 		*(struct text *)into = (struct text){n->text, n};
 }
 
+bool is_printable(const char *text)
+{
+	for (const unsigned char *s = (const unsigned char *)text; *s; s++)
+		if (iscntrl(*s) || (s[0] == 0xc2 && s[1] < 0xa0))
+			return false;
+	return true;
+}
+
 void read_name_within(struct reader *r, const struct node *n, size_t most, struct text *into)
 {
-	const char *s = n->text;
-
 	if (!is_scalar(r, n, "a name"))
 		return;
-	while (*s && !iscntrl((unsigned char)*s))
-		s++;
-	if (*s || !*n->text || isspace((unsigned char)*n->text) || strlen(n->text) > most)
+	if (!is_printable(n->text) || !*n->text || isspace((unsigned char)*n->text) || strlen(n->text) > most)
 		wrong_value(r, n, "name", "1 to 64 printable characters");
 	else
 		*into = (struct text){n->text, n};

@@ -37,6 +37,9 @@ bool is_scalar(struct reader *r, const struct node *n, const char *expected);
 /* "70000 is no port, expected 1-65535" */
 void wrong_value(struct reader *r, const struct node *n, const char *noun, const char *expected);
 
+/* Is there no control character in it (C0, DEL, C1)? */
+bool is_printable(const char *text);
+
 /* A name of at most `most` bytes that shows in one line of a report. */
 void read_name_within(struct reader *r, const struct node *n, size_t most, struct text *into);
 

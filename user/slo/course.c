@@ -182,15 +182,17 @@ bool course_zero(struct results *r, const struct event *event, const json_t *jso
 void course_abort(struct results *r, const struct event *event, const json_t *data)
 {
 	struct result_abort *a = r->abort ? NULL : results_alloc(r, sizeof(*a));
+	json_t *condition = json_object_get(data, "condition");
 
 	if (!a)
 		return;
 	*a = (struct result_abort){
 		.reason = results_keep(r, get_string(data, "reason")),
 		.kind = results_keep(r, get_string(data, "kind")),
-		.condition = condition_words(r, json_object_get(data, "condition")),
+		.condition = condition_words(r, condition),
 		.value = keep_json(r, json_object_get(data, "value")),
 		.since_ns = get_u64(data, "since_ns"),
+		.lasting = json_object_get(condition, "for") || json_object_get(condition, "unhealthy_for"),
 		.at_ns = event->mono_ns,
 		.seq = event->seq,
 	};

@@ -10,15 +10,30 @@
 #include "slo/fidelity.h"
 #include "slo/get.h"
 
-/* As it would stand on the command line: 5%, every:10, gemodel:p=1%,r=10%, percent=25%,by=3ms */
+/* What makes one value of it, as YAML has it: nothing, single quotes, or double quotes and their escapes. */
+static char quote_of(const char *text)
+{
+	char quote = *text ? '\0' : '\'';
+
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == '\'')
+			return '"';
+		if (*text == ' ' || *text == '"')
+			quote = '\'';
+	}
+	return quote;
+}
+
+/* As it would stand on the command line: 5%, every:10, gemodel:p=1%,r=10%, percent=25%,by=3ms, 'two words' */
 static void add_value(struct buf *text, json_t *value)
 {
 	const char *between = json_object_size(value) == 1 ? ":" : "=", *before = "", *key;
+	const char *string = json_string_value(value), quote = string ? quote_of(string) : '"';
 	json_t *member;
 	char *other;
 
-	if (json_is_string(value)) {
-		buf_puts(text, json_string_value(value));
+	if (string && quote != '"') {
+		buf_printf(text, quote ? "'%s'" : "%s", string);
 		return;
 	}
 	if (!json_is_object(value)) {

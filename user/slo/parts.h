@@ -13,7 +13,7 @@
 bool parts_open(struct results *results, struct track *track, const struct event *event, const json_t *json);
 bool parts_close(struct results *results, struct track *track, const struct event *event, const json_t *json);
 
-/* {"reset":"both","loss":"5%"} -> "reset=both loss=5%" */
+/* {"reset":"both","loss":"5%"} -> reset=both loss=5%; {"contains":"all is well"} -> contains='all is well' */
 const char *parts_words(struct results *results, json_t *object);
 
 /*

@@ -333,8 +333,9 @@ struct result_phase {
 
 /* What ended the run. */
 struct result_abort {
-	const char *reason, *kind, *condition, *value; /* the last two as JSON; NULL: not said */
+	const char *reason, *kind, *condition, *value; /* value: as JSON; NULL: not said */
 	uint64_t since_ns, at_ns, seq;                 /* since_ns: NO_NS, if not said */
+	bool lasting;                                  /* the condition says for how long it must hold */
 };
 
 /* The plan's time stood still until a condition held. */

@@ -360,8 +360,8 @@ static bool is_since(uint64_t ns, uint64_t from_ns)
 }
 
 /*
- * Payload the other way since the closing as well, if only again: this may be the answer to it. Or never any that way on a
- * path that had some this way before.
+ * Payload the other way since the closing as well, if only again: this may be the answer to it. Or none that way before the
+ * opening, on a path that had some this way: what a client asks of a new connection does not make a feed anything else.
  */
 static bool is_back(const struct watch *watch, const struct path *path, const struct conn *conn,
 		    enum moment_way way)
@@ -370,7 +370,7 @@ static bool is_back(const struct watch *watch, const struct path *path, const st
 
 	if (is_since(conn->payload_ns[1 - way], closed_ns) || is_since(conn->resent_ns[1 - way], closed_ns))
 		return true;
-	return path->first_payload_ns[1 - way] == NO_NS &&
+	return path->first_payload_ns[1 - way] >= watch->window->opened_ns &&
 	       path->first_payload_ns[way] < watch->window->opened_ns;
 }
 

@@ -16,6 +16,8 @@ from service import HEARTBEATS, Bus, Database, arguments, beat, now, say, togeth
 
 DB_THRESHOLD = 3
 SETTLE_HEARTBEATS = 3  # so many later a game that was assigned must be in the shard's heartbeats
+RESYNC_S = 0.5  # from a new process' first heartbeat until its games are sent
+LOOKS = 20  # within a service's time-out
 
 
 class Alerts:
@@ -85,7 +87,7 @@ class Orchestrator:
         say("INFO", f"Assignment circuit breaker of {service.name} reset")
         if service.is_shard:
             self.resyncs.add(service.name)
-            asyncio.get_running_loop().call_later(self.args.heartbeat, self.resync, service)
+            asyncio.get_running_loop().call_later(RESYNC_S, self.resync, service)
 
     def resync(self, service):
         self.resyncs.discard(service.name)
@@ -169,7 +171,7 @@ class Orchestrator:
     async def check_services(self):
         """Only what is silent while the bus is up, and has been for long enough, is dead."""
         while True:
-            await asyncio.sleep(self.args.timeout / 10)
+            await asyncio.sleep(self.args.timeout / LOOKS)
             if not self.bus.up():
                 continue
             for service in list(self.services.values()):

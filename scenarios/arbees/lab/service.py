@@ -19,6 +19,7 @@ MISBEHAVIOURS = ("no-backoff", "constant-backoff", "no-reconnect", "breaker-stay
                  "dirty-database", "panic", "mute")
 HEARTBEATS = "health:heartbeats"
 CONNECT_S, HAMMER_S, LARGEST = 5.0, 0.005, 1 << 20
+SOON_S = 0.5  # after a heartbeat that nobody took
 RETRIES, RETRY_S = 3, 0.1
 RETRIABLE = ("connection", "timeout", "timed out", "could not connect", "broken pipe", "deadlock detected", "terminating")
 
@@ -252,9 +253,9 @@ async def beat(bus, args, **facts):
     while True:
         if args.misbehave == "no-heartbeat" and bus.reconnects > 1:
             return
-        bus.publish(HEARTBEATS, **identity, status="healthy", checks={"redis_ok": bus.up()}, timestamp=now(),
-                    **{key: value() if callable(value) else value for key, value in facts.items()})
-        await asyncio.sleep(args.heartbeat)
+        sent = bus.publish(HEARTBEATS, **identity, status="healthy", checks={"redis_ok": bus.up()}, timestamp=now(),
+                           **{key: value() if callable(value) else value for key, value in facts.items()})
+        await asyncio.sleep(args.heartbeat if sent else min(args.heartbeat, SOON_S))
 
 
 async def together(*coroutines):

@@ -3,7 +3,6 @@
 """The data plane's producer: market data from the gateway into the message broker, a redis stream whose entries have the ticks' own
 numbers. It goes on with the number behind the last one that it has, on the gateway's side after a lost connection, on the broker's by
 what waits in its buffer, and says ten times a second in a file how it is."""
-import argparse
 import asyncio
 import collections
 import contextlib
@@ -11,15 +10,14 @@ import os
 import sys
 import time
 
-import redis.asyncio
 import redis.exceptions
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../common"))
 from labworld import set_name  # noqa: E402
 
-from wire import Retry, add_arguments, connect, receive, replace, say, send, words_of  # noqa: E402
+from broker import STREAM, keep_broker, last_number  # noqa: E402
+from wire import arguments, connection, keep, receive, replace, say, send  # noqa: E402
 
-STREAM = "ticks"
 SILENCE_S = 1.5
 BUFFER = 100_000
 MISBEHAVIOURS = {"no-backoff": "always waits the shortest time", "slow-recovery": "waits a minute before it connects again",
@@ -39,29 +37,23 @@ class Feed:
         self.from_gateway = self.to_broker = False
 
     async def session(self, retry):
-        reader, writer = await connect(self.args.gateway, self.args.market, self.args.connection_timeout)
         try:
-            send(writer, type="subscribe", after=None if self.args.misbehave == "no-backfill" else self.last)
-            while True:
-                tick = await asyncio.wait_for(receive(reader), SILENCE_S)
-                retry.reset()
-                self.from_gateway = True
-                self.last = tick["seq"]
-                if self.to_broker or self.args.misbehave != "no-buffer":
-                    self.buffer.append(tick)
-                self.news.set()
+            async with connection(self.args.gateway, self.args.market, self.args.connection_timeout) as (reader, writer):
+                send(writer, type="subscribe", after=None if self.args.misbehave == "no-backfill" else self.last)
+                while True:
+                    tick = await asyncio.wait_for(receive(reader), SILENCE_S)
+                    retry.reset()
+                    self.from_gateway = True
+                    self.last = tick["seq"]
+                    if self.to_broker or self.args.misbehave != "no-buffer":
+                        self.buffer.append(tick)
+                    self.news.set()
         finally:
             self.from_gateway = False
-            writer.transport.abort()
 
     async def follow(self):
-        retry = Retry("market", self.args)
         await self.known.wait()
-        while True:
-            try:
-                await self.session(retry)
-            except (OSError, asyncio.TimeoutError) as e:
-                await retry.wait(words_of(e))
+        await keep("market", self.args, self.session)
 
     async def publish(self, broker):
         """As long as the broker takes it. What is there already is refused by its number."""
@@ -81,39 +73,25 @@ class Feed:
                 for _ in batch:
                     self.buffer.popleft()
 
-    async def last_number(self, broker):
-        """Of what the broker has, for a new process to go on from."""
-        with contextlib.suppress(redis.exceptions.ResponseError):  # there is no stream
-            self.last = int((await broker.xinfo_stream(STREAM))["last-generated-id"].split(b"-")[0])
+    async def use(self, broker, retry):
+        if self.last is None:  # a new process goes on from what the broker has
+            with contextlib.suppress(redis.exceptions.ResponseError):
+                self.last = await last_number(broker)
+        self.known.set()
+        retry.reset()
+        self.to_broker = True
+        self.news.set()
+        await self.publish(broker)
 
-    def new_client(self):
-        args = self.args
-        return redis.asyncio.Redis(host=args.broker, port=args.broker_port, socket_connect_timeout=args.connection_timeout,
-                                   socket_timeout=None if args.misbehave == "no-timeout" else args.request_timeout)
+    def on_lost(self, reason):
+        self.to_broker = False
+        say("broker_lost", buffered=len(self.buffer), reason=repr(reason))
+        if self.args.misbehave == "no-buffer":
+            self.buffer.clear()
 
     async def produce(self):
-        retry = Retry("broker", self.args)
-        while True:
-            broker = self.new_client()
-            try:
-                await broker.ping()
-                if self.last is None:
-                    await self.last_number(broker)
-                self.known.set()
-                retry.reset()
-                self.to_broker = True
-                self.news.set()
-                await self.publish(broker)
-            except (OSError, asyncio.TimeoutError, redis.exceptions.RedisError) as e:
-                self.to_broker = False
-                say("broker_lost", buffered=len(self.buffer), reason=repr(words_of(e)))
-                if self.args.misbehave == "no-buffer":
-                    self.buffer.clear()
-                if self.args.misbehave == "cascade":
-                    sys.exit("uncaught: the broker is lost")
-                with contextlib.suppress(Exception):
-                    await broker.connection_pool.disconnect()
-                await retry.wait(words_of(e))
+        answer_s = None if self.args.misbehave == "no-timeout" else self.args.request_timeout
+        await keep_broker("broker", self.args, answer_s, self.use, self.on_lost)
 
     async def tell(self):
         while True:
@@ -126,15 +104,9 @@ class Feed:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
-                                     epilog="misbehaviours: " + "; ".join(f"{name}: {text}" for name, text in MISBEHAVIOURS.items()))
-    parser.add_argument("--gateway", required=True)
+    parser = arguments(__doc__, MISBEHAVIOURS)
     parser.add_argument("--market", metavar="PORT", type=int, required=True)
-    parser.add_argument("--broker", required=True)
-    parser.add_argument("--broker-port", type=int, default=6379)
     parser.add_argument("--status", metavar="FILE", required=True)
-    parser.add_argument("--misbehave")
-    add_arguments(parser)
     set_name("feed")
     asyncio.run(Feed(parser.parse_args()).run())
 

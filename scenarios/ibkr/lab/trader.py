@@ -6,7 +6,6 @@ for the account's positions. The planes know nothing of each other.
 Orders are numbered. Each is in the book, a file, before it is sent and once it is filled; after a lost connection the gateway is asked
 which of the open ones it has, and the others are sent again with the order ids that they had. A new process goes on from the book and
 from the last tick in `cursor`. Ticks are told to whoever listens on a local UDP port; ten times a second `health` says how it is."""
-import argparse
 import asyncio
 import collections
 import contextlib
@@ -17,14 +16,11 @@ import socket
 import sys
 import time
 
-import redis.asyncio
-import redis.exceptions
-
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../common"))
 from labworld import set_name  # noqa: E402
 
-from feed import STREAM  # noqa: E402
-from wire import Retry, add_arguments, connect, receive, replace, say, send, words_of  # noqa: E402
+from broker import STREAM, keep_broker, last_number  # noqa: E402
+from wire import Retry, arguments, connection, keep, receive, replace, say, send, words_of  # noqa: E402
 
 STALE_S = 1.5        # a plane whose last news are older is not healthy
 RATE_WINDOW_S = 60
@@ -123,37 +119,35 @@ class Orders:
             say("orders_replayed", count=len(self.open))
 
     async def session(self, retry):
-        reader, writer = await connect(self.args.gateway, self.args.orders,
-                                       None if self.args.misbehave == "no-timeout" else self.args.connection_timeout)
+        timeout_s = None if self.args.misbehave == "no-timeout" else self.args.connection_timeout
         try:
-            await self.reconcile(reader, writer)
-            self.connected = True
-            retry.reset()
-            while True:
-                while not self.open:
-                    self.news.clear()
-                    await self.news.wait()
-                order = next(iter(self.open.values()))
-                await self.pace()
-                send(writer, type="placeOrder", orderId=order["orderId"], orderRef=order["order"], symbol=order["symbol"],
-                     quantity=order["quantity"])
-                answer = await self.answer(reader)
-                if answer["type"] == "error":
-                    say("error", code=answer["code"], order_id=answer["orderId"])
-                self.fill(answer["orderId"])
+            async with connection(self.args.gateway, self.args.orders, timeout_s) as (reader, writer):
+                await self.reconcile(reader, writer)
+                self.connected = True
+                retry.reset()
+                while True:
+                    await self.place(reader, writer)
         finally:
             self.connected = False
-            writer.transport.abort()
+            if self.args.misbehave == "lost-orders":
+                self.open.clear()
+
+    async def place(self, reader, writer):
+        """The next order, once there is one."""
+        while not self.open:
+            self.news.clear()
+            await self.news.wait()
+        order = next(iter(self.open.values()))
+        await self.pace()
+        send(writer, type="placeOrder", orderId=order["orderId"], orderRef=order["order"], symbol=order["symbol"],
+             quantity=order["quantity"])
+        answer = await self.answer(reader)
+        if answer["type"] == "error":
+            say("error", code=answer["code"], order_id=answer["orderId"])
+        self.fill(answer["orderId"])
 
     async def keep(self):
-        retry = Retry("orders", self.args)
-        while True:
-            try:
-                await self.session(retry)
-            except (OSError, asyncio.TimeoutError) as e:
-                if self.args.misbehave == "lost-orders":
-                    self.open.clear()
-                await retry.wait(words_of(e))
+        await keep("orders", self.args, self.session)
 
     def oldest_s(self):
         return time.time() - next(iter(self.open.values()))["ts"] if self.open else 0
@@ -180,31 +174,19 @@ class Ticks:
         with contextlib.suppress(OSError):  # nobody listens
             self.listener.sendto(b"seq=%d" % self.number, ("127.0.0.1", self.args.ticks))
 
-    async def consume(self, broker):
+    async def consume(self, broker, retry):
+        retry.reset()
         while True:
             while self.args.misbehave == "shared-planes" and not self.orders.healthy():
                 await asyncio.sleep(0.05)
             if self.args.misbehave == "offset-latest" and self.healthy() is False:
-                self.number = int((await broker.xinfo_stream(STREAM))["last-generated-id"].split(b"-")[0])
+                self.number = await last_number(broker)
             found = await broker.xread({STREAM: f"{self.number}-0"}, count=200, block=500)
             for _, tick in found[0][1] if found else []:
                 self.take(tick)
 
     async def keep(self):
-        retry = Retry("consumer", self.args)
-        while True:
-            broker = redis.asyncio.Redis(host=self.args.broker, port=self.args.broker_port,
-                                         socket_connect_timeout=self.args.connection_timeout, socket_timeout=self.args.request_timeout)
-            try:
-                await broker.ping()
-                retry.reset()
-                await self.consume(broker)
-            except (OSError, asyncio.TimeoutError, redis.exceptions.RedisError) as e:
-                if self.args.misbehave == "cascade":
-                    sys.exit("uncaught: the broker is lost")
-                with contextlib.suppress(Exception):
-                    await broker.connection_pool.disconnect()
-                await retry.wait(words_of(e))
+        await keep_broker("consumer", self.args, self.args.request_timeout, self.consume)
 
     def age_s(self):
         return time.time() - self.time
@@ -225,15 +207,12 @@ class Account:
 
     async def get(self):
         """(status, seconds to wait, body)"""
-        reader, writer = await connect(self.args.gateway, self.args.portal, self.args.connection_timeout)
-        try:
+        async with connection(self.args.gateway, self.args.portal, self.args.connection_timeout) as (reader, writer):
             writer.write(b"GET /v1/api/portfolio/positions HTTP/1.1\r\nHost: portal\r\nAccept: application/json\r\n\r\n")
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
             body = await reader.readexactly(int(headers["content-length"]))
             return int(head[0].split()[1]), float(headers.get("retry-after", 1)), body
-        finally:
-            writer.transport.abort()
 
     async def ask(self):
         """Seconds until the next time."""
@@ -321,21 +300,15 @@ class Trader:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0],
-                                     epilog="misbehaviours: " + "; ".join(f"{name}: {text}" for name, text in MISBEHAVIOURS.items()))
-    for name in ("gateway", "broker"):
-        parser.add_argument(f"--{name}", required=True)
+    parser = arguments(__doc__, MISBEHAVIOURS)
     for name in ("orders", "portal", "ticks"):
         parser.add_argument(f"--{name}", metavar="PORT", type=int, required=True)
-    parser.add_argument("--broker-port", type=int, default=6379)
     for name in ("book", "cursor", "health"):
         parser.add_argument(f"--{name}", metavar="FILE", required=True)
     parser.add_argument("--order-every", metavar="S", type=float, default=1)
     parser.add_argument("--poll", metavar="S", type=float, default=1)
     parser.add_argument("--rate-limit", metavar="N", type=int, default=100, help="orders a minute")
     parser.add_argument("--speed", type=float, default=1, help="minutes are shorter by this factor")
-    parser.add_argument("--misbehave")
-    add_arguments(parser)
     set_name("trader")
     asyncio.run(run_trader(parser.parse_args()))
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the stand-ins have in common: a JSON document a line, files that are whole or not there, and the way back to a peer."""
+import argparse
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -30,11 +32,18 @@ def say(event, **words):
     print(f"ts_ns={time.time_ns()} event={event}", *(f"{key}={value}" for key, value in words.items()), flush=True)
 
 
-def add_arguments(parser):
-    """The runbook's chaos_config."""
+def arguments(description, misbehaviours):
+    """A parser of what producer and orchestrator are both told: where things are, and the runbook's chaos_config."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0],
+                                     epilog="misbehaviours: " + "; ".join(f"{name}: {text}" for name, text in misbehaviours.items()))
+    for name in ("gateway", "broker"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--broker-port", type=int, default=6379)
+    parser.add_argument("--misbehave")
     for name, seconds in (("base-retry-delay", 1), ("max-retry-delay", 30), ("connection-timeout", 10), ("request-timeout", 5)):
         parser.add_argument(f"--{name}", metavar="S", type=float, default=seconds)
     parser.add_argument("--max-retry-attempts", metavar="N", type=int, default=5)
+    return parser
 
 
 LONG_WAITS = {"slow-recovery": 60, "no-recovery": 1e9}
@@ -69,10 +78,25 @@ def words_of(error):
     return str(error) or ("timed out" if isinstance(error, asyncio.TimeoutError) else type(error).__name__)
 
 
-async def connect(address, port, timeout_s):
-    """asyncio.TimeoutError or OSError."""
+@contextlib.asynccontextmanager
+async def connection(address, port, timeout_s):
+    """Its reader and writer; asyncio.TimeoutError or OSError. It is gone at the block's end."""
     try:
-        return await asyncio.wait_for(asyncio.open_connection(address, port, limit=1 << 20), timeout_s)
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(address, port, limit=1 << 20), timeout_s)
     except asyncio.TimeoutError:
         say("connection_timed_out", peer=f"{address}:{port}", after_s=timeout_s)
         raise
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def keep(name, args, session, *errors):
+    """session(retry) again and again, each until its connection is lost; `errors` say so, too."""
+    retry = Retry(name, args)
+    while True:
+        try:
+            await session(retry)
+        except (OSError, asyncio.TimeoutError, *errors) as e:
+            await retry.wait(words_of(e))

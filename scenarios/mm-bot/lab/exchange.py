@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Stands in for the exchange: orders over REST, the book over WebSocket, and the time over SNTP (RFC 4330).
+"""Stands in for the exchange: orders over REST, the book over WebSocket, and the time over SNTP.
 
 usage: exchange.py REST_PORT WS_PORT TIME_PORT READ_MS
 
@@ -10,18 +10,14 @@ import asyncio
 import contextlib
 import json
 import random
-import struct
 import sys
-import time
 
 import websockets
 
+from clock import TimeServer, now_ns
 from http1 import serve
 
 ORDER_S, BOOK_S = 0.020, 0.1
-CLIENT_MODE, SERVER_MODE = 3, 4
-ERA = 2_208_988_800  # seconds from 1900 to 1970
-PACKET = struct.Struct(">BBbbIII4Q")
 
 
 class Orders:
@@ -51,24 +47,8 @@ async def send_books(ws, *_):
         while True:
             number += 1
             price = 50000 + random.randrange(-20, 20)
-            await ws.send(json.dumps({"number": number, "sent_ns": time.time_ns(), "bid": price - 1, "ask": price + 1}))
+            await ws.send(json.dumps({"number": number, "sent_ns": now_ns(), "bid": price - 1, "ask": price + 1}))
             await asyncio.sleep(BOOK_S)
-
-
-def ntp_time():
-    now = time.time_ns()
-    return (now // 10**9 + ERA) << 32 | (now % 10**9 << 32) // 10**9
-
-
-class TimeServer(asyncio.DatagramProtocol):
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def datagram_received(self, data, addr):
-        received = ntp_time()
-        if len(data) >= PACKET.size and data[0] & 7 == CLIENT_MODE:
-            self.transport.sendto(PACKET.pack(data[0] & 0x38 | SERVER_MODE, 2, 6, -20, 16, 16, 0x7F000001, received - (1 << 32),
-                                              PACKET.unpack_from(data)[-1], received, ntp_time()), addr)
 
 
 async def main(rest_port, ws_port, time_port, read_ms):
