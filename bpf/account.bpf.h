@@ -241,10 +241,11 @@ __noinline int decide_alone(struct work *w, __u32 rule)
 	w->rule = rule;
 	w->slot = a.key.slot;
 	w->index = a.seen;
-	w->verdict = rule_verdict(r, rule, w, &a);
+	opaque(rule); /* r is found again: the stack has no room to keep it across the calls */
+	w->verdict = rule_verdict(rule_at(rule), rule, w, &a);
 	note_owed(w, &a, flow);
-	if (!without_shadows && r->shadow) {
-		cast_shadow(w, r, &a, w->verdict);
+	if (!without_shadows && rule_at(rule)->shadow) {
+		cast_shadow(w, rule_at(rule), &a, w->verdict);
 		undecided(w);
 		return 0;
 	}

@@ -17,14 +17,34 @@ static __always_inline bool line_is_dead(__u64 now)
 	return now > beat && now - beat > SP_HEARTBEAT_NS;
 }
 
-__noinline int is_lost_at_random(const struct passage *a, __u32 rule, __u8 dir)
+enum loss {
+	NOT_LOST,
+	LOST_AT_RANDOM,
+	LOST_AS_OWED, /* drop_every took it */
+};
+
+/*
+ * A GSO packet goes as a whole, once the flow owes as many losses as it has segments. Without an every-th packet in it none goes:
+ * what GSO packets owe is not taken from small ones in a row, such as TCP sends again.
+ */
+static __always_inline bool is_owed(const struct passage *a, __u32 every, __u32 segments)
+{
+	__u32 before = a->seen / every, due = (a->seen + segments) / every;
+
+	return due > before && (a->lost == NO_COUNT ? before : a->lost) + segments <= due;
+}
+
+/* Not static: its stack is not the caller's. */
+__noinline int find_loss(const struct passage *a, __u32 rule, __u8 dir, __u32 segments)
 {
 	struct sp_rule *r = &rules[rule & (SP_MAX_RULES - 1)];
 	struct lots lots;
 	bool lost;
 
 	if (!a)
-		return false;
+		return NOT_LOST;
+	if (r->drop_every)
+		return is_owed(a, r->drop_every, segments) ? LOST_AS_OWED : NOT_LOST;
 	lots = lots_of(r, a, dir);
 	if (r->flags & SP_RULE_GEMODEL)
 		lost = draw(lots.seed, DRAW_GE_LOSS, lots.flow, dir, a->seen) <
@@ -35,24 +55,21 @@ __noinline int is_lost_at_random(const struct passage *a, __u32 rule, __u8 dir)
 		lost = draw(lots.seed, DRAW_LOSS, lots.flow, dir, a->seen) < r->drop_below;
 	if (r->flags & SP_RULE_RECEIPT)
 		count_lot(a->key.slot, SP_CHANCE_LOSS, lost);
-	return lost;
+	return lost ? LOST_AT_RANDOM : NOT_LOST;
 }
 
 static __always_inline bool is_lost(const struct sp_rule *r, __u32 rule, const struct work *w,
 				    struct passage *a)
 {
-	__u32 lost;
+	enum loss loss;
 
 	if (r->drop_below >= SP_ALWAYS)
 		return true;
-	if ((r->drop_below || r->flags & SP_RULE_GEMODEL) && is_lost_at_random(a, rule, w->p.dir))
-		return true;
-	/* A GSO packet goes as a whole, once the flow owes as many losses as it has segments. */
-	if (!r->drop_every)
+	if (!r->drop_below && !r->drop_every && !(r->flags & SP_RULE_GEMODEL))
 		return false;
-	lost = a->lost == NO_COUNT ? a->seen / r->drop_every : a->lost;
-	a->owed = lost + w->segments <= (a->seen + w->segments) / r->drop_every;
-	return a->owed;
+	loss = find_loss(a, rule, w->p.dir, w->segments);
+	a->owed = loss == LOST_AS_OWED;
+	return loss != NOT_LOST;
 }
 
 /* What the rule does to a packet that its window is open for. */
@@ -76,7 +93,8 @@ static __always_inline enum sp_verdict rule_verdict(const struct sp_rule *r, __u
 		/* A new connection is refused to the end that asks, if that end is to be reset. */
 		return r->reset_ends & sender ? SP_REFUSE : SP_DROP;
 	}
-	if (r->refuse && (syn || p->proto == IPPROTO_UDP) && is_answerable(p))
+	if (r->refuse && (syn || (p->proto == IPPROTO_UDP && r->refuse != SP_REFUSE_TCP_RESET)) &&
+	    is_answerable(p))
 		return SP_REFUSE;
 	return SP_PASS;
 }
@@ -251,7 +269,9 @@ static __always_inline struct sp_counters *enter_window(struct work *w, const st
 static __always_inline void cast_shadow(const struct work *w, const struct sp_rule *r,
 					const struct passage *a, enum sp_verdict verdict)
 {
-	bool hit = verdict != SP_PASS || r->meaning || r->flags & SP_RULE_BENDS;
+	bool bends = r->flags & SP_RULE_BENDS && r->meaning != SP_MEANS_SLOW_CLOSE;
+	bool means = r->meaning && flow_drawn(r, &a->key, DRAW_FLOW, r->flow_below);
+	bool hit = verdict != SP_PASS || bends || means;
 
 	count_verdict(a->key.slot, hit ? SP_SUPPRESS : SP_PASS, w->segments);
 }

@@ -8,6 +8,7 @@
 #include "sockets.bpf.h"
 
 #define PULL_BYTES 256 /* enough for all headers that parse() follows */
+#define FIN_GONE 1
 
 /* Count what is no packet of ours and let it pass. */
 static __always_inline void count_unparsed(enum parsed parsed)
@@ -97,9 +98,15 @@ static __always_inline void duplicate(struct __sk_buff *skb, const struct work *
 	skb->tc_index = 0;
 }
 
-/* The payload goes ahead, and what stays has the FIN. */
+/* The payload goes ahead, and what stays has the FIN. FIN_GONE: another rule has taken it off. */
 static __always_inline int split_fin(struct __sk_buff *skb, const struct work *w)
 {
+	__be16 flags;
+
+	if (bpf_skb_load_bytes(skb, w->p.l4 + 12, &flags, sizeof(flags)))
+		return -1;
+	if (!(flags & bpf_htons(TCP_FIN)))
+		return FIN_GONE;
 	if (write_fin(skb, &w->p, false))
 		return -1;
 	duplicate(skb, w);
@@ -136,8 +143,11 @@ __noinline int bend_skb(struct __sk_buff *skb, struct work *w)
 		else
 			duplicate(skb, w);
 	}
-	if (bend.split && split_fin(skb, w))
-		return CANNOT;
+	if (bend.split) {
+		action = split_fin(skb, w);
+		if (action)
+			return action == FIN_GONE ? SP_TC_NEXT : CANNOT;
+	}
 	if (bend.alter == SP_ALTER_VALID && alter_payload(skb, &w->p, bend.draw))
 		return CANNOT;
 	if (!held)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command table, and the way into it. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/suggest.h"
 #include "cmd/cmd.h"
@@ -90,10 +92,22 @@ static void set_memory_limits(void)
 	mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BYTES);
 }
 
+/*
+ * A stream that the caller has closed stays one that can't be used; but its number is taken, or the next file that is opened would
+ * have it, and get what is printed. Programs that are started inherit it.
+ */
+static void fill_closed_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
 	int status;
 
+	fill_closed_streams();
 	set_memory_limits();
 	status = dispatch(argc, argv);
 

@@ -10,6 +10,7 @@ made in, whoever uses it: one test process plays both hosts.
 import collections
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import platform
@@ -387,6 +388,7 @@ class Lab:
     def __init__(self):
         self.runs = []
         self.sockets = []
+        self.turn = None
         self.folder = tempfile.mkdtemp(dir=scratch)
         os.chmod(self.folder, 0o755)
         self.here, self.there = Namespace(), Namespace()
@@ -424,6 +426,8 @@ class Lab:
         self.here.close()
         self.there.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.turn:
+            self.turn.close()
 
     def offloads(self, on):
         state = "on" if on else "off"
@@ -480,8 +484,17 @@ class Lab:
 
     # shearpin
 
+    def take_turn(self):
+        """Until the lab's end. `clear` sweeps all namespaces of the host, those of other tests, too: it and whoever wants the
+        inert stubs of a killed run to stay take turns."""
+        if self.turn is None:
+            self.turn = open(__file__, "rb")  # pylint: disable=consider-using-with
+            fcntl.flock(self.turn, fcntl.LOCK_EX)
+
     def start(self, *words, out=None, wrapper=(), **environment):
         """shearpin with these words; `wrapper` goes before it."""
+        if words[:1] == ("clear",):
+            self.take_turn()
         return Run(self, [*wrapper, SHEARPIN, *words], out, environment)
 
     def call(self, *words, **options):

@@ -40,6 +40,9 @@ class ExecTest(ChangeTest):
         run.wait_event("step.exit")
         return run
 
+    def preflight(self, run):
+        return self.lab.call("preflight", run.path("scenario.yaml"), "--allow-exec", wrapper=WRAPPER).stdout
+
     def why(self, run):
         return run.events("run.end")[0]["data"]["reason"]
 
@@ -171,6 +174,17 @@ class Failing(ExecTest):
             pass
         self.assertEqual(self.clear(), [("taken back", None)])
 
+    def test_undo_fails_when_interrupted_in_the_program(self):
+        run = self.start({"exec": ["sh", "-c", 'echo $$ > "$0"; exec sleep 600', self.trace], "timeout": "300s",
+                          "undo": ["sh", "-c", f'test -e "{self.path("may")}"'], "for": "300s"})
+        wait_until(self.said, "it runs")
+        self.assertEqual(run.stop(), 5, run.stderr)
+        self.assertIn("the step step 1 can't be taken back (`shearpin clear` tries again): it ended with status 1",
+                      self.why(run))
+        with open(self.path("may"), "w", encoding="ascii"):
+            pass
+        self.assertEqual(self.clear(), [("taken back", None)])
+
     def test_undo_fails(self):
         """The journal keeps it, and `clear` tries again."""
         run = self.start({"exec": self.say("made"), "undo": ["sh", "-c", f'test -e "{self.path("may")}"'], "for": "300ms"})
@@ -178,6 +192,7 @@ class Failing(ExecTest):
         self.assertIn("the step step 1 can't be taken back (`shearpin clear` tries again): it ended with status 1",
                       self.why(run))
         self.assertEqual(self.undos(run), [("step 1", "failed", "it ended with status 1")])
+        self.assertIn("[WARN] undo journal: a dead run left changes", self.preflight(run))
         self.assertEqual(self.clear(), [("failed", "it ended with status 1")])
         self.assertEqual(self.clear(), [("failed", "it ended with status 1")])
         with open(self.path("may"), "w", encoding="ascii"):
@@ -185,6 +200,7 @@ class Failing(ExecTest):
         self.assertEqual(self.clear(), [("taken back", None)])
         self.assertEqual(self.clear(), [])
         self.assertEqual(self.journals(), [])
+        self.assertIn("[PASS] undo journal: can be written", self.preflight(run))
 
 
 class Killed(ExecTest):

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Steps that change files: what is there while the window is open, and that all of it is as before however the run ends."""
 import os
+import signal
 import time
 import unittest
 
 from changed_file import CONTENT, TIMES, FileTest, sha256
-from lab import wait_until
+from lab import now_ns, wait_until
 
 
 class Kinds(FileTest):
@@ -155,6 +156,31 @@ class Time(FileTest):
         self.assertEqual([t for t in self.told(run) if t[1] != "step 2"],
                          [("step.start", "step 1", 1), ("step.start", "step 3", 1), ("step.undo", "step 3", 1),
                           ("step.end", "step 3", 1), ("step.undo", "step 1", 1), ("step.end", "step 1", 1)])
+
+    def test_over(self):
+        """Who is late by the whole window leaves it out, and does not tell that as a run that did all."""
+        run = self.change({**self.step(truncate="0B"), "at": "500ms", "for": "200ms"})
+        over = run.wait_event("baseline.end")["data"]["zero_ns"] + 700 * 10 ** 6
+        run.freeze()
+        self.in_time(now_ns() < over - 200 * 10 ** 6, "to stop it before the window")
+        wait_until(lambda: now_ns() > over, "the window is over")
+        run.signal(signal.SIGCONT)
+        self.assert_ended(run, 0)
+        self.assertEqual(self.look(), self.before)
+        self.assertEqual(self.told(run), [("step.end", "step 1", 1)])
+        results = run.document("results.json")
+        self.assertEqual((results["complete"], results["incomplete"]),
+                         (False, ["step 1 #1: planned, but it was not opened"]))
+
+    def test_recovery(self):
+        """Behind what stays until the end there is as much time to see how the system comes back as behind a window."""
+        lost = self.make("lost")
+        run = self.change({"file": {"path": self.file, "append": "x"}, "for": "100ms"},
+                          {"file": {"path": lost, "remove": True}, "at": "1s"},
+                          probes={"lost": {"file": lost, "every": "200ms"}}, recovery="500ms")
+        self.assert_ended(run, 0)
+        [started] = [e["mono_ns"] for e in run.events("step.start") if e["step"] == "step 2"]
+        self.assertGreaterEqual(run.events("run.end")[0]["mono_ns"], started + 500 * 10 ** 6)
 
     def test_phases(self):
         """In a shadow nothing is touched; a window in another phase ends with it at the latest."""

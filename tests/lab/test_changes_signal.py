@@ -130,6 +130,27 @@ class Delivery(SignalTest):
         wait_until(lambda: self.got() == ["SIGUSR1"], "the signal")
 
 
+class Judged(SignalTest):
+    """Objectives and conditions may be narrowed to the step that sends a signal."""
+
+    def judged(self, **more):
+        probes = {"victim": {"process": {"pid": self.victim.pid}, "every": "20ms"}}
+        seen = {"expect": {"probe": "victim", "equals": "unhealthy", "within": "120s"}}
+        return self.change(self.kill_step("SIGKILL"), seen, probes=probes, **more)
+
+    def test_objectives(self):
+        run = self.judged(slo=[{"detection_max": "120s", "step": "step 1"}, {"unrecovered": 0, "step": "step 1"}])
+        self.assert_ended(run, 1)
+        self.assertEqual([(s["key"], s["step"], s["samples"], s["pass"]) for s in run.document("results.json")["slo"]],
+                         [("detection_max", "step 1", 1, True), ("unrecovered", "step 1", 1, False)])
+
+    def test_abort(self):
+        run = self.judged(abort=[{"recovery_max": "50ms", "step": "step 1"}], recovery="120s")
+        self.assert_ended(run, 4)
+        [abort] = run.events("abort")
+        self.assertRegex(abort["data"]["reason"], "^no recovery from step 1 #1 by victim after ")
+
+
 class Stopped(SignalTest):
     def test_window(self):
         run = self.change(self.kill_step(**{"for": "500ms"}))

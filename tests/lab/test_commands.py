@@ -2,6 +2,7 @@
 """The commands from outside: help, options, plan, report, namespaces by name, and what goes to which stream."""
 import json
 import os
+import shlex
 import subprocess
 import unittest
 
@@ -35,6 +36,19 @@ class Help(LabTest):
                     self.assertLessEqual(max(map(len, done.stdout.splitlines())), 100)
                     texts.append(done.stdout)
             self.assertEqual(len(set(texts)), 1)
+
+    def test_examples_of_inject(self):
+        """They work as they stand, where a route leads to what they name."""
+        self.lab.here.call("ip", "route", "add", "default", "dev", DEVICE)
+        examples = [shlex.split(line)[1:] for line in self.lab.call("inject", "--help").stdout.splitlines()
+                    if line.startswith("  shearpin inject ")]
+        self.assertGreaterEqual(len(examples), 3)
+        for words in examples:
+            with self.subTest(words):
+                out = self.lab.new_out()
+                run = self.lab.start(*words, "--out", out, out=out)
+                run.opened()
+                self.assertIn(run.stop(), (0, 130))
 
     def test_help_to_a_full_disk(self):
         """Output that can't be written is no success."""
@@ -212,6 +226,14 @@ class Streams(LabTest):
             self.assertIn("run.end", run.stderr)
             self.assertNotIn("\x1b", run.stdout + run.stderr)
 
+    def test_json_to_a_full_disk(self):
+        """It is not the run directory that is full."""
+        run = self.lab.run(SCENARIO, "--json", wrapper=("sh", "-c", 'exec "$@" >/dev/full', "sh"))
+        self.assert_ended(run, 5)
+        self.assertIn("shearpin run: standard output: No space left on device\n", run.stderr)
+        self.assertNotIn("can't make the report", run.stderr)
+        self.assertIn("</html>", self.lab.call("report", run.out, "-f", "html").stdout)
+
     def test_words(self):
         run = self.lab.run(SCENARIO)
         self.assert_ended(run, 0)
@@ -226,6 +248,27 @@ class Streams(LabTest):
         run.wait()
         self.assertEqual(run.events()[-1]["type"], "run.end")
         self.assertEqual(run.events()[-1]["data"]["outcome"], "pass")
+
+    def test_closed_streams(self):
+        """No file takes the place of a stream that the caller has closed: it would get what is printed."""
+        run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD,
+                              wrapper=("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"))
+        run.opened()
+        self.assertEqual({os.readlink(f"/proc/{run.pid}/fd/{fd}") for fd in range(3)}, {"/dev/null"})
+        self.assertEqual(run.stop(), 130)
+        done = self.lab.call("report", run.out, wrapper=("sh", "-c", 'exec "$@" >&-', "sh"))
+        self.assertNotEqual(done.status, 130)
+        self.assertIn("standard output: Bad file descriptor", done.stderr)
+
+    def test_directory_with_a_slash(self):
+        """As a shell completes it; of a run, and of a suite."""
+        path = self.lab.write({**SCENARIO, "matrix": {"port": [4001, 4002]}})
+        for words in (("--set", "port=4003"), ()):
+            with self.subTest(words):
+                out = self.lab.new_out()
+                run = self.lab.start("run", path, *words, "--gap", "0s", "--out", os.path.join(out, "in") + "//", out=out)
+                self.assert_ended(run, 0)
+                self.assertIn(f"report: {out}/in/report.md\n", run.stdout)
 
     def test_default_directory(self):
         """runs/<UTC time>-<name>, and a second run within the second gets a number."""

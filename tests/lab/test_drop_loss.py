@@ -293,39 +293,56 @@ class Loss(LossTest):
 class Bulk(DropTest):
     """A TCP transfer of large segments through loss arrives whole, and a GSO packet counts as its segments."""
 
-    def test_transfer(self):
+    def transfer(self, family, *words):
+        """The run, which has ended."""
         lab = self.lab
+        listener = lab.listen(lab.there, family, PORT)
+        client, server = lab.connect(listener)[0]
+        data = os.urandom(4096) * 512
+        run = lab.inject(*words, "--proto", "tcp", "--remote-port", str(PORT), "--for", HOLD)
+        run.opened()
+        client.setblocking(False)
+        server.setblocking(False)
+        received, sent = bytearray(), 0
+
+        def move():
+            nonlocal sent
+            try:
+                sent += client.send(data[sent:sent + 262144]) if sent < len(data) else 0
+            except BlockingIOError:
+                pass
+            try:
+                received.extend(server.recv(1 << 20))
+            except BlockingIOError:
+                pass
+            return len(received) == len(data)
+
+        wait_until(move, "the whole transfer")
+        self.assertEqual(bytes(received), data)
+        self.assertEqual(run.stop(), 130)
+        counters = run.counters()
+        self.assertGreaterEqual(counters["matched"], len(data) // 1460)
+        self.assertGreater(counters["bytes"], len(data))
+        self.assertEqual(counters["matched"], counters["passed"] + counters["dropped"])
+        listener.close()
+        return run
+
+    def test_transfer(self):
         for family in FAMILIES:
             with self.subTest(name_of(family)):
-                listener = lab.listen(lab.there, family, PORT)
-                client, server = lab.connect(listener)[0]
-                data = os.urandom(4096) * 512
-                run = lab.inject("loss=1%", "--seed", "3", "--proto", "tcp", "--remote-port", str(PORT), "--for", HOLD)
-                run.opened()
-                client.setblocking(False)
-                server.setblocking(False)
-                received, sent = bytearray(), 0
+                self.transfer(family, "loss=1%", "--seed", "3")
 
-                def move():
-                    nonlocal sent
-                    try:
-                        sent += client.send(data[sent:sent + 262144]) if sent < len(data) else 0
-                    except BlockingIOError:
-                        pass
-                    try:
-                        received.extend(server.recv(1 << 20))
-                    except BlockingIOError:
-                        pass
-                    return len(received) == len(data)
-
-                wait_until(move, "the whole transfer")
-                self.assertEqual(bytes(received), data)
-                self.assertEqual(run.stop(), 130)
-                counters = run.counters()
-                self.assertGreaterEqual(counters["matched"], len(data) // 1460)
-                self.assertGreater(counters["bytes"], len(data))
-                self.assertEqual(counters["matched"], counters["passed"] + counters["dropped"])
-                listener.close()
+    def test_every_tenth(self):
+        """What GSO packets owe is not taken from the packets behind them: in each that is lost is a tenth one."""
+        for family in FAMILIES:
+            with self.subTest(name_of(family)):
+                run = self.transfer(family, "loss=every:10", "--evidence", "packets")
+                lost = [e["data"] for e in run.events("packet")]
+                self.assertGreater(len(lost), 0)
+                for packet in lost:
+                    self.assertGreater((packet["index"] + packet["segments"]) // 10, packet["index"] // 10)
+                done = self.lab.call("verify", run.out)
+                self.assertEqual(done.status, 0, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":

@@ -239,6 +239,13 @@ class Times(ExpectTest):
         self.assertEqual(set(found), {"hope", ("hope", 2), ("hope", 3)})
         self.assertEqual(found["hope", 3][1]["opens_ns"] - found["hope"][1]["opens_ns"], 600 * 10 ** 6)
 
+    def test_recovery(self):
+        """It is observed from the end of the last step on, also if that is an expectation."""
+        run = self.drill([self.fault(hold="100ms"), self.expect("calm", file="gone", never="1s")],
+                         baseline="0s", recovery="500ms")
+        found = self.check(run, 0, calm="pass")
+        self.assertGreaterEqual(run.events("run.end")[0]["mono_ns"], found["calm"]["closes_ns"] + NS // 2)
+
     def test_interrupted(self):
         """What is undecided then, or has not begun, has failed."""
         self.serve()

@@ -8,7 +8,7 @@ import unittest
 
 from closing import ESTABLISHED, NEXT_PORT, PORT, TCP_RETRANSMITS, TCP_STATE, ClosingTest, info, nothing_to_read
 from databases import POSTGRES, PSQL, REDIS, REDIS_CLI, Postgres, Redis
-from lab import FAMILIES, THERE, V4, V6, name_of, wait_until
+from lab import DEVICE, FAMILIES, HOLD, THERE, V4, V6, name_of, wait_until
 from meets import meets
 
 WORDS = os.urandom(10_000)  # less than a first flight
@@ -53,6 +53,29 @@ class HalfOpen(ClosingTest):
         self.check(V6, True)
         self.close_sockets()
         self.check(V4, False)
+
+    def test_beside_slow_close(self):
+        """A FIN that comes with payload is taken off it, and does not come behind it, held by the other fault."""
+        lab = self.lab
+        step = {"at": "0s", "target": "t", "for": HOLD}
+        for family, slow_first in zip(FAMILIES, (True, False)):
+            with self.subTest(name_of(family)):
+                client, server = lab.connect(lab.listen(lab.there, family, PORT))[0]
+                steps = [{"name": "slow", "fault": {"slow_close": "10ms"}, **step}, {"name": "gone", "fault": {"half_open": True}, **step}]
+                run = lab.run({"version": 1, "name": "both", "interface": DEVICE, "recovery": "0s",
+                               "targets": {"t": {"proto": "tcp", "remote_port": PORT}}, "steps": steps[::1 if slow_first else -1]})
+                run.opened(2)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+                client.sendall(b"last words")
+                client.shutdown(socket.SHUT_WR)
+                self.assertEqual(server.recv(100), b"last words")
+                wait_until(lambda: info(client, TCP_RETRANSMITS) >= 2 or not nothing_to_read(server), "the FIN is sent again")
+                self.assertTrue(nothing_to_read(server))
+                self.end(run)
+                altered = {e["step"]: e["data"]["altered"] for e in run.events("fault.close")}
+                self.assertEqual(altered["slow"], 0)
+                self.assertGreaterEqual(altered["gone"], 1)
+                self.close_sockets()
 
     def test_rst(self):
         """Neither the RST of an end that gives up arrives, nor those that answer who still talks to it."""

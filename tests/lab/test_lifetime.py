@@ -115,6 +115,7 @@ class Killed(LifetimeTest):
 
     def test_with_clsact(self):
         """Where there are no links, an inert stub may stay; the next run takes it away."""
+        self.lab.take_turn()
         run = self.lab.inject("drop", "--remote-port", str(PORT), "--for", HOLD, "--attach", "clsact")
         run.opened()
         self.assert_dropping()

@@ -122,6 +122,10 @@ class Host(PreflightTest):
         self.addCleanup(lab.libc.umount2, where.encode(), 2)
         self.assert_one(self.bad(wrapper=("env", "-C", where)), "run directory", "FAIL", "0 MiB free", "--out")
 
+    def test_no_place_for_records(self):
+        self.assert_one(self.bad(wrapper=("unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro none /run && exec "$@"', "sh")),
+                        "other runs", "FAIL", "can't be recorded in /run/shearpin: Read-only file system", "mount")
+
     def test_dead_run(self):
         run = self.lab.inject("drop", "--for", lab.HOLD, "--remote", THERE[V4])
         run.opened()
@@ -351,6 +355,7 @@ class Others(PreflightTest):
             return json.load(f)
 
     def test_stub_of_a_killed_run(self):
+        self.lab.take_turn()
         run = self.lab.inject("drop", "--for", lab.HOLD, "--proto", "udp", "--remote", THERE[V4],
                               "--attach", "clsact")
         run.opened()

@@ -76,11 +76,16 @@ class Checks(Case):
             ({"command": "shearpin-no-such-program"}, "command", "shearpin-no-such-program is not along PATH", "install it"),
             ({"probe": "missing"}, "probe", "missing is not healthy: ", "see to the system"),
             ({"probe": "log"}, "probe", "log is not healthy: its log is not there", "see to the system"),
+            ({"probe": "state"}, "probe", "state is not healthy: .dor is false", "see to the system"),
         ]
 
     def asked(self, check):
+        state = os.path.join(self.lab.folder, "state.json")
+        with open(state, "w", encoding="utf-8") as f:
+            f.write('{"dor": false}')
         return self.scenario(preflight=[check], probes={
             "missing": {"file": "not/there", "every": "100ms"},
+            "state": {"json": state, "where": ".dor", "equals": True, "every": "100ms"},
             "log": {"log": "no.log", "healthy": "up", "unhealthy": "down", "every": "100ms"}})
 
     def test_fail(self):
@@ -98,6 +103,7 @@ class Checks(Case):
                             SHEARPIN_TEST_EMPTY="")
         for _, name, text, _ in self.failing():
             self.assertIn(text, said)
+        self.assertEqual(said.count(".dor is false"), 1)
         found = self.preflight({**self.asked(checks[0]), "preflight": checks}, status=3, SHEARPIN_TEST_EMPTY="")
         for _, name, text, remedy in self.failing():
             self.assertTrue([1 for result, detail, how in found[name]

@@ -191,6 +191,22 @@ class Answers(HttpTest):
         self.assertEqual(len(server.requests), server.count)
         self.assertNotIn("s3cret", str(run.document("plan.json")))
 
+    def test_secret(self):
+        """What a variable brings into a header stands nowhere in the run directory, and in no other setting is anything left out."""
+        web = {"http": at("/", port=PORT), "headers": {"X-Key": "Bearer $(token)"}}
+        scenario = self.scenario({"api": web}, PORT)
+        for words in (("--set", "token=s3cret"), ("--set=token=s3cret",)):
+            with self.subTest(words):
+                run = self.lab.run({**scenario, "vars": {"token": "none", "tok": "none"}}, *words, "--set", "tok=told")
+                self.sample(run, "api", 1)
+                self.assertEqual(run.stop(), 130)
+                command = run.events("run.start")[0]["data"]["command"]
+                self.assertEqual([word for word in command if "tok" in word],
+                                 [word.replace("s3cret", "...") for word in words if "tok" in word] + ["tok=told"])
+                for name in os.listdir(run.out):
+                    with open(run.path(name), "rb") as f:
+                        self.assertNotIn(b"s3cret", f.read(), name)
+
     def test_no_answer(self):
         for port, act in enumerate((Odd.reset, Odd.say(), Odd.say(b"hello\n"), Odd.reset_early,
                                     Odd.say(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")), start=OTHER_PORT):

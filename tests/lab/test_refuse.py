@@ -139,6 +139,27 @@ class Datagrams(RefuseTest):
         self.lab.offloads(False)
         self.datagrams("icmp-admin")
 
+    def test_tcp_reset(self):
+        """UDP has no RST: of a target with any protocol its datagrams pass, as `reset` lets them."""
+        lab = self.lab
+        for family in FAMILIES:
+            with self.subTest(name_of(family)):
+                server = lab.socket(lab.there, family, UDP, PORT)
+                listener = lab.listen(lab.there, family, PORT)
+                run = self.refuse("tcp-reset", "--remote-port", "any")
+                client = self.udp(lab.here, family)
+                client.send(b"question")
+                self.assertEqual(server.recv(100), b"question")
+                server.sendto(b"answer", client.getsockname())
+                self.assertEqual(client.recv(100), b"answer")
+                self.assert_errno(lab.try_connect(lab.here, family, PORT), errno.ECONNREFUSED)
+                self.assertEqual(run.stop(), 130)
+                counters = run.counters()
+                self.assertGreaterEqual(counters["refused"], 1)  # its SYN, sent again where nobody heard the answer
+                self.assertEqual(counters["passed"], 2)
+                server.close()
+                listener.close()
+
 
 class OneWay(LabTest):
     """direction: in or out refuses only what is asked that way."""

@@ -339,6 +339,10 @@ class Clear(HostTest):
 class Clsact(HostTest):
     """As on a kernel without tcx: the stub outlives a killed run, but it is inert."""
 
+    def setUp(self):
+        super().setUp()
+        self.lab.take_turn()
+
     def cut(self, *words, **options):
         return super().cut("--attach", "clsact", *words, **options)
 

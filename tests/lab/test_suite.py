@@ -94,14 +94,14 @@ class Folder(SuiteTest):
         self.assert_untouched(before)
 
     def test_the_first_that_fails_is_the_last(self):
-        folder = self.folder(a=scenario("good"), b=failing("bad"), c=scenario("fine"))
+        folder = self.folder(a=scenario("good"), b=failing("bad"), c=scenario("fine"), d=scenario("last"))
         run = self.suite(folder)
         self.assert_ended(run, 1)
-        self.assertEqual(self.outcomes(run),
-                         [("01-good", "pass", 0), ("02-bad", "slo-missed", 1), ("03-fine", "not-run", 0)])
+        self.assertEqual(self.outcomes(run), [("01-good", "pass", 0), ("02-bad", "slo-missed", 1),
+                                              ("03-fine", "not-run", 0), ("04-last", "not-run", 0)])
         self.assertFalse(os.path.exists(run.path("03-fine")))
         self.assertEqual([r["outcome"] for r in run.document("results.json")["runs"]],
-                         ["pass", "slo-missed", "not-run"])
+                         ["pass", "slo-missed", "not-run", "not-run"])
         self.assertIn("recovery_max has no value, expected &lt;= 1 s", self.text(run, "report.md"))
         last = self.suites(run)[2]
         self.assertEqual((last.get("tests"), last.get("skipped"), last.get("errors")), ("1", "1", "0"))
@@ -146,9 +146,23 @@ class Folder(SuiteTest):
         self.assert_ended(run, 0)
         one, two = (run.document(f"{name}/plan.json")["steps"][0] for name in ("01-one", "02-other"))
         self.assertEqual((one["fault"]["loss"], one["for_ns"], two["for_ns"]), ("50%", 60_000_000, 60_000_000))
+        for name, loss in (("01-one", "loss=50%"), ("02-other", "loss=...")):  # another's setting may be its secret
+            started = json.loads(self.text(run, f"{name}/events.jsonl").split("\n", maxsplit=1)[0])
+            self.assertEqual([word for word in started["data"]["command"] if "=" in word], [loss, "hold=60ms"])
         run = self.suite(folder, "--set", "lose=50%")
         self.assert_ended(run, 2)
         self.assertIn("`lose`", run.stderr)
+
+    def test_mistake_in_an_option(self):
+        """As of a single scenario: nothing is begun, and there is no directory."""
+        folder = self.folder(a=scenario("one"), b=scenario("two"))
+        for words in (("--hook", "xpd"), ("--attach", "tc"), ("--delay-backend", "kernel"), ("--netns", "no-such-namespace"),
+                      ("--netns", "a", "--container", "b")):
+            with self.subTest(words):
+                run = self.suite(folder, *words)
+                self.assert_ended(run, 2)
+                self.assertEqual((run.stdout, run.stderr.count("shearpin run: ")), ("", 1))
+                self.assertFalse(os.path.exists(run.out))
 
     def test_bad_paths(self):
         empty = os.path.join(self.lab.folder, "empty")
@@ -195,6 +209,8 @@ class Ended(SuiteTest):
         self.assert_ended(run, 130)
         self.assertEqual(self.outcomes(run), [("01-first", "pass", 0), ("02-next", "not-run", 0)])
         self.assertIn("not-run", self.text(run, "report.md"))
+        self.assertEqual(run.document("results.json")["exit"], 130)
+        self.assertEqual(self.lab.call("report", run.out).status, 130)
 
     def test_killed(self):
         """What a killed suite leaves is enough for its report."""
@@ -237,6 +253,15 @@ class Matrix(SuiteTest):
                 run = self.suite(path, "--only", only)
                 self.assert_ended(run, 0)
                 self.assertEqual([r["name"] for r in run.document("results.json")["runs"]], ["thin[loss=20%]"])
+
+    def test_who_takes_one_says_which(self):
+        path = self.lab.write({**scenario("thin"), "matrix": {"loss": ["5%", "20%"]}}, "thin.yaml")
+        for command, words in (("preflight", ("--json",)), ("rehearse", ("--json", "--out", self.lab.new_out()))):
+            with self.subTest(command):
+                done = self.lab.call(command, path, *words)
+                self.assertEqual(done.status, 0, done.stderr)
+                self.assertTrue(done.stderr.startswith("The first of 2 combinations: [loss=5%]\n"), done.stderr)
+                json.loads(done.stdout)
 
     def test_a_file_without_one_is_a_run(self):
         run = self.suite(self.lab.write(scenario("plain")))

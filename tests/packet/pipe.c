@@ -50,7 +50,8 @@ static bool is_lost(struct pipe *pipe, uint32_t segments)
 
 	if (is_lost_at_random(pipe))
 		return true;
-	if (!every || pipe->owed + segments > (pipe->index + segments) / every)
+	if (!every || (pipe->index + segments) / every == pipe->index / every ||
+	    pipe->owed + segments > (pipe->index + segments) / every)
 		return false;
 	pipe->owed += segments;
 	return true;

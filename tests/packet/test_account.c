@@ -367,10 +367,15 @@ static void casts_a_shadow_alone(void **state)
 	shadow->flags = 0;
 	shadow->meaning = SP_MEANS_STALL;
 	assert_int_equal(decide_spec(d, &s), NONE);
+	shadow->flow_below = 0; /* `percent`: of other connections */
+	assert_int_equal(decide_spec(d, &s), NONE);
+	shadow->flags = SP_RULE_BENDS;
+	shadow->meaning = SP_MEANS_SLOW_CLOSE;
+	assert_int_equal(decide_spec(d, &s), NONE);
 	c = counters_of(d, 30);
-	assert_int_equal(c.matched, 14);
+	assert_int_equal(c.matched, 16);
 	assert_int_equal(c.verdict[SP_SUPPRESS], 5 + 3);
-	assert_int_equal(c.verdict[SP_PASS], 5 + 1);
+	assert_int_equal(c.verdict[SP_PASS], 5 + 3);
 	assert_int_equal(c.first_ns, 0);
 	assert_int_equal(c.flows, 0);
 	assert_true(ring_buffer__consume(d->ring) >= 0);

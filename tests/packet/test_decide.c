@@ -220,6 +220,22 @@ static void loses_every_nth_segment_in_the_long_run(void **state)
 	assert_int_equal(counters_of(d, 0).verdict[SP_DROP], lost);
 }
 
+/* What GSO packets could not pay is not taken from single ones in a row: they are those that TCP sends again. */
+static void loses_no_more_of_single_packets(void **state)
+{
+	struct deciding *d = *state;
+	struct spec s = flow_packet(1, true);
+
+	add_rule(d, 0)->drop_every = 10;
+	d->skel->bss->given.segments = 45;
+	for (unsigned i = 0; i < 8; i++) /* 36 are due */
+		assert_int_equal(decide_spec(d, &s), SP_PASS);
+	d->skel->bss->given.segments = 1;
+	for (unsigned i = 1; i <= 100; i++)
+		assert_int_equal(decide_spec(d, &s), i % 10 ? SP_PASS : SP_DROP);
+	assert_int_equal(flow_state(d, &s, true, 0).lost[SP_DIR_OUT], 10);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, deciding_open, deciding_close)
 
 int main(void)
@@ -234,6 +250,7 @@ int main(void)
 		TEST(hits_its_percentage_of_connections),
 		TEST(loses_every_nth_of_a_flow),
 		TEST(loses_every_nth_segment_in_the_long_run),
+		TEST(loses_no_more_of_single_packets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

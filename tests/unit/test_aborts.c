@@ -485,18 +485,25 @@ static void recovery_by_flow_of_a_target(void **state)
 /* It touched nothing, whatever the probes say. */
 static void a_shadow_is_no_sample(void **state)
 {
-	static const enum plan_slo_key keys[] = {SLO_RECOVERY_MAX, SLO_AVAILABILITY};
-	static const uint64_t limits[] = {3 * NS_PER_S, PLAN_ALWAYS};
+	static const struct {
+		enum plan_slo_key key;
+		uint64_t limit;
+		double when;
+	} cases[] = {{SLO_RECOVERY_MAX, 3 * NS_PER_S, 9},
+		     {SLO_AVAILABILITY, PLAN_ALWAYS, 9},
+		     {SLO_PROBE_P99, NS_PER_MS, 9},
+		     {SLO_ATTEMPTS_PER_S, 10, 2}};
 	struct abort_scene a;
 
-	for (int i = 0; i < 4; i++) {
-		prepare_slo(&a, state, keys[i / 2], limits[i / 2], 0)->probe = API;
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+		prepare_slo(&a, state, cases[i / 2].key, cases[i / 2].limit, 0)->probe = API;
 		scene_step(&a.s, "cut", STEP_FAULT, 1, 2)->shadow = i % 2;
 		begin(&a);
 		scene_zero(&a.s, 0, -1, 0);
-		give(&a, API, 2, false, 0);
-		give(&a, API, 4, false, 0);
-		assert_int_equal(holds(&a, 9), i % 2 == 0);
+		a.s.attempts[0] = 11;
+		give(&a, API, 2, false, 5);
+		give(&a, API, 4, false, 5);
+		assert_int_equal(holds(&a, cases[i / 2].when), i % 2 == 0);
 		done(&a);
 	}
 }

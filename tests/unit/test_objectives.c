@@ -350,6 +350,43 @@ static void backoff_is_as_demanded(void **state)
 	results_free(r);
 }
 
+/* What is slow, or tries in haste, while nothing is touched does so by itself. */
+static void a_shadow_is_no_sample(void **state)
+{
+	static const unsigned doubling[] = {200, 410, 790, 1600, 3200};
+	const struct run_dir *dir = *state;
+	struct log *log = start_with(dir, P,
+				     "{\"key\":\"probe_p99\",\"limit\":9},"
+				     "{\"key\":\"attempts_per_s\",\"limit\":1},"
+				     "{\"key\":\"backoff\",\"limit\":null,\"kind\":\"constant\"}");
+	struct results *r;
+
+	put_event(log, 1000, "fault.open", 1,
+		  "{\"rule\":0,\"opens_ns\":1000000000,\"closes_ns\":20000000000,\"fault\":{},\"shadow\":"
+		  "true}");
+	sample(log, 1050, "p", true, "5000");
+	tries(log, 5000, 1100, doubling, 5);
+	closes(log, 1, 1000, 20000);
+	opens(log, 2, 30000, 31000);
+	sample(log, 30100, "p", true, "7");
+	attempt(log, 30200, client(6000));
+	closes(log, 2, 30000, 31000);
+	observed(log);
+	r = finish(dir, log);
+	assert_true(r->windows[0]->shadow);
+	assert_int_equal(r->windows[0]->flows[0].attempts, 6);
+	assert_false(r->windows[0]->flows[0].storm);
+	assert_int_equal(r->slos[0].value, 7);
+	assert_true(r->slos[0].pass);
+	assert_int_equal(r->slos[1].value, 1);
+	assert_int_equal(r->slos[1].samples, 1);
+	assert_true(r->slos[1].pass);
+	assert_int_equal(r->peak_per_s, 1);
+	assert_int_equal(r->slos[2].samples, 0);
+	assert_string_equal(r->slos[2].value_words, "no path tried often enough");
+	results_free(r);
+}
+
 /* One that is not as demanded outweighs those that are. */
 static void the_worst_backoff_decides(void **state)
 {
@@ -502,9 +539,9 @@ int main(void)
 		IN_DIR(probes_are_counted_and_timed),    IN_DIR(availability_is_that_of_the_worst_window),
 		IN_DIR(latency_is_judged_by_probe),      IN_DIR(latencies_are_of_samples),
 		IN_DIR(objectives_choose_their_samples), IN_DIR(attempts_are_limited),
-		IN_DIR(backoff_is_as_demanded),          IN_DIR(the_worst_backoff_decides),
-		IN_DIR(timeouts_are_told_apart),         IN_DIR(attempts_that_belong_together),
-		IN_DIR(facts_of_the_host_are_words),
+		IN_DIR(backoff_is_as_demanded),          IN_DIR(a_shadow_is_no_sample),
+		IN_DIR(the_worst_backoff_decides),       IN_DIR(timeouts_are_told_apart),
+		IN_DIR(attempts_that_belong_together),   IN_DIR(facts_of_the_host_are_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,22 @@ static void back_again(void **state)
 	assert_null(probes_why(probes, 0));
 }
 
+/* Who has seen bad samples, and too few of them for its state to be another, has not seen a recovery. */
+static void bad_samples_in_a_healthy_state(void **state)
+{
+	size_t index;
+
+	(void)state;
+	open_log(1, 3, "up\nup\n");
+	assert_string_equal(samples_of(""), "+U");
+	assert_true(probes_healthy_since(probes, 0));
+	assert_string_equal(samples_of("-"), "-U");
+	assert_true(probes_healthy(probes, &index));
+	assert_false(probes_healthy_since(probes, 0));
+	assert_string_equal(samples_of("+"), "+U");
+	assert_true(probes_healthy_since(probes, 0));
+}
+
 /* The first sample is the state, whatever the thresholds. */
 static void first_sample(void **state)
 {
@@ -302,6 +318,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_sample_is_the_state, enter, leave),
 		cmocka_unit_test_setup_teardown(thresholds, enter, leave),
 		cmocka_unit_test_setup_teardown(back_again, enter, leave),
+		cmocka_unit_test_setup_teardown(bad_samples_in_a_healthy_state, enter, leave),
 		cmocka_unit_test_setup_teardown(first_sample, enter, leave),
 		cmocka_unit_test_setup_teardown(rests_until_started, listen_here, hang_up),
 		cmocka_unit_test_setup_teardown(started_again, listen_here, hang_up),

@@ -299,6 +299,7 @@ static void shadow_is_no_drill(void **state)
 	assert_int_equal(d.n, 2);
 	assert_string_equal(d.items[0].name, "runs/1.json");
 	assert_string_equal(d.items[1].name, "findings.json");
+	assert_null(strstr(d.items[1].text.data, "cut #2: "));
 	documents_free(&d);
 }
 

@@ -1,100 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The undo journal: what is in it at every moment, and what is taken back of it by those who find it. */
-#include "unit/run_dir.h"
+#include "unit/undo_scene.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include <jansson.h>
-
-#include "drill/undo.h"
-#include "drill/undo_replay.h"
-
 #define DAMAGED "it is damaged; what a line of it says is not known, so nothing was taken back"
-#define SOON "{\"undo\":1,\"run\":\"/runs/a\",\"pid\":77,\"boot_id\":\"another\"}\n"
-
-/* How many journals a directory has; the name of one. */
-static size_t journals(const struct run_dir *dir, char name[300])
-{
-	DIR *list = opendir(dir->path);
-	const struct dirent *entry;
-	size_t n = 0;
-
-	assert_non_null(list);
-	while ((entry = readdir(list))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(name, 300, "%s", entry->d_name);
-		n++;
-	}
-	closedir(list);
-	return n;
-}
-
-/* What the kind was asked to take back, in order. */
-struct taken {
-	int values[8];
-	bool this_boot[8];
-	size_t n;
-	int refuses; /* this value fails */
-};
-
-static enum undo_result take(void *arg, const json_t *data, bool this_boot, char *ret_reason, size_t size)
-{
-	struct taken *t = arg;
-	int value = json_integer_value(json_object_get(data, "value"));
-
-	assert_true(t->n < 8);
-	t->this_boot[t->n] = this_boot;
-	t->values[t->n++] = value;
-	snprintf(ret_reason, size, "%d it is", value);
-	return value == t->refuses ? UNDO_FAILED : value % 2 ? UNDO_TAKEN_BACK : UNDO_NOT_NEEDED;
-}
-
-/* What was told, a line each. */
-static void note(void *arg, const struct undone *undone)
-{
-	static const char *const results[] = {"taken back", "not needed", "failed", "forgotten"};
-	char *text = arg;
-
-	snprintf(text + strlen(text), 1024 - strlen(text), "%s %d %s %s %s: %s\n", undone->run ?: "-",
-		 (int)undone->pid, undone->kind ?: "-", undone->data ?: "-", results[undone->result],
-		 undone->reason);
-}
-
-static void replay_or(bool forget, const struct run_dir *dir, struct taken *taken, char told[1024])
-{
-	const struct undo_kind kinds[] = {{"other", NULL, NULL}, {"number", take, taken}};
-
-	told[0] = '\0';
-	assert_int_equal(undo_replay(dir->path, kinds, 2, forget, note, told), 0);
-}
-
-static void replay(const struct run_dir *dir, struct taken *taken, char told[1024])
-{
-	replay_or(false, dir, taken, told);
-}
-
-static struct undo *begin(const struct run_dir *dir)
-{
-	struct undo *undo;
-
-	assert_int_equal(undo_open(dir->path, &undo), 0);
-	assert_int_equal(undo_begin(undo, "/runs/mine"), 0);
-	return undo;
-}
-
-static unsigned arm(struct undo *undo, const char *data)
-{
-	unsigned id = 0;
-
-	assert_int_equal(undo_arm(undo, "number", data, &id), 0);
-	return id;
-}
 
 static void has_lines_before_the_call_returns(void **state)
 {
@@ -210,11 +123,6 @@ static void keeps_what_could_not_be_taken_back(void **state)
 	assert_int_equal(taken.n, 1);
 	assert_int_equal(taken.values[0], 3);
 	assert_int_equal(journals(dir, name), 0);
-}
-
-static void put(const struct run_dir *dir, const char *name, const char *text, size_t len)
-{
-	put_file(dir->fd, name, text, len);
 }
 
 static void tells_another_boot(void **state)
@@ -433,103 +341,6 @@ static void has_a_folder_that_goes_with_it(void **state)
 	assert_false(has_folder(dir));
 }
 
-static void has_file(const struct run_dir *dir, const char *name, const char *text)
-{
-	char *found = get_file(dir->fd, name, NULL);
-
-	assert_string_equal(found, text);
-	free(found);
-}
-
-/* Tried first; what is known of it stays, where nobody looks for it any more. */
-static void forgets_what_fails(void **state)
-{
-	static const char armed[] = SOON "{\"arm\":1,\"kind\":\"number\",\"data\":{\"value\":1}}\n"
-					 "{\"arm\":2,\"kind\":\"number\",\"data\":{\"value\":2}}\n"
-					 "{\"arm\":3,\"kind\":\"moon\",\"data\":{}}\n";
-	const struct run_dir *dir = *state;
-	struct taken taken = {.refuses = 2};
-	char told[1024], name[300], expected[1024];
-
-	put(dir, "run-a.jsonl", armed, strlen(armed));
-	assert_int_equal(mkdirat(dir->fd, "run-a.d", 0700), 0);
-	put(dir, "run-a.d/1", "copy", 4);
-	for (int again = 0; again < 2; again++) {
-		replay_or(true, dir, &taken, told);
-		assert_string_equal(
-			told,
-			again ? ""
-			      : "/runs/a 77 moon {} forgotten: this version knows no change of that kind\n"
-				"/runs/a 77 number {\"value\":2} forgotten: 2 it is\n"
-				"/runs/a 77 number {\"value\":1} taken back: 1 it is\n");
-		assert_int_equal(taken.n, 2);
-		snprintf(expected, sizeof(expected),
-			 "%s{\"done\":3,\"forgotten\":true}\n{\"done\":2,\"forgotten\":true}\n{\"done\":1}\n",
-			 armed);
-		has_file(dir, "run-a.forgotten", expected);
-		has_file(dir, "run-a.d/1", "copy");
-		assert_int_equal(journals(dir, name), 2);
-	}
-	assert_int_equal(unlinkat(dir->fd, "run-a.d/1", 0), 0);
-	assert_int_equal(unlinkat(dir->fd, "run-a.d", AT_REMOVEDIR), 0);
-}
-
-/* Killed when it had marked a change as forgotten: the copies don't go with those that are done. */
-static void sets_aside_what_was_forgotten(void **state)
-{
-	static const char armed[] = SOON "{\"arm\":1,\"kind\":\"number\",\"data\":{\"value\":1}}\n"
-					 "{\"arm\":2,\"kind\":\"number\",\"data\":{\"value\":2}}\n"
-					 "{\"done\":2,\"forgotten\":true}\n";
-	struct taken taken = {.refuses = 1};
-	char told[1024], name[300];
-
-	put(*state, "run-a.jsonl", armed, strlen(armed));
-	replay(*state, &taken, told);
-	assert_string_equal(told, "/runs/a 77 number {\"value\":1} failed: 1 it is\n");
-	assert_int_equal(journals(*state, name), 1);
-	assert_string_equal(name, "run-a.jsonl");
-	taken = (struct taken){0};
-	replay(*state, &taken, told);
-	assert_string_equal(told, "/runs/a 77 number {\"value\":1} taken back: 1 it is\n");
-	assert_int_equal(journals(*state, name), 1);
-	assert_string_equal(name, "run-a.forgotten");
-}
-
-static void forgets_what_it_can_not_read(void **state)
-{
-	struct taken taken = {0};
-	char told[1024], name[300];
-
-	put(*state, "run-a.jsonl", "rubbish\n", 8);
-	put(*state, "run-a.forgotten", "an older one", 12);
-	replay_or(true, *state, &taken, told);
-	assert_string_equal(told, "- 0 - - failed: it is no undo journal\n");
-	has_file(*state, "run-a.forgotten", "an older one");
-	has_file(*state, "run-a.jsonl", "rubbish\n");
-	assert_int_equal(unlinkat(((const struct run_dir *)*state)->fd, "run-a.forgotten", 0), 0);
-	replay_or(true, *state, &taken, told);
-	assert_string_equal(told, "- 0 - - forgotten: it is no undo journal\n");
-	assert_int_equal(journals(*state, name), 1);
-	has_file(*state, "run-a.forgotten", "rubbish\n");
-}
-
-static void forgets_nothing_of_a_live_run_or_what_succeeds(void **state)
-{
-	const struct run_dir *dir = *state;
-	struct undo *undo = begin(dir);
-	struct taken taken = {.refuses = 1};
-	char told[1024], name[300];
-
-	arm(undo, "{\"value\":1}");
-	replay_or(true, dir, &taken, told);
-	assert_string_equal(told, "");
-	undo_close(undo);
-	taken = (struct taken){0};
-	replay_or(true, dir, &taken, told);
-	assert_int_equal(taken.n, 1);
-	assert_int_equal(journals(dir, name), 0);
-}
-
 /* While the run lives and writes: half a line stays, and so does the lock. */
 static void gives_one_change(void **state)
 {
@@ -561,8 +372,6 @@ static void gives_one_change(void **state)
 	undo_close(undo);
 }
 
-#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, run_dir_setup, run_dir_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -579,10 +388,6 @@ int main(void)
 		IN_DIR(survives_a_full_disk),
 		IN_DIR(may_be_armed_again),
 		IN_DIR(has_a_folder_that_goes_with_it),
-		IN_DIR(forgets_what_fails),
-		IN_DIR(sets_aside_what_was_forgotten),
-		IN_DIR(forgets_what_it_can_not_read),
-		IN_DIR(forgets_nothing_of_a_live_run_or_what_succeeds),
 		IN_DIR(gives_one_change),
 	};
 

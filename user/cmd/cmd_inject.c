@@ -78,7 +78,7 @@ static const struct command_spec command = {
 		"  shearpin inject reset=both --proto tcp --remote 10.1.0.2 --remote-port 40001 --for 20s\n"
 		"  shearpin inject delay=250ms jitter=30ms --remote 10.2.0.0/16 --remote-port 5432 --for "
 		"30s\n"
-		"  shearpin inject --netem 'delay 100ms 10ms 25% loss 5%' --remote-port 5432 --for 30s",
+		"  shearpin inject --netem 'delay 100ms 10ms 25% loss 5%' --remote 10.2.0.0/16 --for 30s",
 	.options = options,
 	.n_options = sizeof(options) / sizeof(*options),
 	.max_words = ANY_WORDS,

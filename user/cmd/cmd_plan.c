@@ -14,7 +14,6 @@
 #include "cmd/plan_target.h"
 #include "cmd/plan_time.h"
 #include "cmd/plan_watch.h"
-#include "scenario/text.h"
 
 struct plan_args {
 	struct words set, meta;
@@ -207,26 +206,6 @@ static int show(struct plan *plan, const struct choices *choices, bool json)
 	return STATUS_REFUSED;
 }
 
-/* Of a file with a matrix, what is shown is one of its combinations. */
-static void print_variants(const char *path, const struct scenario_options *scenario)
-{
-	struct scenario_variant *variants = NULL;
-	struct scenario_errors errors = {0};
-	size_t n = 0, len = 0;
-	char *text = NULL;
-
-	if (text_read(path, SCENARIO_MAX_BYTES, &text, &len))
-		return;
-	if (!scenario_variants(path, text, len, scenario, &variants, &n, &errors) && *variants[0].suffix) {
-		printf("The first of %zu combinations", n);
-		plan_print_text(": ", variants[0].suffix);
-		printf("\n\n");
-	}
-	scenario_variants_free(variants, n);
-	free(errors.text);
-	free(text);
-}
-
 static int load_and_show(const char *path, const struct scenario_options *scenario,
 			 const struct choices *choices, bool json)
 {
@@ -240,8 +219,8 @@ static int load_and_show(const char *path, const struct scenario_options *scenar
 		free(errors.text);
 		return err == -ENOMEM ? STATUS_HOST_FAILED : STATUS_USAGE;
 	}
-	if (!json)
-		print_variants(path, scenario);
+	if (!json && print_combination(stdout, path, NULL, 0, scenario))
+		putchar('\n');
 	status = show(plan, choices, json);
 	plan_free(plan);
 	return status;

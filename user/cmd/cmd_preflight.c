@@ -162,6 +162,8 @@ static int load(const struct preflight_args *args, const struct words *words, st
 
 		if (words->count)
 			err = scenario_load(words->items[0], &scenario, ret_plan, &errors);
+		if (*ret_plan)
+			(void)print_combination(stderr, words->items[0], NULL, 0, &scenario);
 		status = err == -ENOMEM ? STATUS_HOST_FAILED : err ? STATUS_USAGE : STATUS_OK;
 	}
 	if (errors.text)

@@ -75,8 +75,10 @@ static int rehearse(const struct drill_args *args, const char *path, const struc
 		return err == -ENOMEM ? STATUS_HOST_FAILED : STATUS_USAGE;
 	}
 	plan = compile(path, text, len, scenario, &status);
-	if (plan)
+	if (plan) {
+		(void)print_combination(stderr, path, text, len, scenario);
 		status = drill_command(&command, args, plan, text, len, argc, argv);
+	}
 	free(text);
 	return status;
 }

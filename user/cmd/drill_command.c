@@ -15,6 +15,7 @@
 #include "cmd/progress.h"
 #include "report/course.h"
 #include "report/report.h"
+#include "scenario/text.h"
 #include "slo/slo.h"
 
 #define MANY_EXPECTS 30 /* on a terminal; report.md has all */
@@ -65,6 +66,30 @@ void scenario_options_free(struct scenario_options *options)
 {
 	settings_free((struct setting *)options->vars, options->n_vars);
 	settings_free((struct setting *)options->meta, options->n_meta);
+}
+
+bool print_combination(FILE *out, const char *path, const char *text, size_t len,
+		       const struct scenario_options *options)
+{
+	struct scenario_variant *variants = NULL;
+	struct scenario_errors errors = {0};
+	char *again = NULL;
+	bool several;
+	size_t n = 0;
+
+	if (!text && !text_read(path, SCENARIO_MAX_BYTES, &again, &len))
+		text = again;
+	several = text && !scenario_variants(path, text, len, options, &variants, &n, &errors) &&
+		  *variants[0].suffix;
+	if (several) {
+		fprintf(out, "The first of %zu combinations: ", n);
+		output_text(out, variants[0].suffix, strlen(variants[0].suffix));
+		fputc('\n', out);
+	}
+	scenario_variants_free(variants, n);
+	free(errors.text);
+	free(again);
+	return several;
 }
 
 /* The place of a word in a list, or -1 after a usage error. */
@@ -208,18 +233,19 @@ static void print_summary(FILE *out, const struct results *results, const char *
 	fprintf(out, "report: %s/report.md\n", directory);
 }
 
-static int print_json(const struct results *results)
+static int print_json(const struct command_spec *command, const struct results *results)
 {
 	struct buf text = {0};
+	int err;
 
 	report_json(results, &text);
-	if (text.failed) {
-		buf_free(&text);
-		return -ENOMEM;
-	}
-	fwrite(text.data, 1, text.len, stdout);
+	err = text.failed ? -ENOMEM : 0;
+	if (!err && (fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout)))
+		err = -errno;
+	if (err)
+		fprintf(stderr, "shearpin %s: standard output: %s\n", command->name, strerror(-err));
 	buf_free(&text);
-	return fflush(stdout) ? -errno : 0;
+	return err;
 }
 
 static int status_of(enum drill_outcome outcome)
@@ -257,13 +283,13 @@ static int conclude(const struct command_spec *command, const struct drill_args 
 	if (result->outcome == DRILL_HOST_FAILED)
 		fprintf(stderr, "shearpin %s: %s\n", command->name, result->reason);
 	err = judge(result->directory, &results);
-	if (!err && args->json && !args->within)
-		err = print_json(results);
-	if (err) {
+	if (err)
 		fprintf(stderr, "shearpin %s: can't make the report in %s: %s; every fault has ended\n",
 			command->name, result->directory, strerror(-err));
+	if (!err && args->json && !args->within)
+		err = print_json(command, results);
+	if (err)
 		status = STATUS_HOST_FAILED;
-	}
 	if (results) {
 		print_summary(args->json ? stderr : stdout, results, result->directory);
 		metrics_judged(args->metrics, results);
@@ -317,6 +343,25 @@ static void carry_out(const struct command_spec *command, const struct drill_arg
 	free(result.mistakes);
 }
 
+static bool parse_modes(const struct command_spec *command, const struct drill_args *args,
+			enum hook_mode *ret_hook, enum attach_mode *ret_attach, enum line_choice *ret_line)
+{
+	return parse_hook(command, args->hook, ret_hook) && parse_attach(command, args->attach, ret_attach) &&
+	       parse_line(command, args->line, ret_line);
+}
+
+int drill_check(const struct command_spec *command, const struct drill_args *args)
+{
+	enum hook_mode hook;
+	enum attach_mode attach;
+	enum line_choice line;
+	uint64_t netns;
+
+	if (!parse_modes(command, args, &hook, &attach, &line))
+		return STATUS_USAGE;
+	return place_find(command, &args->place, &netns);
+}
+
 void drill_one(const struct command_spec *command, const struct drill_args *args, struct plan *plan,
 	       const char *text, size_t len, int argc, char **argv, struct drill_end *ret)
 {
@@ -337,9 +382,7 @@ void drill_one(const struct command_spec *command, const struct drill_args *args
 	struct place place;
 
 	*ret = (struct drill_end){.status = STATUS_USAGE};
-	if (!parse_hook(command, args->hook, &hook) ||
-	    !parse_attach(command, args->attach, &options.attach) ||
-	    !parse_line(command, args->line, &options.line))
+	if (!parse_modes(command, args, &hook, &options.attach, &options.line))
 		return;
 	place = place_choose(&args->place, plan);
 	ret->status = place_enter(command, &place);

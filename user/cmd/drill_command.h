@@ -3,6 +3,8 @@
 #ifndef SHEARPIN_DRILL_COMMAND_H
 #define SHEARPIN_DRILL_COMMAND_H
 
+#include <stdio.h>
+
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/place.h"
@@ -116,12 +118,22 @@ bool scenario_options_parse(const struct command_spec *command, const struct dri
 			    const struct words *set, struct scenario_options *ret);
 void scenario_options_free(struct scenario_options *options);
 
+/*
+ * "The first of 2 combinations: [loss=5%]", a line of a file with a matrix, for who takes that one alone; false: it has none. The
+ * file is one that was read without a mistake; without a text it is read again.
+ */
+bool print_combination(FILE *out, const char *path, const char *text, size_t len,
+		       const struct scenario_options *options);
+
 /* The value of --hook, --attach, --delay-backend; false: said what is wrong. */
 bool parse_hook(const struct command_spec *command, const char *text, enum hook_mode *ret_mode);
 bool parse_attach(const struct command_spec *command, const char *text, enum attach_mode *ret_mode);
 bool parse_line(const struct command_spec *command, const char *text, enum line_choice *ret_choice);
 
 struct metrics;
+
+/* What of the command line can be told before anything is made. STATUS_OK, or the status to leave with, when all is said. */
+int drill_check(const struct command_spec *command, const struct drill_args *args);
 
 /* How a run ended. */
 struct drill_end {

@@ -51,8 +51,7 @@ int place_path(const struct command_spec *command, const struct place *place, ch
 	return STATUS_OK;
 }
 
-/* STATUS_OK, or the status to leave with, when all is said. */
-static int find_inode(const struct command_spec *command, const struct place *place, uint64_t *ret_inode)
+int place_find(const struct command_spec *command, const struct place *place, uint64_t *ret_inode)
 {
 	char path[512];
 	struct stat st;
@@ -77,7 +76,7 @@ bool place_parse(const struct command_spec *command, int argc, char **argv, void
 
 	if (!options_parse(command, argc, argv, values, &words, ret_status))
 		return false;
-	*ret_status = find_inode(command, place, ret_inode);
+	*ret_status = place_find(command, place, ret_inode);
 	return !*ret_status;
 }
 

@@ -37,8 +37,13 @@ struct place place_choose(const struct place *given, const struct plan *plan);
  */
 int place_path(const struct command_spec *command, const struct place *place, char *ret_path, size_t size);
 /*
- * The command line of a command that looks at what is there: options_parse(), and then the inode of `place`, which is among the
- * values, as of host_netns(); 0: none was named.
+ * The inode of the namespace, as of host_netns(); 0: here. STATUS_OK, or the status to leave with, when all is said: as above, and
+ * STATUS_USAGE for one that is not there.
+ */
+int place_find(const struct command_spec *command, const struct place *place, uint64_t *ret_inode);
+/*
+ * The command line of a command that looks at what is there: options_parse(), and then place_find() of `place`, which is among
+ * the values.
  */
 bool place_parse(const struct command_spec *command, int argc, char **argv, void *values,
 		 const struct place *place, uint64_t *ret_inode, int *ret_status);

@@ -244,6 +244,11 @@ static void check_space(struct preflight *p)
 	      "%" PRIu64 " MiB free for runs/ here", (uint64_t)(bytes / MIB));
 }
 
+static bool can_record(void)
+{
+	return !access(access(HOST_RECORDS, F_OK) ? "/run" : HOST_RECORDS, W_OK | X_OK);
+}
+
 static void check_runs(struct preflight *p)
 {
 	struct host_run *runs;
@@ -267,7 +272,10 @@ static void check_runs(struct preflight *p)
 				   runs[i].pid);
 		record_free(record);
 	}
-	if (dead)
+	if (p->root && !can_record())
+		check(p, CHECK_FAIL, "other runs", "mount a tmpfs there, or /run writable",
+		      "a run can't be recorded in " HOST_RECORDS ": %s", strerror(errno));
+	else if (dead)
 		check(p, CHECK_WARN, "other runs", "shearpin clear",
 		      "%u %s killed and left a record; nothing of that acts", dead,
 		      dead == 1 ? "was" : "were");

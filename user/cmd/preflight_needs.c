@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The checks of what must be there when a run starts: the owners that targets name, what answers need, and what changes need. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +71,19 @@ static bool is_taken(const char *directory)
 	return taken;
 }
 
+static bool has_journal(const char *directory)
+{
+	DIR *list = opendir(directory);
+	struct dirent *entry;
+	bool found = false;
+
+	while (list && !found && (entry = readdir(list)))
+		found = !fnmatch("run-*.jsonl", entry->d_name, 0);
+	if (list)
+		closedir(list);
+	return found;
+}
+
 static void check_journal(struct preflight *p)
 {
 	static const char name[] = "undo journal";
@@ -84,6 +99,9 @@ static void check_journal(struct preflight *p)
 	else if (is_taken(UNDO_DIRECTORY))
 		check(p, CHECK_FAIL, name, "wait for it (shearpin status), or end it: shearpin clear",
 		      "another run changes this host (its clock, files, interfaces or processes)");
+	else if (has_journal(UNDO_DIRECTORY))
+		check(p, CHECK_WARN, name, "shearpin clear",
+		      "a dead run left changes; a run takes them back first, and fails if it can't");
 	else
 		check(p, CHECK_PASS, name, NULL, "can be written below %s", folder);
 }

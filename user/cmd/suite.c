@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/timeutil.h"
 #include "base/units.h"
 #include "cmd/suite_files.h"
@@ -156,27 +157,25 @@ static int make_default(const struct suite *suite, char **ret_path)
 static int make_directory(struct running *run)
 {
 	const char *out = run->args->out;
-	char *path = NULL;
 	int err;
 
 	if (!out) {
-		err = make_default(run->suite, &path);
+		err = make_default(run->suite, &run->directory);
 		if (err)
 			return refuse(run, STATUS_REFUSED, "can't make a directory under runs",
 				      strerror(-err));
 	} else {
-		err = make_parents(out);
-		if (!err && mkdir(out, 0755))
+		run->directory = directory_name(out);
+		err = run->directory ? make_parents(run->directory) : -ENOMEM;
+		if (!err && mkdir(run->directory, 0755))
 			err = -errno;
 		if (err == -EEXIST)
 			return refuse(run, STATUS_REFUSED, out,
 				      "is there already; --out wants a new directory");
 		if (err)
 			return refuse(run, STATUS_REFUSED, out, strerror(-err));
-		path = strdup(out);
 	}
-	run->directory = path;
-	run->dirfd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	run->dirfd = open(run->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (run->dirfd < 0)
 		return refuse(run, STATUS_HOST_FAILED, "the suite's directory", strerror(errno));
 	return STATUS_OK;
@@ -320,8 +319,10 @@ static int run_all(struct running *run)
 
 static int run_suite(struct running *run, const char *path, bool keep_going)
 {
-	int status;
+	int status = drill_check(run->command, run->args);
 
+	if (status)
+		return status;
 	run->suite = new_suite(run, path, keep_going);
 	if (!run->suite)
 		return refuse(run, STATUS_HOST_FAILED, path, strerror(ENOMEM));

@@ -70,6 +70,18 @@ static int load(int dirfd, const struct suite_entry *e, struct results **ret)
 	return err == -ENOENT || err == -EBADMSG ? without_evidence(e, ret) : err;
 }
 
+/* A scenario that nothing before it kept from being run: the suite was interrupted in a gap, and none of its runs tells so. */
+static void note_interrupted(struct suite_results *s)
+{
+	for (size_t i = 1; i < s->suite->n; i++) {
+		if (s->runs[i]->outcome != OUTCOME_NOT_RUN)
+			continue;
+		if (s->suite->entries[i - 1].status && !s->suite->keep_going)
+			return;
+		s->runs[i]->exit = STATUS_INTERRUPTED;
+	}
+}
+
 int suite_results_load(int dirfd, struct suite_results *ret)
 {
 	int err;
@@ -83,6 +95,8 @@ int suite_results_load(int dirfd, struct suite_results *ret)
 		return -ENOMEM;
 	for (size_t i = 0; !err && i < ret->suite->n; i++)
 		err = load(dirfd, &ret->suite->entries[i], &ret->runs[i]);
+	if (!err)
+		note_interrupted(ret);
 	return err;
 }
 

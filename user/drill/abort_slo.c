@@ -66,12 +66,21 @@ static bool wants_probe(const struct abort_slo *a, size_t probe)
 	return a->slo->probe < 0 || (size_t)a->slo->probe == probe;
 }
 
-/* A shadow touches nothing: its windows are no samples of availability or recovery. */
+/* A shadow touches nothing: its windows are no samples. */
 static bool wants_step(const struct abort_slo *a, size_t step)
 {
 	const struct plan_step *s = &a->plan->steps[step];
 
 	return (a->slo->step < 0 || (size_t)a->slo->step == step) && timetable_acts(s) && !s->shadow;
+}
+
+/* Is a window open that it is about? */
+static bool any_open(const struct abort_slo *a, uint64_t ns)
+{
+	for (size_t i = 0; i < a->plan->n_steps; i++)
+		if (wants_step(a, i) && timetable_at(a->timetable, i, ns))
+			return true;
+	return false;
 }
 
 /* Whose recovery it is about: enum plan_by. */
@@ -203,7 +212,7 @@ static void take_latency(struct abort_slo *a, const struct probe_sample *sample)
 		add(&s->baseline, ns);
 		return;
 	}
-	if (!timetable_any_at(a->timetable, a->slo->step, sample->mono_ns))
+	if (!any_open(a, sample->mono_ns))
 		return;
 	if (!s->has_limit)
 		set_limit(a, s);
@@ -328,7 +337,7 @@ static bool counts_attempts(const struct abort_slo *a, uint64_t now)
 {
 	const struct timed_window *window;
 
-	if (timetable_any_at(a->timetable, a->slo->step, now))
+	if (any_open(a, now))
 		return true;
 	for (size_t i = 0; i < a->plan->n_steps; i++) {
 		window = wants_step(a, i) ? timetable_last(a->timetable, i, now) : NULL;

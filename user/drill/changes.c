@@ -282,6 +282,8 @@ static int applied(struct changes *s, struct change_window *w)
 	if (w->task.result)
 		return not_applied(s, w);
 	w->state = CHANGE_IS_OPEN;
+	if (w->closes == UINT64_MAX && s->last_close < c->done_ns)
+		s->last_close = c->done_ns;
 	if (w->is_armed && w->kind->in_parts)
 		err = undo_arm_again(s->undo, w->kind->name, c->undo.data, w->armed) ?: watch(s, w);
 	else if (w->is_armed)
@@ -435,7 +437,9 @@ static int finish(struct changes *s, struct change_window *w)
 	while (is_under_way(w)) {
 		int next = look(s, w);
 
-		err = err ?: next;
+		/* That it can't be taken back is worse than that it was given up. */
+		if (!err || (next && err == -ECANCELED))
+			err = next;
 		if (is_under_way(w))
 			nanosleep(&moment, NULL);
 	}

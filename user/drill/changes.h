@@ -44,7 +44,8 @@ int changes_run(struct changes *changes, uint64_t now, uint64_t *ret_next);
 int changes_cut(struct changes *changes);
 /* All have closed, or have opened and stay until the run ends. */
 bool changes_all_done(const struct changes *changes);
-uint64_t changes_last_close(const struct changes *changes); /* 0: none has closed */
+/* When the last one closed, or came to stay until the run ends; 0: none has. */
+uint64_t changes_last_close(const struct changes *changes);
 const char *changes_why(const struct changes *changes);
 
 #endif

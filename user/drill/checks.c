@@ -180,13 +180,15 @@ struct first {
 static void on_sample(void *arg, const struct probe_sample *sample)
 {
 	struct first *first = arg;
+	const char *error = sample->error ?: "", *detail = sample->detail ?: "";
 
 	if (first->known)
 		return;
 	first->known = true;
 	first->healthy = sample->good;
-	snprintf(first->why, sizeof(first->why), "%s%s%s", sample->error ?: "", sample->detail ? ": " : "",
-		 sample->detail ?: "");
+	if (strcmp(detail, error) == 0)
+		detail = ""; /* some kinds say it twice */
+	snprintf(first->why, sizeof(first->why), "%s%s%s", error, *error && *detail ? ": " : "", detail);
 }
 
 static int watch(int epoll_fd, int fd)

@@ -311,13 +311,14 @@ static bool is_recovered(struct drill *d, uint64_t closed)
 
 static void recovery(struct drill *d)
 {
-	uint64_t closed = windows_last_close(d->windows), clock = aside_last_close(&d->aside);
+	uint64_t closed = windows_last_close(d->windows), aside = aside_last_close(&d->aside);
+	uint64_t now = clock_mono_ns();
 
-	closed = closed > clock ? closed : clock;
-	if (!closed) /* what was changed stays so until the run ends */
-		closed = clock_mono_ns();
+	closed = closed > aside ? closed : aside;
+	if (!closed) /* nothing was done but to look */
+		closed = now;
 	d->phase = PHASE_RECOVERY;
-	d->phase_ends = closed + d->plan->recovery_ns;
+	d->phase_ends = now + d->plan->recovery_ns; /* the last step may be one that only looks */
 	while (!d->stop && clock_mono_ns() < d->phase_ends && !is_recovered(d, closed))
 		wait_until(d, earlier(turn(d), d->phase_ends));
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "drill/facts.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -86,4 +89,32 @@ void facts_tell(struct json *data, struct engine *engine, const struct engine_in
 	json_object(data, "programs");
 	facts_programs(engine, tell_program, data);
 	json_end_object(data);
+}
+
+/* `--set token=...`: without a value that the plan keeps to itself. */
+static void tell_word(struct json *data, const struct plan *plan, const char *word)
+{
+	const char *equals = strchr(word, '=');
+	const char *name = equals && !strncmp(word, "--", 2) ? equals + 1 : word;
+	size_t keep = 0;
+	char *told = NULL;
+
+	for (size_t i = 0; i < plan->n_hidden && !keep; i++) {
+		size_t len = strlen(plan->hidden[i]);
+
+		if (!strncmp(name, plan->hidden[i], len) && name[len] == '=')
+			keep = name + len + 1 - word;
+	}
+	if (keep && asprintf(&told, "%.*s...", (int)keep, word) < 0)
+		told = NULL;
+	json_string(data, NULL, !keep ? word : told ?: "...");
+	free(told);
+}
+
+void facts_command(struct json *data, const struct plan *plan, char *const *words, size_t n)
+{
+	json_array(data, "command");
+	for (size_t i = 0; i < n; i++)
+		tell_word(data, plan, words[i]);
+	json_end_array(data);
 }

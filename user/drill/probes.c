@@ -176,7 +176,7 @@ const char *probes_why(const struct probes *probes, size_t index)
 bool probes_healthy_since(const struct probes *probes, uint64_t mono_ns)
 {
 	for (size_t i = 0; i < probes->n; i++)
-		if (!probes->items[i].known || !probes->items[i].healthy ||
+		if (!probes->items[i].known || !probes->items[i].healthy || probes->items[i].contrary ||
 		    probes->items[i].sampled < mono_ns)
 			return false;
 	return true;

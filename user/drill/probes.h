@@ -72,7 +72,7 @@ void probes_stop(struct probes *probes, size_t index);
 bool probes_healthy(const struct probes *probes, size_t *ret_unhealthy);
 /* Why a probe is not healthy, in a few words, or `error` of its last sample (cut); NULL: it is. Until its next sample. */
 const char *probes_why(const struct probes *probes, size_t index);
-/* The last samples were healthy, and are not from before this time. */
+/* Their state is healthy, the last samples were good by themselves, and are not from before this time. */
 bool probes_healthy_since(const struct probes *probes, uint64_t mono_ns);
 
 /* Is this the port, at this end, of a connection (or a flow of datagrams) that a probe keeps from one sample to the next? */

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/timeutil.h"
 #include "base/write.h"
 #include "drill/facts.h"
@@ -337,7 +338,7 @@ static int make_directory(struct setup *s, const struct plan *plan, const struct
 	char *text = NULL;
 	int err;
 
-	s->directory = options->out ? strdup(options->out) : default_directory(plan);
+	s->directory = options->out ? directory_name(options->out) : default_directory(plan);
 	if (!s->directory)
 		return -ENOMEM;
 	err = make_parents(s->directory);
@@ -523,10 +524,7 @@ void setup_tell(const struct setup *s, const struct plan *plan, const struct dri
 	json_u64(data, "seed", plan->seed);
 	json_string(data, "version", SHEARPIN_VERSION);
 	json_u64(data, "format", LOG_FORMAT);
-	json_array(data, "command");
-	for (size_t i = 0; i < options->n_command; i++)
-		json_string(data, NULL, options->command[i]);
-	json_end_array(data);
+	facts_command(data, plan, options->command, options->n_command);
 	json_string(data, "host", host.nodename);
 	json_string(data, "operator", operator_name());
 	json_array(data, "interfaces");

@@ -79,15 +79,6 @@ const struct timed_window *timetable_at(const struct timetable *timetable, size_
 	return s && ns < s->closes ? s : NULL;
 }
 
-bool timetable_any_at(const struct timetable *timetable, int step, uint64_t ns)
-{
-	for (size_t i = 0; i < timetable->plan->n_steps; i++)
-		if ((step < 0 || (size_t)step == i) && timetable_acts(&timetable->plan->steps[i]) &&
-		    timetable_at(timetable, i, ns))
-			return true;
-	return false;
-}
-
 uint64_t timetable_first(const struct timetable *timetable)
 {
 	uint64_t first = UINT64_MAX;

@@ -38,8 +38,6 @@ bool timetable_stands(const struct plan_step *step);
 const struct timed_window *timetable_last(const struct timetable *timetable, size_t step, uint64_t ns);
 /* The same, if it is still open then. */
 const struct timed_window *timetable_at(const struct timetable *timetable, size_t step, uint64_t ns);
-/* Is a window of a step that acts open? step: -1: of any. */
-bool timetable_any_at(const struct timetable *timetable, int step, uint64_t ns);
 /* When the first window of those that act opens; UINT64_MAX: not known, or there is none. */
 uint64_t timetable_first(const struct timetable *timetable);
 

@@ -147,15 +147,20 @@ static int read_file(struct journal_file *f)
 	return err;
 }
 
+/* The whole line, or nothing of it. */
 static int mark_done(const struct journal_file *f, size_t id, bool forgotten)
 {
+	off_t end = lseek(f->fd, 0, SEEK_END);
 	char line[64];
 	int len = snprintf(line, sizeof(line), "{\"done\":%zu%s}\n", id,
 			   forgotten ? ",\"forgotten\":true" : "");
 
-	if (write(f->fd, line, len) != len)
-		return -EIO;
-	return fsync(f->fd) ? -errno : 0;
+	if (end < 0)
+		return -errno;
+	if (write(f->fd, line, len) == len)
+		return fsync(f->fd) ? -errno : 0;
+	(void)!ftruncate(f->fd, end);
+	return -EIO;
 }
 
 static const struct undo_kind *find_kind(const struct replay *r, const json_t *entry)
@@ -206,9 +211,12 @@ static int set_aside(const struct journal_file *f)
 	return renameat2(AT_FDCWD, f->path, AT_FDCWD, path, RENAME_NOREPLACE) ? -errno : 0;
 }
 
+/* What only this host failed to read may still be taken back. */
 static void replay_unreadable(const struct replay *r, const struct journal_file *f, int err)
 {
-	tell(r, f, NULL, r->forget && !set_aside(f) ? UNDO_FORGOTTEN : UNDO_FAILED,
+	bool hopeless = err == -EBADMSG || err == -EPROTONOSUPPORT;
+
+	tell(r, f, NULL, r->forget && hopeless && !set_aside(f) ? UNDO_FORGOTTEN : UNDO_FAILED,
 	     err == -EPROTONOSUPPORT ? "another version of shearpin has written it"
 	     : err == -EBADMSG && f->header
 		     ? "it is damaged; what a line of it says is not known, so nothing was taken back"
@@ -246,10 +254,18 @@ static void free_file(struct journal_file *f)
 		close(f->fd);
 }
 
+/* Otherwise somebody else has just dealt with it: it is removed, or set aside. */
+static bool has_name(const struct journal_file *f, int dirfd, const char *name)
+{
+	struct stat own, named;
+
+	return !fstat(f->fd, &own) && !fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) &&
+	       own.st_ino == named.st_ino && own.st_dev == named.st_dev;
+}
+
 static void replay_file(const struct replay *r, int dirfd, const char *directory, const char *name)
 {
 	struct journal_file f = {0};
-	struct stat st;
 
 	snprintf(f.path, sizeof(f.path), "%.240s/%.255s", directory, name);
 	f.fd = openat(dirfd, name, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -258,8 +274,7 @@ static void replay_file(const struct replay *r, int dirfd, const char *directory
 			tell(r, &f, NULL, UNDO_FAILED, strerror(errno));
 		return;
 	}
-	/* Without a name any more, somebody else has just dealt with it. */
-	if (!flock(f.fd, LOCK_EX | LOCK_NB) && !fstat(f.fd, &st) && st.st_nlink)
+	if (!flock(f.fd, LOCK_EX | LOCK_NB) && has_name(&f, dirfd, name))
 		replay_locked(r, &f);
 	free_file(&f);
 }

@@ -212,15 +212,26 @@ static bool is_stub(int ifindex, enum sp_hook where, __u32 handle)
 	return !strncmp(name, ATTACH_STUB_NAME, strlen(ATTACH_STUB_NAME));
 }
 
+static const enum sp_hook stub_hooks[] = {SP_HOOK_TC_IN, SP_HOOK_TC_OUT};
+
+bool attach_has_stub(int ifindex)
+{
+	libbpf_set_print(NULL);
+	for (size_t i = 0; i < sizeof(stub_hooks) / sizeof(*stub_hooks); i++)
+		if (is_stub(ifindex, stub_hooks[i], STUB_HANDLE) ||
+		    is_stub(ifindex, stub_hooks[i], STUB_HANDLE_ALONE))
+			return true;
+	return false;
+}
+
 static int sweep(int ifindex, __u32 handle)
 {
-	static const enum sp_hook hooks[] = {SP_HOOK_TC_IN, SP_HOOK_TC_OUT};
 	int removed = 0, err;
 
-	for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++) {
-		if (!is_stub(ifindex, hooks[i], handle))
+	for (size_t i = 0; i < sizeof(stub_hooks) / sizeof(*stub_hooks); i++) {
+		if (!is_stub(ifindex, stub_hooks[i], handle))
 			continue;
-		err = detach_stub(ifindex, hooks[i], handle);
+		err = detach_stub(ifindex, stub_hooks[i], handle);
 		if (err)
 			return err;
 		removed = 1;

@@ -27,6 +27,9 @@ bool attach_uses_tcx(const struct attachments *a);
 /* Detach everything; accepts NULL. */
 void attach_close(struct attachments *a);
 
+/* Is there a stub, dead or alive? */
+bool attach_has_stub(int ifindex);
+
 /*
  * Remove the stub that a dead owner left on this interface, and the clsact qdisc that was made for it, unless others use
  * it by now. The caller holds the claim on the interface (kernel/host.h). 1: removed, 0: there was none, or a negative

@@ -18,8 +18,12 @@ struct sweep {
 static void sweep_interface(const struct sweep *sweep, const struct if_nameindex *interface)
 {
 	struct swept swept = {.netns = sweep->netns, .interface = interface->if_name};
-	int claim, removed = host_claim(interface->if_index, &claim);
+	int claim, removed;
 
+	/* A claim for nothing would be in the way of a run that starts just now. */
+	if (!attach_has_stub(interface->if_index))
+		return;
+	removed = host_claim(interface->if_index, &claim);
 	if (removed == -EADDRINUSE)
 		return; /* a live run's */
 	if (!removed) {

@@ -126,8 +126,10 @@ static void put_window(struct findings *f, const struct results *r, const struct
 	const struct result_flow *flow;
 	size_t i;
 
+	if (w->shadow)
+		return;
 	for (i = 0; i < r->n_probes; i++) {
-		if (w->probes[i].censored && !w->shadow)
+		if (w->probes[i].censored)
 			put_censored(f, w, r->probes[i].name);
 	}
 	for (i = 0; i < w->n_flows; i++) {

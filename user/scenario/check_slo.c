@@ -176,15 +176,44 @@ static void check_target(struct reader *r, const struct model *m, const struct m
 			quote_value(s->step.s, step), text);
 }
 
-static void check_step(struct reader *r, const struct model *m, const struct model_slo *s)
+static bool is_change(int kind)
 {
+	return kind == STEP_SIGNAL || kind == STEP_EXEC || kind == STEP_FILE || kind == STEP_LINK;
+}
+
+/* Done, and over: there is no time in which a sample could be taken. */
+static bool acts_at_once(const struct model_step *s)
+{
+	return (s->kind == STEP_SIGNAL && !given(s->node, "for")) ||
+	       (s->kind == STEP_EXEC && !given(s->node, "undo"));
+}
+
+/* As far as it is known without what is wrong. */
+static bool is_by_flow(const struct model *m, const struct model_slo *s, enum plan_slo_key key)
+{
+	if (objectives[key].about != ABOUT_EITHER)
+		return objectives[key].about == ABOUT_FLOWS;
+	if (s->by.node)
+		return s->by.n == BY_FLOW;
+	return given(s->node, "target") || (!given(s->node, "probe") && !given(m->node, "probes"));
+}
+
+static void check_step(struct reader *r, const struct model *m, const struct model_slo *s,
+		       enum plan_slo_key key)
+{
+	const struct model_step *step = s->step_index < 0 ? NULL : &m->steps[s->step_index];
 	char text[QUOTED_SIZE];
 
-	int kind = s->step_index < 0 ? STEP_FAULT : m->steps[s->step_index].kind;
-
-	if (kind != STEP_FAULT && kind != NO_STEP_KIND)
-		mistake(r->errors, s->step.node, "step %s is no fault, and has no windows to be judged by",
-			quote_value(s->step.s, text));
+	if (!step || step->kind == STEP_FAULT || step->kind == NO_STEP_KIND)
+		return;
+	quote_value(s->step.s, text);
+	if (!is_change(step->kind))
+		mistake(r->errors, s->step.node, "step %s has no windows to be judged by", text);
+	else if (is_by_flow(m, s, key))
+		mistake(r->errors, s->step.node, "step %s is no fault, and hits no flows", text);
+	else if (objectives[key].about == ABOUT_PROBES && acts_at_once(step))
+		mistake(r->errors, s->step.node, "step %s acts at once, and is over before there is a sample",
+			text);
 }
 
 static int find(struct reader *r, const struct named *list, const struct text *name)
@@ -208,7 +237,7 @@ void check_slo(struct reader *r, const struct model *m, struct model_slo *s)
 		return;
 	check_backoff(r, s, key);
 	check_whose(r, m, s, key);
-	check_step(r, m, s);
+	check_step(r, m, s, key);
 	check_latency(r, m, s, key);
 	if (s->target_index >= 0)
 		check_target(r, m, s, key);

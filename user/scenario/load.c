@@ -86,6 +86,27 @@ static int add_suffix(struct plan *plan, const char *suffix)
 	return 0;
 }
 
+static int hide(struct plan *plan, const char *name)
+{
+	plan->hidden[plan->n_hidden] = strdup(name);
+	return plan->hidden[plan->n_hidden++] ? 0 : -ENOMEM;
+}
+
+/* A setting of a variable that this scenario doesn't have is another's, which may use it in a header. */
+static int keep_hidden(const struct node *vars, const struct scenario_options *o, struct plan *plan)
+{
+	int err = 0;
+
+	plan->hidden = calloc((vars ? vars->count : 0) + o->n_vars + 1, sizeof(*plan->hidden));
+	if (!plan->hidden)
+		return -ENOMEM;
+	for (const struct node *v = vars ? vars->first : NULL; !err && v; v = v->next)
+		err = v->hidden ? hide(plan, v->key->text) : 0;
+	for (size_t i = 0; !err && i < o->n_vars; i++)
+		err = vars && node_get(vars, o->vars[i].key) ? 0 : hide(plan, o->vars[i].key);
+	return err;
+}
+
 static int parse(const char *name, const char *text, size_t len, const struct scenario_options *options,
 		 struct arena *a, struct errors *errors, struct plan **ret_plan)
 {
@@ -104,9 +125,11 @@ static int parse(const char *name, const char *text, size_t len, const struct sc
 	phases_expand(&x, root);
 	apply_options(options, a, errors, root);
 	err = compile_tree(a, errors, root, name, ret_plan);
-	if (err || !options->suffix)
+	if (err)
 		return err;
-	err = add_suffix(*ret_plan, options->suffix);
+	err = keep_hidden(x.vars, options, *ret_plan);
+	if (!err && options->suffix)
+		err = add_suffix(*ret_plan, options->suffix);
 	if (err) {
 		plan_free(*ret_plan);
 		*ret_plan = NULL;

@@ -151,6 +151,7 @@ void plan_free(struct plan *plan)
 	free_probes(plan->watches, plan->n_watches);
 	free_conditions(plan);
 	free_texts(plan->interfaces, plan->n_interfaces);
+	free_texts(plan->hidden, plan->n_hidden);
 	free(plan->rules);
 	free(plan->slos);
 	free(plan->name);

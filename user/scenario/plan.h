@@ -436,6 +436,8 @@ struct plan {
 	size_t n_steps;
 	char **disabled; /* names of steps that are off (`enabled: false`): nothing else is left of them */
 	size_t n_disabled;
+	char **hidden; /* names of variables whose values may be secrets: parts of headers, and settings of other scenarios */
+	size_t n_hidden;
 	struct plan_rule *rules;
 	size_t n_rules;
 	enum hook_mode hook; /* by which their hooks were chosen */

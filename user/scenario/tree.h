@@ -31,8 +31,9 @@ enum node_kind {
 
 struct node {
 	enum node_kind kind;
-	bool plain; /* a scalar without quotation marks: true, null, 5 */
-	bool bad;   /* its mistake is told already: no further words about it */
+	bool plain;  /* a scalar without quotation marks: true, null, 5 */
+	bool bad;    /* its mistake is told already: no further words about it */
+	bool hidden; /* a variable's value that is part of a header's: it may be a secret */
 	unsigned line, col;
 	const char *origin; /* "--for": the node comes from the command line; NULL: from the file */
 	const char *text;   /* of a scalar; "" otherwise */

@@ -52,6 +52,7 @@ static const char *add_variable(struct expander *x, const struct node *at, const
 {
 	const char *end = strchr(from, ')');
 	const struct node *value;
+	struct node *outer;
 	char *name;
 
 	if (!end) {
@@ -66,6 +67,9 @@ static const char *add_variable(struct expander *x, const struct node *at, const
 		tell_unknown(x, at, name);
 		return NULL;
 	}
+	outer = x->in_headers && x->vars ? node_get(x->vars, name) : NULL;
+	if (outer)
+		outer->hidden = true;
 	if (value->bad)
 		return NULL;
 	buf_puts(out, value->text);
@@ -125,8 +129,13 @@ void vars_replace(struct expander *x, struct node *n)
 		return;
 	if (n->kind == NODE_SCALAR)
 		expand_node(x, n);
-	for (struct node *child = n->first; child; child = child->next)
+	for (struct node *child = n->first; child; child = child->next) {
+		bool before = x->in_headers;
+
+		x->in_headers |= child->key && !strcmp(child->key->text, "headers");
 		vars_replace(x, child);
+		x->in_headers = before;
+	}
 }
 
 bool vars_check_value(struct expander *x, struct node *value)

@@ -15,7 +15,8 @@ struct expander {
 	const struct node *inner; /* more of them, which come first; NULL: none */
 	struct arena *arena;
 	struct errors *errors;
-	size_t total; /* bytes of all values with variables, replaced */
+	size_t total;    /* bytes of all values with variables, replaced */
+	bool in_headers; /* below a key `headers` */
 };
 
 /*

@@ -28,7 +28,7 @@ static void measure(const struct result_window *w, struct result_probe *p)
 
 static void measure_flow(const struct results *r, const struct result_window *w, struct result_flow *f)
 {
-	f->storm = f->peak_per_s > slo_most_attempts(r, w->step, &r->paths[f->path]);
+	f->storm = !w->shadow && f->peak_per_s > slo_most_attempts(r, w->step, &r->paths[f->path]);
 	f->censored = f->is_hit && f->recovered_at == NO_NS;
 	f->detection_ns = since(f->noticed_at, w->opened_ns);
 	f->recovery_ns = since(f->recovered_at, w->closed_ns);
@@ -57,7 +57,7 @@ static void measure_window(struct results *r, struct result_window *w)
 		measure_flow(r, w, &w->flows[i]);
 		flows_recovered &= !w->flows[i].censored;
 	}
-	for (i = 0; w->rates && i < r->n_targets; i++) {
+	for (i = 0; w->rates && !w->shadow && i < r->n_targets; i++) {
 		if (w->rates[i].peak_per_s > r->peak_per_s)
 			r->peak_per_s = w->rates[i].peak_per_s;
 	}
@@ -73,12 +73,20 @@ static void measure_windows(struct results *r)
 		measure_window(r, r->windows[i]);
 }
 
+/* It went to its end. */
+static bool is_whole(const struct results *r)
+{
+	return r->outcome == OUTCOME_PASS || r->outcome == OUTCOME_SLO_MISSED;
+}
+
 static void judge_parts(struct results *r, const struct result_window *w)
 {
 	const struct result_part *p;
 
 	if (!w->n_parts && !w->closed && !w->stands)
 		results_lack(r, "%s #%u: the log has no step.end", w->step, w->instance);
+	if (!w->n_parts && w->closed && w->opened_ts_ns == NO_NS && is_whole(r))
+		results_lack(r, "%s #%u: planned, but it was not opened", w->step, w->instance);
 	for (size_t i = 0; i < w->n_parts; i++) {
 		p = &w->parts[i];
 		if (!p->closed)
@@ -117,7 +125,7 @@ static bool has_part(const struct results *r, const char *step, unsigned instanc
 /* A run that went to its end has every window that was planned; any other is said to be short of some. */
 static void judge_plan(struct results *r)
 {
-	bool whole = r->outcome == OUTCOME_PASS || r->outcome == OUTCOME_SLO_MISSED;
+	bool whole = is_whole(r);
 	const struct result_step *step;
 	uint64_t missing = 0;
 	unsigned instance;

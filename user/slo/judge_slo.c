@@ -95,7 +95,7 @@ static void judge_attempts(struct results *r, struct result_slo *slo, unsigned p
 		return;
 	for (i = 0; i < r->n_windows; i++) {
 		w = r->windows[i];
-		if (!pick_wants(slo->step, w->step))
+		if (w->shadow || !pick_wants(slo->step, w->step))
 			continue;
 		if (!slo->samples++)
 			slo->value = 0;
@@ -133,7 +133,7 @@ static void judge_backoff(struct results *r, struct result_slo *slo, unsigned pe
 	(void)percent;
 	for (i = 0; i < r->n_windows; i++) {
 		w = r->windows[i];
-		for (k = 0; pick_wants(slo->step, w->step) && k < w->n_flows; k++) {
+		for (k = 0; !w->shadow && pick_wants(slo->step, w->step) && k < w->n_flows; k++) {
 			f = &w->flows[k];
 			if (f->backoff.kind == BACKOFF_UNKNOWN ||
 			    !pick_is_of(r, &r->paths[f->path], slo->target))

@@ -94,7 +94,7 @@ static struct latencies *step_latencies(struct samples *s, const char *step, siz
 	return NULL;
 }
 
-/* True: a window is open. */
+/* True: a window is open, and no shadow. */
 static bool count_windows(struct samples *s, const struct moment *m)
 {
 	const struct current *c = s->current;
@@ -105,7 +105,7 @@ static bool count_windows(struct samples *s, const struct moment *m)
 	for (size_t i = 0; i < c->n_steps; i++) {
 		if (!current_is_open(&c->steps[i], m->ns))
 			continue;
-		any = true;
+		any |= !c->steps[i].window->shadow;
 		seen = &c->steps[i].window->probes[m->sample.probe];
 		if (m->sample.healthy)
 			seen->up++;
