@@ -132,22 +132,20 @@ static char *numbered(const char *when, const char *name, int i)
 }
 
 /* As a run's own: two suites within a second don't share one. */
-static int make_default(const struct suite *suite, char **ret_path)
+static int make_default(struct running *run)
 {
-	char when[32], *path;
+	char when[32];
 
 	format_utc_compact(clock_real_ns(), when, sizeof(when));
 	if (mkdir("runs", 0755) && errno != EEXIST)
 		return -errno;
 	for (int i = 1; i < 100; i++) {
-		path = numbered(when, suite->name, i);
-		if (!path)
+		free(run->directory);
+		run->directory = numbered(when, run->suite->name, i);
+		if (!run->directory)
 			return -ENOMEM;
-		if (!mkdir(path, 0755)) {
-			*ret_path = path;
+		if (!mkdir(run->directory, 0755))
 			return 0;
-		}
-		free(path);
 		if (errno != EEXIST)
 			return -errno;
 	}
@@ -160,7 +158,7 @@ static int make_directory(struct running *run)
 	int err;
 
 	if (!out) {
-		err = make_default(run->suite, &run->directory);
+		err = make_default(run);
 		if (err)
 			return refuse(run, STATUS_REFUSED, "can't make a directory under runs",
 				      strerror(-err));

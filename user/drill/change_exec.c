@@ -8,9 +8,9 @@
 
 #include "base/timeutil.h"
 #include "drill/change.h"
+#include "drill/change_netns.h"
 #include "drill/undo_exec.h"
 #include "drill/undo_kinds.h"
-#include "kernel/netns.h"
 
 static int say(int err, const char *program, char *ret_why, size_t size)
 {
@@ -42,10 +42,9 @@ static void put_argv(struct json *j, const struct plan_command *command)
 
 static int compose(struct change *c, char *const *environment)
 {
-	char *folder = getcwd(NULL, 0), name[64] = "";
-	uint64_t inode = 0;
+	char *folder = getcwd(NULL, 0);
 	struct json j;
-	int err = folder ? netns_own(&inode, name, sizeof(name)) : -errno;
+	int err = folder ? 0 : -errno;
 
 	if (err)
 		goto out;
@@ -59,10 +58,7 @@ static int compose(struct change *c, char *const *environment)
 		json_string(&j, NULL, *environment);
 	json_end_array(&j);
 	json_u64(&j, "timeout_ns", c->step->exec.timeout_ns);
-	json_object(&j, "netns");
-	json_u64(&j, "inode", inode);
-	json_string(&j, "name", name[0] ? name : NULL);
-	json_end_object(&j);
+	err = change_put_netns(&j);
 	json_end_object(&j);
 out:
 	free(folder);

@@ -10,8 +10,8 @@
 #include "base/timeutil.h"
 #include "base/write.h"
 #include "drill/change.h"
+#include "drill/change_netns.h"
 #include "drill/undo_kinds.h"
-#include "kernel/netns.h"
 
 static int say(int err, const char *name, char *ret_why, size_t size)
 {
@@ -75,25 +75,18 @@ static int keep(struct change *c, const char *path)
 
 static int compose(struct change *c, const char *path)
 {
-	char name[64];
-	uint64_t inode;
 	struct json j;
-	int err = netns_own(&inode, name, sizeof(name));
+	int err;
 
-	if (err)
-		return err;
 	buf_clear(&c->undo);
 	json_begin(&j, &c->undo);
 	json_object(&j, NULL);
 	json_string(&j, "interface", c->step->link);
 	json_i64(&j, "ifindex", c->link.ifindex);
-	json_object(&j, "netns");
-	json_u64(&j, "inode", inode);
-	json_string(&j, "name", name[0] ? name : NULL);
-	json_end_object(&j);
+	err = change_put_netns(&j);
 	json_string(&j, "kept", path);
 	json_end_object(&j);
-	return 0;
+	return err;
 }
 
 static int prepare(struct change *c)

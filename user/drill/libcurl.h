@@ -5,7 +5,7 @@
 
 #include <curl/curl.h>
 
-#define LIBCURL_CALL(name) __typeof__(curl_##name) *name;
+#define LIBCURL_CALL(name) __typeof__(curl_##name) *(name);
 #define LIBCURL_CALLS(X)                                                                                     \
 	X(easy_cleanup)                                                                                      \
 	X(easy_getinfo)                                                                                      \

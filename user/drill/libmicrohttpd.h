@@ -5,7 +5,7 @@
 
 #include <microhttpd.h>
 
-#define LIBMICROHTTPD_CALL(name) __typeof__(MHD_##name) *name;
+#define LIBMICROHTTPD_CALL(name) __typeof__(MHD_##name) *(name);
 #define LIBMICROHTTPD_CALLS(X)                                                                               \
 	X(add_response_header)                                                                               \
 	X(create_response_from_buffer)                                                                       \

@@ -15,7 +15,7 @@
 #define UNDO_SIGNAL "signal"
 
 /*
- * Data: {"argv": [...], "cwd", "environment": ["PATH=...", "HOME=..."], "timeout_ns", "netns": {"inode", "name"}}. Result: the
+ * Data: {"argv": [...], "cwd", "environment": ["PATH=...", "HOME=..."], "timeout_ns", "netns" (drill/undo_netns.h)}. Result: the
  * program ends with 0.
  */
 #define UNDO_EXEC "exec"
@@ -28,7 +28,7 @@
  */
 #define UNDO_FILE "file"
 
-/* Data: {"interface", "ifindex", "netns": {"inode", "name"}, "kept": file (kernel/link_state.h)}. */
+/* Data: {"interface", "ifindex", "netns" (drill/undo_netns.h), "kept": file (kernel/link_state.h)}. */
 #define UNDO_LINK "link"
 
 typedef enum undo_result undo_take_back(void *arg, const struct json_t *data, bool this_boot,

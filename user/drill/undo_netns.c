@@ -2,6 +2,7 @@
 #include "drill/undo_netns.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,9 +27,29 @@ static int call_first(uint64_t inode, const char *name, int (*call)(void *arg), 
 	return result;
 }
 
+struct guarded {
+	uint64_t cookie;
+	int (*call)(void *arg);
+	void *arg;
+};
+
+/* A namespace that is gone leaves its inode's number to others. */
+static int call_if_same(void *arg)
+{
+	const struct guarded *g = arg;
+	uint64_t cookie;
+	int err = netns_cookie(&cookie);
+
+	if (!err && cookie != g->cookie)
+		err = -ENOENT;
+	return err ?: g->call(g->arg);
+}
+
 int undo_netns_call(const json_t *netns, int (*call)(void *arg), void *arg)
 {
-	return call_first(json_integer_value(json_object_get(netns, "inode")), NULL, call, arg);
+	struct guarded guarded = {json_integer_value(json_object_get(netns, "cookie")), call, arg};
+
+	return call_first(json_integer_value(json_object_get(netns, "inode")), NULL, call_if_same, &guarded);
 }
 
 int undo_netns_call_by_name(const json_t *netns, int (*call)(void *arg), void *arg)

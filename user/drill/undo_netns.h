@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where a change was made: {"inode": the namespace's number, "name": what `ip netns` calls it, or null}. */
+/* Where a change was made: {"inode", "cookie": the namespace's (kernel/netns.h), "name": what `ip netns` calls it, or null}. */
 #ifndef SHEARPIN_UNDO_NETNS_H
 #define SHEARPIN_UNDO_NETNS_H
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,18 +108,33 @@ int netns_list(struct netns **ret_list, size_t *ret_n)
 	return 0;
 }
 
-int netns_own(uint64_t *ret_inode, char *ret_name, size_t size)
+int netns_cookie(uint64_t *ret)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+	socklen_t len = sizeof(*ret);
+
+	if (fd < 0)
+		return -errno;
+	err = getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret, &len) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+int netns_own(struct netns_identity *ret)
 {
 	struct list list = {0};
-	int err = add(&list, OWN, "");
+	int err = netns_cookie(&ret->cookie);
+
+	if (!err)
+		err = add(&list, OWN, "");
 
 	if (!err && !list.n)
 		err = -ENOENT;
 	if (!err)
 		err = add_named(&list);
 	if (!err) {
-		*ret_inode = list.items[0].inode;
-		snprintf(ret_name, size, "%s", list.items[0].name);
+		ret->inode = list.items[0].inode;
+		snprintf(ret->name, sizeof(ret->name), "%s", list.items[0].name);
 	}
 	free(list.items);
 	return err;

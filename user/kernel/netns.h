@@ -22,8 +22,17 @@ struct netns {
 /* Each once, this process's own first; free() the list. */
 int netns_list(struct netns **ret_list, size_t *ret_n);
 
-/* This process's own: its inode, and the name that it has in /run/netns, or "". */
-int netns_own(uint64_t *ret_inode, char *ret_name, size_t size);
+struct netns_identity {
+	uint64_t inode;  /* another's, once it is gone */
+	uint64_t cookie; /* SO_NETNS_COOKIE: no other's until the next boot */
+	char name[64];   /* in /run/netns, or "" */
+};
+
+/* This process's own. */
+int netns_own(struct netns_identity *ret);
+
+/* Of the one that the calling thread is in. */
+int netns_cookie(uint64_t *ret);
 
 /* Call in that namespace, then come back to this one. The result of `call`, or a negative errno if it can't be entered.
  * Aborts if there is no way back. */
